@@ -1,0 +1,32 @@
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## install what is missing and run everything on this machine; Ctrl-C stops it
+	@scripts/install.sh run
+	@exec $(BIN)/python -m infra.local.stack
+
+test: ## install what is missing, then lint, check types and run every test
+	@scripts/install.sh dev
+	@scripts/chromium.sh
+	@scripts/lint.sh
+	@exec $(BIN)/python -m pytest
+
+lint: ## check style and types
+	@scripts/install.sh dev
+	@scripts/lint.sh
+
+format: ## format the code and mend what ruff can mend
+	@scripts/install.sh dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## remove what make installed and cached, not the data in HUB_HOME
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

