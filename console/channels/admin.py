@@ -1,0 +1,144 @@
+"""Connecting channels."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from unfold.decorators import action, display
+
+from console.channels.addresses import page_urls, webhook_url
+from console.channels.connection import connect
+from console.channels.forms import channel_form, field_names
+from console.channels.models import Channel
+from console.tenant_admin import OrganizationFilter, TenantAdmin
+from hub_lambdas.channels import KINDS
+
+STATUS_LABELS = {"Active": "success", "Paused": "warning", "Retired": "danger", "Needs attention": "danger"}
+
+
+@admin.register(Channel)
+class ChannelAdmin(TenantAdmin):
+    list_display = ["name", "kind_label", "account_label", "organization", "status_label", "last_webhook_at"]
+    list_select_related = ["organization"]
+    list_filter = [OrganizationFilter, "status"]
+    search_fields = ["name", "account"]
+    readonly_fields = ["kind_label", "account_label", "status_label", "last_webhook_at", "checked_at"]
+    actions = ["pause_selected", "resume_selected"]
+    actions_submit_line = ["pause", "resume"]
+    change_form_outer_before_template = "admin/channels/addresses.html"
+
+    # --- what is shown ---
+
+    @display(description="Kind", ordering="kind")
+    def kind_label(self, channel: Channel) -> str:
+        return KINDS[channel.kind].label if channel.kind in KINDS else channel.kind
+
+    @display(description="Account", ordering="account")
+    def account_label(self, channel: Channel) -> str:
+        return channel.account or "-"
+
+    @display(description="Status", ordering="status", label=STATUS_LABELS)
+    def status_label(self, channel: Channel) -> str:
+        if channel.status == Channel.Status.ACTIVE and channel.status_reason:
+            return "Needs attention"
+        return channel.get_status_display()
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        kind = _kind_name(request, obj)
+        credentials, options = field_names(kind)
+        if obj is not None and not self.has_change_permission(request, obj):
+            credentials, options = [], []
+        sets: list[Any] = [(None, {"fields": ["organization", "name"]})]
+        if credentials:
+            sets.append(
+                (
+                    "Connection",
+                    {
+                        "fields": credentials,
+                        "description": "Secrets are encrypted when they are saved and are never shown again.",
+                    },
+                )
+            )
+        if options:
+            sets.append(("Options", {"fields": options}))
+        if obj is not None:
+            state = ["kind_label", "account_label", "status_label", "last_webhook_at", "checked_at"]
+            sets.append(("State", {"fields": state}))
+        return sets
+
+    # --- adding and changing ---
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        if obj is None or self.has_change_permission(request, obj):
+            kwargs["form"] = channel_form(_kind_name(request, obj))
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        if request.GET.get("kind") not in KINDS:
+            return self._choose_kind(request)
+        label = KINDS[request.GET["kind"]].label
+        response: HttpResponse = super().add_view(request, form_url, {"title": f"Connect {label}"})
+        return response
+
+    def _choose_kind(self, request: HttpRequest) -> HttpResponse:
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": "Connect a channel"}
+        context["kinds"] = list(KINDS.values())
+        return TemplateResponse(request, "admin/channels/choose_kind.html", context)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        channel = self.get_object(request, object_id)
+        addresses = {"webhook_url": webhook_url(channel), "pages": page_urls(channel)} if channel else {}
+        context = {"channel": channel, **addresses, **(extra_context or {})}
+        response: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return response
+
+    def save_model(self, request: HttpRequest, obj: Channel, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if obj.status == Channel.Status.ACTIVE:
+            self._connect(request, obj)
+
+    def _connect(self, request: HttpRequest, channel: Channel) -> None:
+        for problem in connect(channel):
+            self.message_user(request, f"{channel.name}: {problem}", messages.WARNING)
+
+    # --- pausing ---
+
+    def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> Any:
+        """Pause what is active, resume what is paused."""
+        channel = self.get_object(request, str(object_id))
+        wanted = "resume" if channel and channel.status != Channel.Status.ACTIVE else "pause"
+        actions = super().get_actions_submit_line(request, object_id)
+        return [each for each in actions if each.action_name.endswith(wanted)]
+
+    @action(description="Pause", icon="pause")
+    def pause(self, request: HttpRequest, obj: Channel) -> None:
+        self._demand(request, "change", obj)
+        obj.status = Channel.Status.PAUSED
+        obj.save(update_fields=["status"])
+        self.message_user(request, f"{obj.name} is paused: nothing is sent until it is resumed.")
+
+    @action(description="Resume", icon="play_arrow")
+    def resume(self, request: HttpRequest, obj: Channel) -> None:
+        self._demand(request, "change", obj)
+        obj.status = Channel.Status.ACTIVE
+        obj.save(update_fields=["status"])
+        self._connect(request, obj)
+        self.message_user(request, f"{obj.name} is active again.")
+
+    @admin.action(description="Pause", permissions=["change"])
+    def pause_selected(self, request: HttpRequest, queryset: QuerySet[Channel]) -> None:
+        for channel in queryset:
+            self.pause(request, channel)
+
+    @admin.action(description="Resume", permissions=["change"])
+    def resume_selected(self, request: HttpRequest, queryset: QuerySet[Channel]) -> None:
+        for channel in queryset:
+            self.resume(request, channel)
+
+
+def _kind_name(request: HttpRequest, channel: Channel | None) -> str:
+    return channel.kind if channel is not None else request.GET.get("kind", "")

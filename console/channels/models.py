@@ -1,0 +1,49 @@
+"""Connected accounts at the platforms."""
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+
+from console.encryption import EncryptedJSONField
+from console.organizations.models import Organization
+
+
+class Channel(models.Model):
+    """One connected account of one kind; its id is part of its webhook address."""
+
+    organization_lookup: ClassVar[str] = "organization"
+
+    class Status(models.TextChoices):
+        ACTIVE = "active", "Active"
+        PAUSED = "paused", "Paused"
+        RETIRED = "retired", "Retired"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="channels")
+    kind = models.CharField(max_length=20)
+    name = models.CharField(max_length=120)
+    account = models.CharField(
+        max_length=120,
+        blank=True,
+        editable=False,
+        help_text="Who this is at the platform, as the platform says.",
+    )
+    credentials = EncryptedJSONField(default=dict)
+    options = models.JSONField(default=dict, blank=True)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
+    status_reason = models.CharField(max_length=300, blank=True, editable=False)
+    last_webhook_at = models.DateTimeField(null=True, editable=False)
+    checked_at = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["organization", "kind", "name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "kind", "name"], name="one_channel_per_kind_and_name"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,293 @@
+"""The ledger: contacts, conversations, turns, messages, requests to the LLM.
+
+The constraints back the guarantee.
+"""
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from console.channels.models import Channel
+from console.exact_text import ExactTextField
+from console.organizations.models import Organization
+from console.prompts.models import PromptVersion
+
+
+class Contact(models.Model):
+    """A person on one channel, known by the platform's id for them."""
+
+    organization_lookup: ClassVar[str] = "channel__organization"
+
+    channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="contacts")
+    platform_id = models.CharField(max_length=200)
+    name = ExactTextField(blank=True)
+    language = models.CharField(max_length=35, blank=True)
+    is_unreachable = models.BooleanField(
+        default=False, help_text="The contact blocked the bot or left the platform."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "platform_id"], name="one_contact_per_platform_id"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.platform_id
+
+
+class Conversation(models.Model):
+    """All messages with one contact."""
+
+    organization_lookup: ClassVar[str] = "organization"
+
+    class Owner(models.TextChoices):
+        BOT = "bot", "Bot"
+        STAFF = "staff", "Staff"
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="conversations")
+    contact = models.OneToOneField(Contact, on_delete=models.PROTECT, related_name="conversation")
+    owner = models.CharField(max_length=5, choices=Owner.choices, default=Owner.BOT)
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_message_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-last_message_at"]
+        indexes = [models.Index(fields=["organization", "-last_message_at"], name="conversation_latest")]
+
+    def __str__(self) -> str:
+        return str(self.contact)
+
+
+class Turn(models.Model):
+    """Consecutive messages of a contact that get one answer together: the ledger's row."""
+
+    organization_lookup: ClassVar[str] = "organization"
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        ASKED = "asked", "Asked"
+        ANSWERED = "answered", "Answered"
+        HANDED_OVER = "handed_over", "Handed over"
+        DECLINED = "declined", "Declined"
+
+    UNSETTLED: ClassVar[tuple[str, ...]] = (State.OPEN, State.ASKED)
+
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="turns")
+    conversation = models.ForeignKey(Conversation, on_delete=models.PROTECT, related_name="turns")
+    state = models.CharField(max_length=11, choices=State.choices, default=State.OPEN)
+    reason = models.CharField(max_length=60, blank=True, help_text="Why it was handed over or declined.")
+    first_message_at = models.DateTimeField()
+    last_message_at = models.DateTimeField()
+    sealed_at = models.DateTimeField(
+        null=True, help_text="When its answer started on its way: later messages belong to the next turn."
+    )
+    settled_at = models.DateTimeField(null=True, help_text="When its outcome was known.")
+
+    class Meta:
+        ordering = ["-first_message_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conversation"],
+                condition=Q(state__in=["open", "asked"], sealed_at__isnull=True),
+                name="one_gathering_turn_per_conversation",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["open", "asked"], settled_at__isnull=True)
+                | Q(state__in=["answered", "handed_over", "declined"], settled_at__isnull=False),
+                name="settled_turns_have_a_time",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["last_message_at"], condition=Q(state__in=["open", "asked"]), name="turn_unsettled"
+            ),
+            models.Index(fields=["organization", "first_message_at"], name="turn_by_organization"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Turn {self.pk}"
+
+
+class Message(models.Model):
+    """One message, in or out. Inbound rows change by edits only; outbound rows record each attempt."""
+
+    organization_lookup: ClassVar[str] = "conversation__organization"
+
+    class Direction(models.TextChoices):
+        IN = "in", "In"
+        OUT = "out", "Out"
+
+    class Purpose(models.TextChoices):
+        ANSWER = "answer", "Answer"
+        FALLBACK = "fallback", "Fallback"
+        STAFF = "staff", "Staff reply"
+
+    class State(models.TextChoices):
+        RECEIVED = "received", "Received"
+        PENDING = "pending", "Pending"
+        SENDING = "sending", "Sending"
+        SENT = "sent", "Sent"
+        FAILED = "failed", "Failed"
+        UNKNOWN = "unknown", "Unknown"
+        CANCELLED = "cancelled", "Cancelled"
+
+    conversation = models.ForeignKey(Conversation, on_delete=models.PROTECT, related_name="messages")
+    channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="+")
+    turn = models.ForeignKey(Turn, null=True, on_delete=models.PROTECT, related_name="messages")
+    request = models.ForeignKey(
+        "LlmRequest",
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="Whose reply this answer carries.",
+    )
+    direction = models.CharField(max_length=3, choices=Direction.choices)
+    purpose = models.CharField(max_length=10, choices=Purpose.choices, blank=True)
+    part = models.PositiveSmallIntegerField(
+        default=0, help_text="Which piece of a text that exceeds the platform's limit."
+    )
+    kind = models.CharField(max_length=20, default="text")
+    text = ExactTextField(blank=True)
+    payload = ExactTextField(blank=True, help_text="What the platform sent, as JSON.")
+    platform_id = models.CharField(max_length=200, null=True)
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    state = models.CharField(max_length=9, choices=State.choices, default=State.RECEIVED)
+    error = models.CharField(max_length=300, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    platform_at = models.DateTimeField(null=True, help_text="The payload's own time.")
+    received_at = models.DateTimeField(null=True, help_text="When the webhook took it.")
+    stored_at = models.DateTimeField(auto_now_add=True)
+    sending_at = models.DateTimeField(null=True, help_text="When the last attempt to send was recorded.")
+    sent_at = models.DateTimeField(null=True, help_text="When the platform took it.")
+    edited_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "platform_id"], name="one_message_per_platform_id"),
+            models.UniqueConstraint(
+                fields=["turn", "purpose", "part"],
+                condition=Q(direction="out", turn__isnull=False) & ~Q(state="cancelled"),
+                name="one_outbound_message_per_purpose",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Message {self.pk}"
+
+
+class LlmRequest(models.Model):
+    """One request to the LLM for a turn, and the reply to it."""
+
+    organization_lookup: ClassVar[str] = "turn__organization"
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Pending"
+        COMPLETED = "completed", "Completed"
+        FAILED = "failed", "Failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    turn = models.ForeignKey(Turn, on_delete=models.PROTECT, related_name="requests")
+    last_message = models.ForeignKey(
+        Message,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="The newest message it answers: a newer one makes it stale.",
+    )
+    prompt_version = models.ForeignKey(PromptVersion, null=True, on_delete=models.SET_NULL, related_name="+")
+    state = models.CharField(max_length=9, choices=State.choices, default=State.PENDING)
+    text = ExactTextField(blank=True)
+    finish_reason = models.CharField(max_length=20, blank=True)
+    model = models.CharField(max_length=200, blank=True)
+    prompt_tokens = models.PositiveIntegerField(null=True)
+    completion_tokens = models.PositiveIntegerField(null=True)
+    error_code = models.CharField(max_length=60, blank=True)
+    asked_at = models.DateTimeField(default=timezone.now)
+    received_at = models.DateTimeField(null=True, help_text="When the LLM's server took it from the queue.")
+    started_at = models.DateTimeField(null=True, help_text="When generation started.")
+    finished_at = models.DateTimeField(null=True, help_text="When generation ended.")
+    stored_at = models.DateTimeField(null=True, help_text="When the reply was stored.")
+
+    class Meta:
+        ordering = ["asked_at"]
+
+
+class PlatformEvent(models.Model):
+    """Whatever a platform reports that is no message: reactions, edits, blocks, and kinds not known yet."""
+
+    organization_lookup: ClassVar[str] = "channel__organization"
+
+    channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="events")
+    platform_id = models.CharField(max_length=200)
+    kind = models.CharField(max_length=40)
+    contact_platform_id = models.CharField(max_length=200, blank=True)
+    payload = ExactTextField()
+    received_at = models.DateTimeField()
+    stored_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "platform_id"], name="one_event_per_platform_id"),
+        ]
+
+
+class DeadLetter(models.Model):
+    """A queue message that no handler could process; the turn behind it was given to staff."""
+
+    organization_lookup: ClassVar[str] = "organization"
+
+    organization = models.ForeignKey(
+        Organization, null=True, on_delete=models.CASCADE, related_name="dead_letters"
+    )
+    turn = models.ForeignKey(Turn, null=True, on_delete=models.SET_NULL, related_name="dead_letters")
+    queue = models.CharField(max_length=80)
+    queue_message_id = models.CharField(max_length=100, unique=True)
+    body = ExactTextField()
+    stored_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-stored_at"]
+
+
+class Export(models.Model):
+    """A file of an organization's conversations, made by a console job."""
+
+    organization_lookup: ClassVar[str] = "organization"
+
+    class Format(models.TextChoices):
+        CSV = "csv", "CSV"
+        JSONL = "jsonl", "JSON lines"
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="exports")
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    format = models.CharField(max_length=5, choices=Format.choices, default=Format.CSV)
+    state = models.CharField(max_length=7, choices=State.choices, default=State.WAITING)
+    file = models.FileField(upload_to="exports/", blank=True)
+    messages_count = models.PositiveIntegerField("messages", null=True)
+    error = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.organization} {self.created_at:%Y-%m-%d %H:%M}"

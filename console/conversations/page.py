@@ -1,0 +1,104 @@
+"""What the page of one conversation shows: bubbles, and a timeline for each turn."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+
+from console.conversations.models import Conversation, LlmRequest, Message, Turn
+from console.conversations.timeline import Timeline, timeline
+from console.exact_text import printable
+
+PAGE_SIZE = 100
+
+ICONS = {
+    "image": "image",
+    "photo": "image",
+    "voice": "mic",
+    "audio": "music_note",
+    "video": "videocam",
+    "document": "description",
+    "file": "description",
+    "sticker": "mood",
+    "location": "location_on",
+    "contact": "contact_page",
+    "contacts": "contact_page",
+    "button": "touch_app",
+}
+STATE_BADGES = {
+    Message.State.PENDING: "info",
+    Message.State.SENDING: "info",
+    Message.State.SENT: "success",
+    Message.State.FAILED: "danger",
+    Message.State.UNKNOWN: "warning",
+    Message.State.CANCELLED: "",
+}
+
+
+@dataclass(frozen=True)
+class Bubble:
+    """One message as it is shown. `side` "in" is the contact's. `media` names what is not text."""
+
+    id: int
+    side: str
+    sender: str
+    purpose: str
+    text: str
+    media: str
+    icon: str
+    at: datetime
+    state: str
+    badge: str
+    error: str
+    is_edited: bool
+    turn: Timeline | None
+    """The turn that ends here, if one does."""
+
+
+def newest(conversation: Conversation, before: int | None = None) -> tuple[list[Bubble], bool]:
+    """The newest messages (below id `before`), oldest first, and whether there are earlier ones."""
+    messages = Message.objects.filter(conversation=conversation).select_related("author").defer("payload")
+    if before is not None:
+        messages = messages.filter(pk__lt=before)
+    found = list(messages.order_by("-id")[: PAGE_SIZE + 1])
+    shown = found[:PAGE_SIZE][::-1]
+    timelines = _timelines({message.turn_id for message in shown if message.turn_id})
+    ends = set({message.turn_id: message.pk for message in shown if message.turn_id}.values())
+    bubbles = [
+        _bubble(message, timelines.get(message.turn_id) if message.pk in ends else None) for message in shown
+    ]
+    return bubbles, len(found) > PAGE_SIZE
+
+
+def _timelines(turn_ids: set[int]) -> dict[int | None, Timeline]:
+    messages: dict[int | None, list[Message]] = defaultdict(list)
+    for message in Message.objects.filter(turn__in=turn_ids).defer("payload", "text").order_by("id"):
+        messages[message.turn_id].append(message)
+    requests: dict[int, list[LlmRequest]] = defaultdict(list)
+    for request in (
+        LlmRequest.objects.filter(turn__in=turn_ids).select_related("prompt_version").order_by("asked_at")
+    ):
+        requests[request.turn_id].append(request)
+    turns = Turn.objects.filter(pk__in=turn_ids)
+    return {turn.pk: timeline(turn, messages[turn.pk], requests[turn.pk]) for turn in turns}
+
+
+def _bubble(message: Message, turn: Timeline | None) -> Bubble:
+    is_inbound = message.direction == Message.Direction.IN
+    sender = ""
+    if not is_inbound:
+        sender = str(message.author) if message.author else "Bot"
+    return Bubble(
+        id=message.pk,
+        side=message.direction,
+        sender=sender,
+        purpose="" if is_inbound else message.get_purpose_display(),
+        text=printable(message.text),
+        media="" if message.kind == "text" else message.kind.replace("_", " "),
+        icon=ICONS.get(message.kind, "attach_file"),
+        at=message.received_at or message.sent_at or message.stored_at,
+        state="" if is_inbound else message.get_state_display(),
+        badge="" if is_inbound else STATE_BADGES.get(Message.State(message.state), ""),
+        error=message.error,
+        is_edited=message.edited_at is not None,
+        turn=turn,
+    )

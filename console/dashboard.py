@@ -1,0 +1,198 @@
+"""The first screen: how the last day went, what waits, and what to do next."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, OuterRef, Subquery
+from django.db.models.functions import TruncHour
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.text import Truncator
+
+from console import tenancy
+from console.channels.models import Channel
+from console.conversations.models import Conversation, Message, Turn
+from console.conversations.report import Report, report
+from console.conversations.timeline import REPLY_LIMIT_MS
+from console.exact_text import printable
+from console.organizations.models import User
+from console.prompts.models import CannedPrompt, PromptVersion
+from console.signed_in import user_of
+
+HOURS = 24
+NEWEST = 6
+CHART_HEIGHT = 140
+OUTCOMES = (
+    ("answered", "Answered"),
+    ("handed_over", "Handed over"),
+    ("declined", "Declined"),
+    ("open", "Open"),
+)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One piece of an hour's bar, in the chart's own units."""
+
+    outcome: str
+    y: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Hour:
+    """One hour of the chart."""
+
+    start: datetime
+    x: float
+    total: int
+    bars: Sequence[Bar]
+    title: str
+    is_labelled: bool
+
+
+def add_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """What the index template shows, for the organizations that the user sees."""
+    user = user_of(request)
+    organizations = tenancy.organizations_with(user, "organizations.view_organization")
+    ids = list(organizations.values_list("pk", flat=True))
+    now = timezone.now()
+    day, week = report(ids, now - timedelta(hours=24)), report(ids, now - timedelta(days=7))
+    hours = _hours(ids, now)
+    return {
+        **context,
+        "title": "Dashboard",
+        "is_ops_view": user.is_ops and not user.memberships.exists(),
+        "day": day,
+        "week": week,
+        "day_answered": _share(day),
+        "week_answered": _share(week),
+        "open_now": _open_now(ids),
+        "limit_ms": REPLY_LIMIT_MS,
+        "is_slow": (day.reply_ms["p95"] or 0) > REPLY_LIMIT_MS,
+        "hours": hours,
+        "peak": max((hour.total for hour in hours), default=0),
+        "outcomes": OUTCOMES,
+        "newest": _newest(user),
+        "troubled": list(_channels(user).exclude(status_reason="").select_related("organization")[:NEWEST]),
+        "steps": _next_steps(user, organizations),
+        "organization_count": len(ids),
+    }
+
+
+def _share(found: Report) -> int | None:
+    """Percent of the settled turns that were answered."""
+    settled = found.answered + found.handed_over + found.declined
+    return round(found.answered * 100 / settled) if settled else None
+
+
+def _open_now(ids: Sequence[int]) -> dict[str, Any]:
+    turns = Turn.objects.filter(organization__in=ids, state__in=Turn.UNSETTLED)
+    oldest = turns.order_by("last_message_at").values_list("last_message_at", flat=True).first()
+    return {"count": turns.count(), "oldest": oldest}
+
+
+def _hours(ids: Sequence[int], now: datetime) -> list[Hour]:
+    """Turns per hour and outcome, for the chart."""
+    start = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
+    counts: dict[datetime, dict[str, int]] = defaultdict(dict)
+    rows = (
+        Turn.objects.filter(organization__in=ids, first_message_at__gte=start)
+        .annotate(hour=TruncHour("first_message_at"))
+        .values_list("hour", "state")
+        .annotate(turns=Count("pk"))
+        .order_by()
+    )
+    for hour, state, turns in rows:
+        outcome = "open" if state in Turn.UNSETTLED else state
+        counts[hour][outcome] = counts[hour].get(outcome, 0) + turns
+    peak = max((sum(each.values()) for each in counts.values()), default=0)
+    starts = [start + timedelta(hours=index) for index in range(HOURS)]
+    return [_hour(index, at, counts.get(at, {}), peak) for index, at in enumerate(starts)]
+
+
+def _hour(index: int, start: datetime, counts: dict[str, int], peak: int) -> Hour:
+    bars: list[Bar] = []
+    top = float(CHART_HEIGHT)
+    for outcome, _ in OUTCOMES:
+        if counts.get(outcome):
+            height = counts[outcome] / peak * (CHART_HEIGHT - 4)
+            top -= height
+            bars.append(Bar(outcome, round(top, 2), round(height, 2)))
+    said = ", ".join(
+        f"{counts[outcome]} {label.lower()}" for outcome, label in OUTCOMES if counts.get(outcome)
+    )
+    title = f"{start:%H:%M} UTC: {said or 'no turns'}"
+    return Hour(start, index * 100 / HOURS, sum(counts.values()), bars, title, index % 4 == 3)
+
+
+def _newest(user: User) -> list[dict[str, Any]]:
+    last = Message.objects.filter(conversation=OuterRef("pk")).order_by("-id")
+    turn = Turn.objects.filter(conversation=OuterRef("pk")).order_by("-id")
+    conversations = (
+        tenancy.scope(Conversation.objects.all(), user, "conversations.view_conversation")
+        .filter(last_message_at__isnull=False)
+        .select_related("contact__channel")
+        .annotate(
+            last_text=Subquery(last.values("text")[:1]),
+            last_kind=Subquery(last.values("kind")[:1]),
+            last_outcome=Subquery(turn.values("state")[:1]),
+        )
+    )
+    return [
+        {
+            "pk": conversation.pk,
+            "name": Truncator(printable(str(conversation.contact))).chars(40),
+            "channel": conversation.contact.channel.name,
+            "text": Truncator(printable(conversation.last_text or conversation.last_kind or "")).chars(80),
+            "outcome": conversation.last_outcome or "",
+            "outcome_label": Turn.State(conversation.last_outcome).label if conversation.last_outcome else "",
+            "at": conversation.last_message_at,
+            "is_staff": conversation.owner == Conversation.Owner.STAFF,
+        }
+        for conversation in conversations[:NEWEST]
+    ]
+
+
+def _channels(user: User) -> Any:
+    return tenancy.scope(Channel.objects.all(), user, "channels.view_channel")
+
+
+def _next_steps(user: User, organizations: Any) -> list[dict[str, Any]]:
+    """What is left to set up before the first answer; empty once everything is there."""
+    if not organizations.exists():
+        return (
+            [_step("Create the first organization", "organizations_organization_add", False)]
+            if user.is_ops
+            else []
+        )
+    if not tenancy.has_permission(user, "channels.add_channel", None):
+        return []
+    mine = tenancy.organizations_with(user, "channels.add_channel")
+    published = PromptVersion.objects.filter(organization__in=mine, status=PromptVersion.Status.PUBLISHED)
+    steps = [
+        _step(
+            "Connect a channel",
+            "channels_channel_add",
+            Channel.objects.filter(organization__in=mine).exists(),
+        ),
+        _step("Write and publish a prompt", "prompts_promptversion_add", published.exists()),
+        _step(
+            "Add canned prompts with your own facts",
+            "prompts_cannedprompt_add",
+            CannedPrompt.objects.filter(organization__in=mine).exists(),
+        ),
+        _step(
+            "Write to your channel and watch the answer here",
+            "conversations_conversation_changelist",
+            Conversation.objects.filter(organization__in=mine).exists(),
+        ),
+    ]
+    return [] if all(step["is_done"] for step in steps) else steps
+
+
+def _step(title: str, url_name: str, is_done: bool) -> dict[str, Any]:
+    return {"title": title, "url_name": f"admin:{url_name}", "is_done": is_done}

@@ -1,0 +1,39 @@
+"""`manage.py ensure_admin`: somebody who can sign in."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from console.organizations.models import Member, Organization, User
+from console.settings.base import env
+
+
+class Command(BaseCommand):
+    help = "Create or repair the first ops user, with the password HUB_ADMIN_PASSWORD."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--email", default="admin@example.com")
+        parser.add_argument(
+            "--organization",
+            metavar="SLUG",
+            default="bright-smile",
+            help="make them an admin of it, if it exists",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        password: str = env.str("HUB_ADMIN_PASSWORD", default="")
+        if not password:
+            raise CommandError("HUB_ADMIN_PASSWORD is not set: run `make run` once, which makes it.")
+        user = User.objects.filter(email__iexact=options["email"]).first() or User(
+            email=options["email"].lower()
+        )
+        user.is_ops = user.is_active = True
+        if not user.check_password(password):  # a new hash would sign them out
+            user.set_password(password)
+        user.save()
+        organization = Organization.objects.filter(slug=options["organization"]).first()
+        if organization is not None:
+            Member.objects.update_or_create(
+                organization=organization, user=user, defaults={"role": Member.Role.ADMIN}
+            )
+        self.stdout.write(user.email)

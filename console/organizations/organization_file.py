@@ -1,0 +1,238 @@
+"""An organization as a YAML file: its settings, its prompt, its canned prompts and its channels."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+from django.core.exceptions import ValidationError
+from django.db.models import Model
+
+from console.channels.models import Channel
+from console.organizations.models import Organization
+from console.organizations.yaml_sections import FileError, Place, Section, read
+from console.prompts.models import CannedPrompt, PromptVersion
+from hub_lambdas.channels import KINDS
+
+SETTINGS: Mapping[str, type] = {
+    "name": str,
+    "is_active": bool,
+    "burst_window_seconds": float,
+    "handover_after_seconds": int,
+    "fallback": str,
+    "max_answer_tokens": int,
+}
+_KEYS = ("slug", *SETTINGS, "prompt", "canned_prompts", "channels")
+
+
+@dataclass(frozen=True)
+class FromEnvironment:
+    """A credential that stands in an environment variable instead of in the file."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class CannedPromptEntry:
+    """One canned prompt of the file."""
+
+    question: str
+    also_asked: Sequence[str]
+    answer: str
+    is_active: bool
+
+
+@dataclass(frozen=True)
+class ChannelEntry:
+    """One channel of the file. `options` is None where the file says nothing of them."""
+
+    kind: str
+    name: str
+    options: Mapping[str, Any] | None
+    credentials: Mapping[str, str | FromEnvironment]
+    place: Place
+    credential_places: Mapping[str, Place]
+
+
+@dataclass(frozen=True)
+class OrganizationFile:
+    """What a file says. None means that it says nothing of it."""
+
+    slug: str
+    settings: Mapping[str, Any]
+    prompt: str | None = None
+    canned_prompts: Sequence[CannedPromptEntry] | None = None
+    channels: Sequence[ChannelEntry] = field(default_factory=tuple)
+
+
+# --- reading ------------------------------------------------------------------------------------------------
+
+
+def parse(source: str, text: str) -> OrganizationFile:
+    """The contents of a file named `source`; FileError with the line of the first mistake."""
+    root = read(source, text, _KEYS)
+    root.demand("slug", "name")
+    settings: dict[str, Any] = {
+        name: root.value(name, wanted) for name, wanted in SETTINGS.items() if name in root
+    }
+    slug = root.value("slug", str)
+    _validate(Organization(slug=slug, **settings), root)
+    return OrganizationFile(
+        slug=slug,
+        settings=settings,
+        prompt=_prompt(root) if "prompt" in root else None,
+        canned_prompts=_canned_prompts(root) if "canned_prompts" in root else None,
+        channels=_channels(root) if "channels" in root else (),
+    )
+
+
+def _prompt(root: Section) -> str:
+    instructions = root.value("prompt", str).strip()
+    _validate(PromptVersion(instructions=instructions), root, {"instructions": "prompt"})
+    return instructions
+
+
+def _canned_prompts(root: Section) -> list[CannedPromptEntry]:
+    entries: list[CannedPromptEntry] = []
+    seen: dict[str, int] = {}
+    for section in root.sections("canned_prompts", ("question", "also_asked", "answer", "active")):
+        section.demand("question", "answer")
+        active = section.value("active", bool) if "active" in section else True
+        also_asked = [text.strip() for text in section.texts("also_asked")] if "also_asked" in section else []
+        entry = CannedPromptEntry(
+            section.value("question", str).strip(), also_asked, section.value("answer", str).strip(), active
+        )
+        _validate(
+            CannedPrompt(
+                question=entry.question, also_asked="\n".join(entry.also_asked), answer=entry.answer
+            ),
+            section,
+        )
+        line = section.at("question").line
+        if entry.question in seen:
+            section.at("question").fail(f"this question stands in line {seen[entry.question]} already.")
+        seen[entry.question] = line
+        entries.append(entry)
+    return entries
+
+
+def _channels(root: Section) -> list[ChannelEntry]:
+    entries: list[ChannelEntry] = []
+    for section in root.sections("channels", ("kind", "name", "options", "credentials")):
+        section.demand("kind", "name")
+        entry = _channel(section)
+        if any((entry.kind, entry.name) == (other.kind, other.name) for other in entries):
+            section.at("name").fail(f"there are two {entry.kind} channels of this name.")
+        entries.append(entry)
+    return entries
+
+
+def _channel(section: Section) -> ChannelEntry:
+    kind_name, name = section.value("kind", str), section.value("name", str).strip()
+    if kind_name not in KINDS:
+        section.at("kind").fail(f"{kind_name!r} is no channel kind: use one of {', '.join(sorted(KINDS))}.")
+    _validate(Channel(kind=kind_name, name=name), section)
+    kind = KINDS[kind_name]
+    options: dict[str, Any] | None = None
+    if "options" in section:
+        given = section.section("options", [each.name for each in kind.options])
+        options = {
+            each.name: given.texts(each.name) if each.is_list else given.value(each.name, str).strip()
+            for each in kind.options
+            if each.name in given
+        }
+        options = {key: value for key, value in options.items() if value}
+    credentials: dict[str, str | FromEnvironment] = {}
+    places: dict[str, Place] = {}
+    if "credentials" in section:
+        given = section.section("credentials", [each.name for each in kind.fields])
+        credentials = {key: _credential(given, key) for key in given.nodes}
+        places = {key: given.at(key) for key in given.nodes}
+    return ChannelEntry(kind_name, name, options, credentials, section.at("name"), places)
+
+
+def _credential(section: Section, key: str) -> str | FromEnvironment:
+    if section.is_section(key):
+        variable = section.section(key, ("env",))
+        variable.demand("env")
+        return FromEnvironment(variable.value("env", str))
+    return section.value(key, str)
+
+
+def _validate(instance: Model, section: Section, keys: Mapping[str, str] | None = None) -> None:
+    """Hold what the section says to the model's own rules."""
+    try:
+        instance.clean_fields(
+            exclude=[each.name for each in instance._meta.fields if not _is_named(each.name, section, keys)]
+        )
+    except ValidationError as error:
+        name, problems = next(iter(error.message_dict.items()))
+        key = (keys or {}).get(name, name)
+        place = section.at(key)
+        place.fail(f"{place.path}: {' '.join(problems)}")
+
+
+def _is_named(field_name: str, section: Section, keys: Mapping[str, str] | None) -> bool:
+    return (keys or {}).get(field_name, field_name) in section
+
+
+# --- writing ------------------------------------------------------------------------------------------------
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as blocks, and lists indented below their name."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
+
+
+def dump(organization: Organization) -> str:
+    """The file of an organization. Credentials are not in it, only names of variables to put them in."""
+    content: dict[str, Any] = {"slug": organization.slug}
+    content |= {name: getattr(organization, name) for name in SETTINGS}
+    prompt = PromptVersion.objects.filter(
+        organization=organization, status=PromptVersion.Status.PUBLISHED
+    ).first()
+    if prompt:
+        content["prompt"] = prompt.instructions
+    content["canned_prompts"] = [_canned_prompt_entry(each) for each in organization.canned_prompts.all()]
+    channels = organization.channels.exclude(status=Channel.Status.RETIRED)
+    content["channels"] = [_channel_entry(channel) for channel in channels if channel.kind in KINDS]
+    return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _canned_prompt_entry(canned_prompt: CannedPrompt) -> dict[str, Any]:
+    entry: dict[str, Any] = {"question": canned_prompt.question}
+    if canned_prompt.wordings[1:]:
+        entry["also_asked"] = canned_prompt.wordings[1:]
+    entry["answer"] = canned_prompt.answer
+    return entry if canned_prompt.is_active else {**entry, "active": False}
+
+
+def _channel_entry(channel: Channel) -> dict[str, Any]:
+    entry: dict[str, Any] = {"kind": channel.kind, "name": channel.name}
+    declared = {each.name for each in KINDS[channel.kind].options}
+    if options := {key: value for key, value in channel.options.items() if value and key in declared}:
+        entry["options"] = options
+    if credentials := {
+        each.name: {"env": _variable(channel, each.name)} for each in KINDS[channel.kind].fields
+    }:
+        entry["credentials"] = credentials
+    return entry
+
+
+def _variable(channel: Channel, credential: str) -> str:
+    parts = (channel.organization.slug, channel.kind, channel.name, credential)
+    return re.sub(r"[^A-Z0-9]+", "_", "_".join(parts).upper()).strip("_")
+
+
+__all__ = ["ChannelEntry", "FileError", "FromEnvironment", "OrganizationFile", "dump", "parse"]

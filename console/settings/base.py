@@ -1,0 +1,138 @@
+"""What the console and the Lambdas both need: environment, database, keys, storage, the tenant apps.
+
+Every name read here is documented in docs/settings.md (a test keeps the two equal). The process environment
+wins over `.env`, which wins over `HUB_HOME/stack.env` (written by `make run`).
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from psycopg.conninfo import conninfo_to_dict
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+
+env = environ.Env(
+    HUB_HOME=(str, ".hub"),
+    HUB_SECRET_KEY=(str, ""),
+    HUB_CREDENTIAL_KEYS=(list, []),
+    HUB_DEBUG=(bool, False),
+    HUB_ALLOWED_HOSTS=(list, ["127.0.0.1", "localhost"]),
+    HUB_CONSOLE_PORT=(int, 8000),
+    HUB_WEBHOOK_PORT=(int, 8080),
+    HUB_CONSOLE_URL=(str, ""),
+    HUB_WEBHOOK_URL=(str, ""),
+    HUB_QUEUE_PREFIX=(str, ""),
+    HUB_STORAGE_BUCKET=(str, ""),
+    HUB_TELEGRAM_API_URL=(str, "https://api.telegram.org"),
+    HUB_GRAPH_API_URL=(str, "https://graph.facebook.com"),
+    HUB_INSTAGRAM_API_URL=(str, "https://graph.instagram.com"),
+    HUB_TWILIO_API_URL=(str, "https://api.twilio.com"),
+    DATABASE_URL=(str, ""),
+    AWS_ENDPOINT_URL=(str, ""),
+    AWS_DEFAULT_REGION=(str, "us-east-1"),
+)
+environ.Env.read_env(str(BASE_DIR / ".env"))
+HUB_HOME = Path(BASE_DIR, env("HUB_HOME"))
+environ.Env.read_env(str(HUB_HOME / "stack.env"))
+
+
+def require(name: str) -> str:
+    """The value of a setting that guards something; without it nothing starts."""
+    value: str = env.str(name, default="")
+    if not value:
+        raise ImproperlyConfigured(
+            f"{name} is not set: run `make run` once, which makes it, or set it in the environment or .env."
+        )
+    return value
+
+
+def service_url(name: str, default: str = "") -> str:
+    """An http(s) address from the environment, without a trailing slash."""
+    url: str = env(name) or default
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        raise ImproperlyConfigured(
+            f"{name} is {url!r}: it must be an address that starts with http:// or https://."
+        )
+    return url.rstrip("/")
+
+
+def database() -> dict[str, Any]:
+    """Django's connection settings from DATABASE_URL, or from the embedded Postgres where it is unset."""
+    url: str = env("DATABASE_URL")
+    if not url:
+        from infra.local.postgres import database_url  # only on a machine that carries the embedded server
+
+        url = database_url(HUB_HOME)
+    try:
+        info = conninfo_to_dict(url)
+    except Exception as error:
+        raise ImproperlyConfigured(
+            "DATABASE_URL is not a Postgres address: write postgresql://USER:PASSWORD@HOST:PORT/NAME."
+        ) from error
+    known = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    settings: dict[str, Any] = {known[key]: value for key, value in info.items() if key in known}
+    options = {key: value for key, value in info.items() if key not in known}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"connect_timeout": 5, **options},
+        **settings,
+    }
+
+
+SECRET_KEY = require("HUB_SECRET_KEY")
+require("HUB_CREDENTIAL_KEYS")
+CREDENTIAL_KEYS: list[str] = env("HUB_CREDENTIAL_KEYS")
+DEBUG: bool = env("HUB_DEBUG")
+ALLOWED_HOSTS: list[str] = env("HUB_ALLOWED_HOSTS")
+
+CONSOLE_URL = service_url("HUB_CONSOLE_URL", f"http://127.0.0.1:{env('HUB_CONSOLE_PORT')}")
+WEBHOOK_URL = service_url("HUB_WEBHOOK_URL", f"http://127.0.0.1:{env('HUB_WEBHOOK_PORT')}")
+TELEGRAM_API_URL = service_url("HUB_TELEGRAM_API_URL")
+GRAPH_API_URL = service_url("HUB_GRAPH_API_URL")
+INSTAGRAM_API_URL = service_url("HUB_INSTAGRAM_API_URL")
+TWILIO_API_URL = service_url("HUB_TWILIO_API_URL")
+
+QUEUE_PREFIX: str = env("HUB_QUEUE_PREFIX")
+AWS_ENDPOINT_URL: str | None = env("AWS_ENDPOINT_URL") or None
+AWS_REGION: str = env("AWS_DEFAULT_REGION")
+
+TENANT_APPS = ["console.organizations", "console.channels", "console.prompts", "console.conversations"]
+AUTH_USER_MODEL = "organizations.User"
+DATABASES = {"default": database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+STORAGES: dict[str, dict[str, Any]] = {}
+if env("HUB_STORAGE_BUCKET"):
+    STORAGES["default"] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": env("HUB_STORAGE_BUCKET"),
+            "endpoint_url": AWS_ENDPOINT_URL,
+            "region_name": AWS_REGION,
+            "default_acl": "private",
+            "querystring_auth": True,
+            "querystring_expire": 300,
+            "file_overwrite": False,
+        },
+    }
+else:
+    STORAGES["default"] = {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": str(HUB_HOME / "files")},
+    }
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": os.environ.get("HUB_LOG_LEVEL", "INFO")},
+}

@@ -1,0 +1,15 @@
+"""What every test stands on: keys, a Postgres server of the run's own, and Django started on both.
+
+It happens on import, for the conftest files below this one import models.
+"""
+
+import django
+from django.conf import settings
+
+from tests.environment import make_home, set_keys
+
+set_keys()
+make_home()
+django.setup()
+
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast, and only that

@@ -1,0 +1,146 @@
+"""An organization with something in every table, another beside it, and people with each role."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pytest
+from django.core.files.base import ContentFile
+from django.test import Client
+from django.utils import timezone
+
+from console.channels.models import Channel
+from console.conversations.models import Conversation, Export
+from console.organizations.models import Organization, User
+from hub_lambdas import channels
+from hub_lambdas.channels.base import Account, ChannelError, Field, Health
+from tests import factories
+
+TOKEN = "9876:the-very-secret-token"
+
+
+@dataclass(frozen=True)
+class World:
+    """The organization that others must not see into, and everybody who might try."""
+
+    organization: Organization
+    other: Organization
+    channel: Channel
+    conversation: Conversation
+    export: Export
+    admin: User
+    agent: User
+    outsider: User
+    outside_agent: User
+    ops: User
+
+    settings_markers: ClassVar[Sequence[str]] = (
+        "Zebra Clinic",
+        "Zebra Line",
+        "zebra-admin@example.com",
+        "@zebra_bot",
+    )
+    text_markers: ClassVar[Sequence[str]] = (
+        "Zebra Contact",
+        "zebra message text",
+        "zebra answer text",
+        "zebra prompt text",
+        "zebra canned question",
+        "zebra canned answer",
+        "zebra-export-file",
+    )
+    secret_markers: ClassVar[Sequence[str]] = (TOKEN, "zebra-webhook-secret")
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    organization = factories.make_organization("zebra-clinic", name="Zebra Clinic")
+    other = factories.make_organization("heron-bakery", name="Heron Bakery")
+    channel = factories.make_channel(
+        organization,
+        name="Zebra Line",
+        account="@zebra_bot",
+        credentials={"bot_token": TOKEN, "webhook_secret": "zebra-webhook-secret"},
+    )
+    conversation = factories.make_conversation(channel, "Zebra Contact")
+    prompt = factories.make_prompt(organization, "zebra prompt text")
+    factories.make_answered_turn(conversation, "zebra message text", "zebra answer text", prompt=prompt)
+    factories.make_canned_prompt(organization, "zebra canned question", answer="zebra canned answer")
+    export = Export.objects.create(
+        organization=organization, state=Export.State.DONE, messages_count=2, finished_at=timezone.now()
+    )
+    export.file.save("zebra-export-file.csv", ContentFile(b"zebra message text"))
+    _fill(other)
+    return World(
+        organization=organization,
+        other=other,
+        channel=channel,
+        conversation=conversation,
+        export=export,
+        admin=factories.make_member(organization, "admin", email="zebra-admin@example.com"),
+        agent=factories.make_member(organization, "agent", email="zebra-agent@example.com"),
+        outsider=factories.make_member(other, "admin", email="heron-admin@example.com"),
+        outside_agent=factories.make_member(other, "agent", email="heron-agent@example.com"),
+        ops=factories.make_user("ops@example.com", is_ops=True),
+    )
+
+
+def _fill(other: Organization) -> None:
+    conversation = factories.make_conversation(
+        factories.make_channel(other, name="Heron Line"), "Heron Contact"
+    )
+    factories.make_answered_turn(conversation, "heron message text", "heron answer text")
+    factories.make_prompt(other, "heron prompt text")
+    factories.make_canned_prompt(other, "heron canned question")
+    Export.objects.create(organization=other)
+
+
+def signed_in(user: User | None) -> Client:
+    """A browser in which `user` is signed in; None for nobody."""
+    client = Client()
+    if user is not None:
+        client.force_login(user)
+    return client
+
+
+def body(response: Any) -> str:
+    """The whole text of an answer, headers and stream included."""
+    content: bytes = b"".join(response.streaming_content) if response.streaming else response.content
+    return f"{dict(response.headers)}\n{content.decode()}"
+
+
+class Semaphore:
+    """A channel kind for tests that refuses the token "wrong" and stumbles over "crash"."""
+
+    name: ClassVar[str] = "semaphore"
+    label: ClassVar[str] = "Semaphore"
+    fields: ClassVar[Sequence[Field]] = (
+        Field("token", "Token", secret=True),
+        Field("station", "Station", required=False),
+    )
+    options: ClassVar[Sequence[Field]] = (
+        Field("greeting", "Greeting", required=False),
+        Field("flags", "Flags", required=False, is_list=True),
+    )
+    pages: ClassVar[Mapping[str, str]] = {"page": "", "script": "embed.js"}
+
+    def __init__(self) -> None:
+        self.registered: list[tuple[Account, str]] = []
+
+    def new_secrets(self) -> Mapping[str, str]:
+        return {"webhook_secret": f"made-by-the-hub-{len(self.registered)}"}
+
+    def register(self, account: Account, webhook_url: str) -> Health:
+        self.registered.append((account, webhook_url))
+        if account.credentials.get("token") == "wrong":
+            raise ChannelError("The platform does not accept the token: enter the right one.")
+        if account.credentials.get("token") == "crash":
+            raise RuntimeError(f"https://platform.example/{account.credentials['token']}/setWebhook")
+        return Health("@semaphore_station")
+
+
+@pytest.fixture
+def semaphore(monkeypatch: pytest.MonkeyPatch) -> Semaphore:
+    kind = Semaphore()
+    monkeypatch.setitem(channels.KINDS, kind.name, kind)
+    return kind

@@ -1,0 +1,163 @@
+"""The inbox: what staff see of a conversation and what they do in it."""
+
+import html
+from collections.abc import Iterator
+
+import pytest
+from django.utils import timezone
+
+from console.conversations.models import Conversation, Message, Turn
+from hub_lambdas import queues
+from tests import factories
+from tests.console.conftest import World, body, signed_in
+from tests.fakes.sqs import FakeSqs
+
+
+@pytest.fixture
+def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSqs]:
+    fake = FakeSqs()
+    queues.url.cache_clear()
+    monkeypatch.setattr(queues, "client", lambda: fake)
+    yield fake
+    queues.url.cache_clear()
+
+
+def address(conversation: Conversation, action: str = "change") -> str:
+    return f"/conversations/conversation/{conversation.pk}/{action}/"
+
+
+def test_a_turn_is_shown_with_every_hop_and_its_total(world: World) -> None:
+    page = body(signed_in(world.agent).get(address(world.conversation)))
+    for label in (
+        "Received",
+        "Stored",
+        "Asked the LLM",
+        "LLM started",
+        "LLM finished",
+        "Reply stored",
+        "Sending",
+        "Sent",
+    ):
+        assert f"<b>{label}</b>" in page
+    assert "+1200 ms" in page
+    assert "2420 ms of 5 s" in page
+    assert "v1" in page
+    assert "412 / 18" in page
+    assert "SmolLM2-135M-Instruct" in page
+
+
+def test_a_handover_says_why(world: World) -> None:
+    factories.make_handed_over_turn(world.conversation, kind="voice")
+    page = body(signed_in(world.agent).get(address(world.conversation)))
+    assert "The message was not text" in page
+    assert "Voice" in page
+    assert "Waits for staff" in page
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ settings.SECRET_KEY }} {% now 'Y' %} {# hidden #}",
+        "<script>alert(1)</script> & \"quotes\" 'too'",
+        "مرحبا، كم سعر التبييض؟",
+        "😀🦷✨🏳️‍🌈",
+        "x" * 10_000,
+        "line one\nline two",
+    ],
+)
+def test_any_text_is_shown_as_it_was_written(text: str, world: World) -> None:
+    factories.make_inbound(world.conversation, text, turn=Turn.objects.get(conversation=world.conversation))
+    page = body(signed_in(world.agent).get(address(world.conversation)))
+    assert html.escape(text).replace("&#x27;", "&#x27;") in page
+    assert "<script>alert(1)" not in page
+    assert signed_in(world.agent).get("/conversations/conversation/").status_code == 200
+    assert signed_in(world.agent).get("/").status_code == 200
+
+
+def test_what_no_page_can_show_becomes_a_sign(world: World) -> None:
+    contact = world.conversation.contact
+    contact.name = "Nul\x00Name"
+    contact.save()
+    factories.make_inbound(
+        world.conversation, "a\x00b \ud800 c", turn=Turn.objects.get(conversation=world.conversation)
+    )
+    for url in (address(world.conversation), "/conversations/conversation/", "/"):
+        page = body(signed_in(world.agent).get(url))
+        assert "\x00" not in page
+        assert "Nul\ufffdName" in page
+    assert "a\ufffdb \ufffd c" in body(signed_in(world.agent).get(address(world.conversation)))
+
+
+def test_the_list_shows_whose_turn_it_is(world: World) -> None:
+    page = body(signed_in(world.agent).get("/conversations/conversation/"))
+    assert "Zebra Contact" in page
+    assert "zebra answer text" in page
+    assert "Answered" in page
+
+
+@pytest.mark.parametrize(
+    ("term", "is_found"), [("zebra message", True), ("Zebra Cont", True), ("heron", False)]
+)
+def test_search_finds_names_and_words(term: str, is_found: bool, world: World) -> None:
+    page = body(signed_in(world.agent).get("/conversations/conversation/", {"q": term}))
+    assert ("zebra answer text" in page) is is_found
+
+
+def test_taking_over_and_returning(world: World, sqs: FakeSqs) -> None:
+    client = signed_in(world.agent)
+    response = client.post(address(world.conversation, "take-over"), follow=True)
+    assert "You answer this conversation now" in body(response)
+    world.conversation.refresh_from_db()
+    assert (world.conversation.owner, world.conversation.assignee) == ("staff", world.agent)
+    client.post(address(world.conversation, "return-to-bot"))
+    world.conversation.refresh_from_db()
+    assert (world.conversation.owner, world.conversation.assignee) == ("bot", None)
+
+
+def test_a_reply_is_stored_with_its_author_and_queued(
+    world: World, sqs: FakeSqs, django_capture_on_commit_callbacks: object
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
+        response = signed_in(world.agent).post(
+            address(world.conversation, "reply"), {"text": "Sam here."}, follow=True
+        )
+    assert "Sam here." in body(response)
+    message = Message.objects.get(text="Sam here.")
+    assert (message.direction, message.purpose, message.state) == ("out", "staff", "pending")
+    assert message.author == world.agent
+    assert sqs.bodies(queues.OUTBOUND) == [{"message": message.pk}]
+    world.conversation.refresh_from_db()
+    assert world.conversation.owner == "staff"
+
+
+def test_an_empty_reply_is_not_sent(world: World, sqs: FakeSqs) -> None:
+    response = signed_in(world.agent).post(address(world.conversation, "reply"), {"text": "  "})
+    assert "Write something first." in body(response)
+    assert not Message.objects.filter(purpose="staff").exists()
+
+
+@pytest.mark.parametrize("action", ["take-over", "return-to-bot", "reply"])
+def test_looking_changes_nothing(action: str, world: World) -> None:
+    assert signed_in(world.agent).get(address(world.conversation, action)).status_code == 405
+
+
+def test_long_conversations_come_in_pages(world: World) -> None:
+    turn = Turn.objects.get(conversation=world.conversation)
+    for number in range(105):
+        factories.make_inbound(world.conversation, f"message number {number:03}.", turn=turn)
+    client = signed_in(world.agent)
+    page = body(client.get(address(world.conversation)))
+    assert "message number 104." in page
+    assert "message number 004." not in page
+    earlier = Message.objects.get(text="message number 005.").pk
+    assert f"?before={earlier}" in page
+    assert "message number 004." in body(client.get(address(world.conversation), {"before": earlier}))
+
+
+def test_the_badge_counts_who_waits_for_staff(world: World) -> None:
+    Conversation.objects.filter(pk=world.conversation.pk).update(
+        owner="staff", last_message_at=timezone.now()
+    )
+    client = signed_in(world.agent)
+    assert client.get("/").context["sidebar_navigation"][1]["items"][0]["badge"] == 1
+    assert "badge" not in signed_in(world.outsider).get("/").context["sidebar_navigation"][1]["items"][0]

@@ -1,0 +1,113 @@
+"""Exports: requested, made by the job, downloaded."""
+
+import csv
+import io
+import json
+
+import pytest
+from django.core.files.storage import default_storage
+
+from console.conversations import export_file, jobs
+from console.conversations.models import Export
+from tests import factories
+from tests.console.conftest import World, body, signed_in
+
+
+@pytest.fixture
+def queued(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What was put on the queue of console jobs."""
+    sent: list[int] = []
+    monkeypatch.setattr(jobs.make_export, "delay", sent.append)
+    return sent
+
+
+def request_export(world: World, export_format: str = "csv") -> Export:
+    return Export.objects.create(organization=world.organization, format=export_format)
+
+
+def test_a_file_is_requested_made_and_downloaded(
+    world: World, queued: list[int], django_capture_on_commit_callbacks: object
+) -> None:
+    client = signed_in(world.admin)
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
+        client.post("/conversations/export/add/", {"organization": world.organization.pk, "format": "csv"})
+    export = Export.objects.get(pk=queued[0])
+    assert export.requested_by == world.admin
+    assert "looks again by itself" in body(client.get("/conversations/export/"))
+    jobs.make_export(export.pk)
+    export.refresh_from_db()
+    assert (export.state, export.messages_count) == ("done", 2)
+    assert "looks again by itself" not in body(client.get("/conversations/export/"))
+    response = client.get(f"/conversations/export/{export.pk}/download/")
+    assert response["Content-Disposition"].startswith('attachment; filename="zebra-clinic-')
+    content = body(response).split("\n", 1)[1]
+    rows = list(csv.DictReader(io.StringIO(content)))
+    assert [row["text"] for row in rows] == ["zebra message text", "zebra answer text"]
+    assert rows[0]["outcome"] == "answered"
+    assert "heron" not in content
+
+
+def test_json_lines_hold_any_text(world: World) -> None:
+    for text in ("مرحبا", "two\nlines", "NUL \x00 and \ud800", '{"a": 1}'):
+        factories.make_outbound(world.conversation, text)
+    export = request_export(world, "jsonl")
+    jobs.make_export(export.pk)
+    export.refresh_from_db()
+    with export.file.open() as file:
+        texts = [json.loads(line)["text"] for line in file.read().decode().splitlines()]
+    assert texts[2:] == ["مرحبا", "two\nlines", "NUL \ufffd and \ufffd", '{"a": 1}']
+
+
+@pytest.mark.parametrize("text", ["=HYPERLINK(1)", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_no_cell_is_a_formula(text: str, world: World) -> None:
+    factories.make_outbound(world.conversation, text)
+    file = io.StringIO(newline="")
+    export_file.write(request_export(world), file)
+    rows = list(csv.DictReader(io.StringIO(file.getvalue(), newline="")))
+    assert rows[-1]["text"] == f"'{text}"
+
+
+def test_running_twice_makes_one_file(world: World) -> None:
+    export = request_export(world)
+    jobs.make_export(export.pk)
+    export.refresh_from_db()
+    first = export.file.name
+    jobs.make_export(export.pk)
+    Export.objects.filter(pk=export.pk).update(state="running")  # as a worker leaves it that is killed
+    jobs.make_export(export.pk)
+    export.refresh_from_db()
+    assert export.file.name == first
+    made = [name for name in default_storage.listdir("exports")[1] if name.endswith(f"-{export.pk}.csv")]
+    assert len(made) == 1
+
+
+def test_a_job_for_a_row_that_is_gone_does_nothing(db: None) -> None:
+    jobs.make_export(987_654)
+
+
+def test_a_failure_is_a_state_not_a_crash(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    export = request_export(world)
+
+    def fail(*_: object) -> int:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(export_file, "write", fail)
+    jobs.make_export(export.pk)
+    export.refresh_from_db()
+    assert export.state == "failed"
+    assert "request the export again" in body(signed_in(world.admin).get("/conversations/export/"))
+
+
+def test_a_queue_that_is_away_is_said(
+    world: World, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: object
+) -> None:
+    from kombu.exceptions import OperationalError
+
+    def refuse(_: int) -> None:
+        raise OperationalError("no broker")
+
+    monkeypatch.setattr(jobs.make_export, "delay", refuse)
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
+        data = {"organization": world.organization.pk, "format": "csv"}
+        signed_in(world.admin).post("/conversations/export/add/", data)
+    assert Export.objects.filter(organization=world.organization, state="failed").exists()

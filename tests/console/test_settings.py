@@ -1,0 +1,119 @@
+"""The settings fail closed, and the project is whole."""
+
+import os
+import subprocess
+import sys
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.db import DatabaseError, connection
+from django.test import Client
+
+from console.organizations.models import Member, User
+from tests import factories
+from tests.console.conftest import body, signed_in
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def manage(*arguments: str, **changes: str | None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none"}
+    for name, value in changes.items():
+        environment.pop(name, None)
+        if value is not None:
+            environment[name] = value
+    command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("name", ["HUB_SECRET_KEY", "HUB_CREDENTIAL_KEYS"])
+def test_nothing_starts_without_a_key(name: str, tmp_path: Path) -> None:
+    result = manage("check", HUB_HOME=str(tmp_path), **{name: ""})
+    assert result.returncode != 0
+    assert result.stderr.strip().startswith(f"{name} is not set: ")
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("HUB_CONSOLE_URL", "ftp://x"), ("HUB_WEBHOOK_URL", "nonsense"), ("DATABASE_URL", "mysql://x y")],
+)
+def test_a_wrong_address_is_one_sentence(name: str, value: str) -> None:
+    result = manage("check", **{name: value})
+    assert result.returncode != 0
+    assert name in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_cookies_are_secure_behind_https() -> None:
+    code = (
+        "from django.conf import settings as s; print(s.SESSION_COOKIE_SECURE, s.CSRF_COOKIE_SECURE, s.DEBUG)"
+    )
+    assert (
+        manage("shell", "-v0", "-c", code, HUB_CONSOLE_URL="https://hub.example").stdout.strip()
+        == "True True False"
+    )
+    assert manage("shell", "-v0", "-c", code).stdout.strip() == "False False False"
+
+
+def test_the_project_is_whole(db: None) -> None:
+    call_command("check", fail_level="WARNING")
+    output = StringIO()
+    call_command("makemigrations", "--check", "--dry-run", stdout=output)
+    assert "No changes" in output.getvalue()
+
+
+def test_pages_are_guarded(client: Client, db: None) -> None:
+    response = client.get("/login/")
+    assert response["X-Frame-Options"] == "DENY"
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["Referrer-Policy"] == "same-origin"
+    cookie = response.cookies["csrftoken"]
+    assert cookie["httponly"]
+    assert cookie["samesite"] == "Lax"
+    assert "channels-hub" in response.content.decode()
+
+
+def test_forms_of_other_sites_are_refused(db: None) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    assert strict.post("/login/", {"username": "a@b.c", "password": "x"}).status_code == 403
+
+
+def test_static_files_are_served_without_collecting_them(client: Client) -> None:
+    for path in ("console/console.css", "console/icon.svg", "unfold/css/styles.css"):
+        response = client.get(f"/{settings.STATIC_URL.strip('/')}/{path}")
+        assert response.status_code == 200
+        assert body(response)
+
+
+def test_health(client: Client, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert client.get("/healthz").json() == {"status": "ok"}
+
+    def fail() -> None:
+        raise DatabaseError("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(connection, "cursor", fail)
+        assert client.get("/healthz").status_code == 503
+
+
+@pytest.mark.django_db
+def test_the_first_admin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUB_ADMIN_PASSWORD", "first long password")
+    factories.make_organization("bright-smile")
+    call_command("ensure_admin", stdout=StringIO())
+    user = User.objects.get(email="admin@example.com")
+    assert user.is_ops
+    assert Member.objects.get(user=user).role == "admin"
+    hashed = user.password
+    call_command("ensure_admin", stdout=StringIO())
+    user.refresh_from_db()
+    assert user.password == hashed
+    monkeypatch.setenv("HUB_ADMIN_PASSWORD", "second long password")
+    call_command("ensure_admin", stdout=StringIO())
+    user.refresh_from_db()
+    assert user.check_password("second long password")
+    assert signed_in(user).get("/").status_code == 200
