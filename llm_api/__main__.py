@@ -1,0 +1,116 @@
+"""`python -m llm_api`: the API on 127.0.0.1 and the queue consumer, in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from llm_api.api import create_app
+from llm_api.consumer import Consumer
+from llm_api.engine.base import Engine, ModelLoadError
+from llm_api.engine.remote import RemoteEngine
+from llm_api.logs import start_logging
+from llm_api.metrics import Metrics
+from llm_api.queues import SqsQueues
+from llm_api.settings import ROOT, Settings, SettingsError, load_settings
+from llm_api.slots import Slots
+
+HOST = "127.0.0.1"
+
+
+class Server(uvicorn.Server):
+    """Tells the consumer of a signal at once, and exits with 0 where uvicorn would raise it again."""
+
+    def __init__(self, config: uvicorn.Config, consumer: Consumer) -> None:
+        super().__init__(config)
+        self._consumer = consumer
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        self.should_exit = True
+        asyncio.get_running_loop().call_soon_threadsafe(self._consumer.stop_receiving)
+
+
+def main(root: Path = ROOT) -> int:
+    """Serve until a signal; the exit code is 2 when a setting or the model file is at fault."""
+    start_logging()
+    try:
+        settings = load_settings(root)
+        listener = _listen(settings.port)
+        engine = _engine(settings)
+    except (SettingsError, ModelLoadError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    asyncio.run(_serve(settings, engine, listener))
+    return 0
+
+
+async def _serve(settings: Settings, engine: Engine, listener: socket.socket) -> None:
+    slots, metrics = Slots(engine.slots), Metrics()
+    queues = SqsQueues(
+        prefix=settings.queue_prefix,
+        region=settings.aws_region,
+        endpoint_url=settings.aws_endpoint_url,
+        visibility_seconds=settings.visibility_seconds,
+        poll_seconds=settings.poll_seconds,
+        threads=engine.slots + 3,  # a receive, and per request a call of its own, with some air
+    )
+    consumer = Consumer(
+        queues,
+        engine,
+        slots,
+        metrics,
+        visibility_seconds=settings.visibility_seconds,
+        drain_seconds=settings.drain_seconds,
+    )
+    token = settings.token.get_secret_value()
+    app = create_app(engine=engine, consumer=consumer, slots=slots, metrics=metrics, token=token)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=max(1, settings.drain_seconds),
+    )
+    try:
+        await Server(config, consumer).serve(sockets=[listener])
+    finally:
+        await queues.close()
+        await engine.close()
+
+
+def _listen(port: int) -> socket.socket:
+    """Take the port before the model is loaded, so that a busy one is told at once."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except OSError as error:
+        raise SettingsError(
+            f"Port {port} on {HOST} cannot be used ({error.strerror}): set HUB_LLM_PORT to a free one."
+        ) from None
+    return listener
+
+
+def _engine(settings: Settings) -> Engine:
+    if settings.url is not None:
+        key = settings.api_key.get_secret_value() if settings.api_key else None
+        return RemoteEngine(settings.url, api_key=key, model_name=settings.model_name, slots=settings.slots)
+    from llm_api.engine.embedded import (
+        EmbeddedEngine,  # not needed, nor loaded, with HUB_LLM_URL
+    )
+
+    return EmbeddedEngine(
+        settings.find_model(), context_tokens=settings.context_tokens, threads=settings.threads
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

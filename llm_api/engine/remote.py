@@ -1,0 +1,151 @@
+"""The engine behind a URL: any server that speaks OpenAI's chat completions."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
+
+import httpx
+
+from llm_api.engine.base import (
+    ChatRequest,
+    ContextLengthExceededError,
+    Engine,
+    EngineError,
+    EngineRefusedError,
+    EngineUnavailableError,
+    Event,
+    Finished,
+    InvalidRequestError,
+    Piece,
+    Started,
+)
+from llm_api.engine.text import clean_text
+
+TIMEOUTS = httpx.Timeout(60.0, connect=5.0)
+CHECK_TIMEOUT_SECONDS = 2.0
+CONTEXT_WORDS = ("context_length", "context length", "context_size", "context size")  # by kind of server
+
+
+class RemoteEngine(Engine):
+    """Streams from `url`/chat/completions. Without `model_name` it takes the server's first model."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        api_key: str | None = None,
+        model_name: str | None = None,
+        slots: int = 4,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.model = model_name or ""
+        self.slots = slots
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._client = httpx.AsyncClient(
+            base_url=url.rstrip("/"), headers=headers, timeout=TIMEOUTS, transport=transport
+        )
+
+    async def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        try:
+            body = _body(request, self.model or await self._first_model())
+            async with self._client.stream("POST", "/chat/completions", json=body) as response:
+                if response.is_error:
+                    await response.aread()
+                    raise _refusal(response)
+                yield Started(time.time())
+                async for event in _events(response):
+                    yield event
+        except httpx.HTTPError as error:
+            raise EngineUnavailableError(
+                f"The server at HUB_LLM_URL did not answer ({type(error).__name__}): check that it runs."
+            ) from error
+
+    async def check(self) -> str | None:
+        try:
+            response = await self._client.get("/models", timeout=CHECK_TIMEOUT_SECONDS)
+        except httpx.HTTPError:
+            return "the server at HUB_LLM_URL cannot be reached"
+        if response.status_code in (401, 403):
+            return "the server at HUB_LLM_URL refuses HUB_LLM_API_KEY"
+        return "the server at HUB_LLM_URL is failing" if response.is_server_error else None
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _first_model(self) -> str:
+        response = await self._client.get("/models")
+        if response.is_error:
+            raise _refusal(response)
+        try:
+            self.model = str(response.json()["data"][0]["id"])
+        except (ValueError, LookupError, TypeError):
+            message = "The server at HUB_LLM_URL lists no model: set HUB_LLM_MODEL_NAME."
+            raise EngineRefusedError(message) from None
+        return self.model
+
+
+def _body(request: ChatRequest, model: str) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": [{"role": m.role, "content": clean_text(m.content)} for m in request.messages],
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    optional = {"max_tokens": request.max_tokens, "seed": request.seed, "stop": list(request.stop) or None}
+    return body | {name: value for name, value in optional.items() if value is not None}
+
+
+async def _events(response: httpx.Response) -> AsyncIterator[Event]:
+    reason: str | None = None
+    pieces = 0
+    usage: dict[str, Any] = {}
+    async for chunk in _chunks(response):
+        usage = chunk.get("usage") or usage
+        for choice in chunk.get("choices") or []:
+            if text := (choice.get("delta") or {}).get("content"):
+                pieces += 1
+                yield Piece(text)
+            reason = choice.get("finish_reason") or reason
+    if reason is None:
+        raise EngineUnavailableError("The server at HUB_LLM_URL broke off its answer: try again.")
+    yield Finished(
+        "length" if reason == "length" else "stop",
+        prompt_tokens=int(usage.get("prompt_tokens") or 0),
+        completion_tokens=int(usage.get("completion_tokens") or pieces),
+        cached_tokens=int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0),
+    )
+
+
+async def _chunks(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
+    async for line in response.aiter_lines():
+        data = line.removeprefix("data:").strip()
+        if not line.startswith("data:") or data == "[DONE]":
+            continue
+        try:
+            chunk = json.loads(data)
+        except ValueError:
+            chunk = None
+        if not isinstance(chunk, dict) or chunk.get("error"):
+            raise EngineUnavailableError("The server at HUB_LLM_URL failed in its answer: try again.")
+        yield chunk
+
+
+def _refusal(response: httpx.Response) -> EngineError:
+    """Map an error response; the server's own words stay out, since they may quote the messages."""
+    status = response.status_code
+    if status in (400, 413, 422):
+        told = response.text.lower()
+        if any(words in told for words in CONTEXT_WORDS):
+            return ContextLengthExceededError("The messages exceed the context of the model at HUB_LLM_URL.")
+        return InvalidRequestError(f"The server at HUB_LLM_URL does not take this request (HTTP {status}).")
+    if status in (408, 425, 429) or status >= 500:
+        return EngineUnavailableError(f"The server at HUB_LLM_URL is overloaded or failing (HTTP {status}).")
+    return EngineRefusedError(
+        f"The server at HUB_LLM_URL refuses us (HTTP {status}): "
+        "check the URL, HUB_LLM_API_KEY and HUB_LLM_MODEL_NAME."
+    )

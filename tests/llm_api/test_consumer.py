@@ -1,0 +1,290 @@
+"""The consumer against queues in memory: what leaves on llm-replies and what happens to the request."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from llm_api.consumer import Consumer
+from llm_api.engine.base import ContextLengthExceededError, EngineError, EngineUnavailableError
+from llm_api.metrics import Metrics
+from llm_api.slots import Slots
+from tests.llm_api.conftest import until
+from tests.llm_api.fakes import FakeEngine, FakeQueues
+
+pytestmark = pytest.mark.anyio
+
+
+class Box:
+    """A consumer with its fakes."""
+
+    def __init__(self, engine: FakeEngine, **settings: Any) -> None:
+        self.engine = engine
+        self.queues = FakeQueues()
+        self.slots = Slots(engine.slots)
+        self.metrics = Metrics()
+        self.consumer = Consumer(
+            self.queues, engine, self.slots, self.metrics, **({"backoff_seconds": 0.001} | settings)
+        )
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(name, labels) or 0.0
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[asyncio.Task[None]]:
+        task = asyncio.create_task(self.consumer.run())
+        yield task
+        self.consumer.stop_receiving()
+        await task
+
+
+async def test_a_request_is_answered_and_only_then_deleted() -> None:
+    box = Box(FakeEngine("Hel", "lo"))
+    box.queues.ask("r1", "smile")
+    async with box.running():
+        await until(lambda: box.queues.deleted)
+    assert box.queues.log == ["reply", "delete m1"]
+    [(reply, organization)] = box.queues.replies
+    assert organization == "smile"
+    assert reply["received_at"] <= reply["started_at"] <= reply["finished_at"]
+    del reply["received_at"], reply["started_at"], reply["finished_at"]
+    assert reply == {
+        "id": "r1", "status": "completed", "text": "Hello", "finish_reason": "stop", "model": "fake-model",
+        "prompt_tokens": 11, "completion_tokens": 2, "error": None,
+    }  # fmt: skip
+    assert box.metric("hub_llm_requests_total", source="queue", outcome="completed") == 1
+    assert box.metric("hub_llm_queue_wait_seconds_count", source="queue") == 1
+    assert box.metric("hub_llm_in_flight", source="queue") == 0
+
+
+async def test_it_never_receives_more_than_it_can_start() -> None:
+    box = Box(FakeEngine(slots=2))
+    box.engine.gate.clear()
+    for number in range(5):
+        box.queues.ask(f"r{number}")
+    async with box.running():
+        await until(lambda: box.engine.running == 2)
+        assert sum(stored.hidden for stored in box.queues.stored.values()) == 2
+        box.engine.gate.set()
+        await until(lambda: len(box.queues.deleted) == 5)
+    assert max(box.queues.limits) == 2
+
+
+async def test_a_slot_taken_by_http_is_not_offered_to_the_queue() -> None:
+    box = Box(FakeEngine())
+    box.slots.take()
+    box.queues.ask()
+    async with box.running():
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert box.queues.limits == []
+        box.slots.release()
+        await until(lambda: box.queues.deleted)
+
+
+async def test_the_heartbeat_keeps_the_request_hidden() -> None:
+    box = Box(FakeEngine(), visibility_seconds=2)
+    box.engine.gate.clear()
+    box.queues.ask()
+    async with box.running():
+        await until(lambda: len(box.queues.hides) == 2)
+        assert box.queues.hides == [("m1", "m1#1", 2)] * 2
+        box.engine.gate.set()
+        await until(lambda: box.queues.deleted)
+    assert len(box.queues.replies) == 1
+
+
+async def test_a_duplicate_of_a_request_in_work_is_dropped() -> None:
+    box = Box(FakeEngine(slots=2))
+    box.engine.gate.clear()
+    box.queues.ask("r1")
+    box.queues.ask("r1")
+    async with box.running():
+        await until(lambda: box.queues.deleted)
+        assert box.queues.deleted == ["m2#1"]
+        box.engine.gate.set()
+        await until(lambda: len(box.queues.deleted) == 2)
+    assert len(box.engine.requests) == len(box.queues.replies) == 1
+
+
+async def test_the_same_message_again_is_not_deleted_under_its_twin() -> None:
+    box = Box(FakeEngine(slots=2))
+    box.engine.gate.clear()
+    box.queues.ask("r1")
+    async with box.running():
+        await until(lambda: box.engine.running)
+        box.queues.redeliver("m1")
+        await until(lambda: box.queues.stored["m1"].message.receive_count == 2)
+        assert "m1" in box.queues.stored
+        box.engine.gate.set()
+        await until(lambda: box.queues.deleted)
+    assert box.queues.deleted == ["m1#2"]  # by the receipt that is still valid
+    assert len(box.engine.requests) == len(box.queues.replies) == 1
+
+
+async def test_a_request_answered_before_gets_the_kept_reply_again() -> None:
+    box = Box(FakeEngine())
+    box.queues.ask("r1")
+    async with box.running():
+        await until(lambda: box.queues.deleted)
+        box.queues.ask("r1")
+        await until(lambda: len(box.queues.deleted) == 2)
+    first, second = box.queues.replies
+    assert first == second
+    assert len(box.engine.requests) == 1
+
+
+async def test_a_reply_that_cannot_be_sent_returns_the_request_and_is_not_made_twice() -> None:
+    box = Box(FakeEngine())
+    box.queues.replies_down = True
+    box.queues.ask("r1")
+    async with box.running():
+        await until(lambda: box.queues.hides)
+        assert box.queues.hides == [("m1", "m1#1", 2)]
+        assert not box.queues.deleted
+        box.queues.replies_down = False
+        box.queues.redeliver("m1")
+        await until(lambda: box.queues.deleted)
+    assert len(box.queues.replies) == len(box.engine.requests) == 1
+
+
+async def test_a_malformed_body_is_left_to_the_dead_letter_queue(caplog: pytest.LogCaptureFixture) -> None:
+    box = Box(FakeEngine())
+    box.queues.put(json.dumps({"messages": [{"role": "user", "content": "SECRET"}]}))
+    box.queues.put("SECRET no json")
+    with caplog.at_level(logging.INFO):
+        async with box.running():
+            await until(lambda: box.queues.dead == ["m1", "m2"])
+    assert box.queues.deleted == []
+    assert box.queues.replies == []
+    assert "left to the dead-letter queue" in caplog.text
+    assert "SECRET" not in str([record.__dict__ for record in caplog.records])
+
+
+async def test_an_invalid_request_with_an_id_gets_a_failed_reply() -> None:
+    box = Box(FakeEngine())
+    box.queues.ask("r1", messages=[])
+    async with box.running():
+        await until(lambda: box.queues.deleted)
+    [(reply, _)] = box.queues.replies
+    assert (reply["status"], reply["error"]["code"]) == ("failed", "invalid_request")
+    assert box.engine.requests == []
+
+
+async def test_a_too_long_request_fails_and_is_not_retried() -> None:
+    box = Box(FakeEngine())
+    box.engine.errors = [ContextLengthExceededError("too long")]
+    box.queues.ask("r1")
+    async with box.running():
+        await until(lambda: box.queues.deleted)
+    [(reply, _)] = box.queues.replies
+    assert reply["status"] == "failed"
+    assert reply["text"] == ""
+    assert reply["finish_reason"] is None
+    assert reply["error"] == {"code": "context_length_exceeded", "message": "too long"}
+    assert len(box.engine.requests) == 1
+    assert box.metric("hub_llm_requests_total", source="queue", outcome="refused") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "pause"),
+    [(EngineError("x"), 0), (ZeroDivisionError("SECRET"), 0), (EngineUnavailableError("x"), 2)],
+)
+async def test_a_crash_of_the_engine_returns_the_request(
+    error: Exception, pause: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    box = Box(FakeEngine())
+    box.engine.errors = [error]
+    box.queues.ask("r1")
+    with caplog.at_level(logging.INFO):
+        async with box.running():
+            await until(lambda: box.queues.hides)
+            if pause:
+                box.queues.redeliver("m1")
+            await until(lambda: box.queues.deleted)
+    assert box.queues.hides == [("m1", "m1#1", pause)]
+    assert [reply["status"] for reply, _ in box.queues.replies] == ["completed"]
+    assert "SECRET" not in str([record.__dict__ for record in caplog.records])
+    assert box.metric("hub_llm_consumer_errors_total", operation="engine") == 1
+
+
+async def test_an_outage_of_the_queue_is_outlived_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    box = Box(FakeEngine())
+    box.queues.down = True
+    with caplog.at_level(logging.INFO):
+        async with box.running():
+            await until(lambda: box.queues.failed_receives >= 4)
+            assert box.consumer.problem() == "cannot reach the queue"
+            box.queues.down = False
+            box.queues.ask()
+            await until(lambda: box.queues.deleted)
+            assert box.consumer.problem() is None
+    events = [record.getMessage() for record in caplog.records]
+    assert events.count("cannot reach the queue, trying on") == 1
+    assert events.count("queue reached again") == 1
+
+
+async def test_an_outage_does_not_delay_the_stop() -> None:
+    box = Box(FakeEngine(), backoff_seconds=3600)
+    box.queues.down = True
+    async with box.running():
+        await until(lambda: box.queues.failed_receives)
+    assert box.queues.failed_receives == 1
+
+
+async def test_a_stop_finishes_what_is_in_hand_and_takes_nothing_new() -> None:
+    box = Box(FakeEngine(), drain_seconds=3600)
+    box.engine.gate.clear()
+    box.queues.ask("r1")
+    async with box.running() as task:
+        await until(lambda: box.engine.running)
+        box.consumer.stop_receiving()
+        assert box.consumer.problem() == "not receiving"
+        box.queues.ask("r2")
+        box.engine.gate.set()
+        await task
+    assert [reply["id"] for reply, _ in box.queues.replies] == ["r1"]
+    assert not box.queues.stored["m2"].hidden
+
+
+async def test_a_stop_returns_what_it_cannot_finish() -> None:
+    box = Box(FakeEngine(slots=2), drain_seconds=0)
+    box.engine.gate.clear()
+    box.queues.ask("r1")
+    box.queues.ask("r2")
+    async with box.running() as task:
+        await until(lambda: box.engine.running == 2)
+        box.consumer.stop_receiving()
+        await task
+    assert box.engine.cancelled == 2
+    assert box.engine.running == 0
+    assert not any(stored.hidden for stored in box.queues.stored.values())
+    assert box.queues.replies == []
+    assert box.queues.deleted == []
+    assert box.slots.taken == 0
+
+
+async def test_a_message_that_arrives_while_stopping_goes_back() -> None:
+    box = Box(FakeEngine())
+    arrived = asyncio.Event()
+    real_receive = box.queues.receive
+
+    async def slow_receive(limit: int) -> Any:
+        arrived.set()
+        await asyncio.sleep(0)
+        box.consumer.stop_receiving()
+        return await real_receive(limit)
+
+    box.queues.receive = slow_receive  # type: ignore[method-assign]
+    box.queues.ask("r1")
+    async with box.running() as task:
+        await task
+    assert arrived.is_set()
+    assert box.engine.requests == []
+    assert not box.queues.stored["m1"].hidden
