@@ -1,0 +1,219 @@
+"""What a channel kind is: how its webhooks are verified and parsed, and how its messages are sent.
+
+A kind knows its platform and nothing of the database: it sees an `Account` (one connected channel) and
+returns plain values. One file per kind; `hub_lambdas.channels` lists them.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Literal, Protocol
+
+from hub_lambdas.http import Request, Response
+
+# --- errors -------------------------------------------------------------------------------------------------
+
+
+class ChannelError(Exception):
+    """Something a platform said, or failed to say. The message is a sentence for staff, with no secret."""
+
+
+class SignatureError(ChannelError):
+    """A webhook without a valid signature or secret: nothing of it is read further."""
+
+
+class SendRefused(ChannelError):
+    """The platform certainly did not take the message: safe to try again after `retry_after_seconds`."""
+
+    def __init__(self, message: str, retry_after_seconds: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class SendRejected(ChannelError):
+    """The platform will never take this message. `contact_gone`: the contact cannot be reached any more."""
+
+    def __init__(self, message: str, *, contact_gone: bool = False) -> None:
+        super().__init__(message)
+        self.contact_gone = contact_gone
+
+
+class ContactMoved(ChannelError):
+    """The contact has another id at the platform now; the message was not taken."""
+
+    def __init__(self, message: str, platform_id: str) -> None:
+        super().__init__(message)
+        self.platform_id = platform_id
+
+
+class CredentialRejected(ChannelError):
+    """The platform does not accept the channel's credential: the channel pauses until it is repaired."""
+
+
+class SendUnknown(ChannelError):
+    """No answer came: the platform may or may not have taken the message. Never retried blindly."""
+
+
+# --- what comes in ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sender:
+    """The contact that a webhook speaks of, as the platform knows them."""
+
+    platform_id: str
+    name: str = ""
+    language: str = ""
+
+
+@dataclass(frozen=True)
+class InboundMessage:
+    """A message from a contact. `platform_id` is unique within the channel. `kind` "text" and "button" are
+    for the LLM, any other (photo, voice, sticker, location, …) for staff. `payload` is the platform's
+    JSON."""
+
+    sender: Sender
+    platform_id: str
+    kind: str
+    text: str
+    platform_at: datetime | None
+    payload: str
+    type: Literal["message"] = "message"
+
+
+@dataclass(frozen=True)
+class InboundEdit:
+    """A contact changed the text of the message `message_platform_id`."""
+
+    sender: Sender
+    platform_id: str
+    message_platform_id: str
+    text: str
+    payload: str
+    type: Literal["edit"] = "edit"
+
+
+@dataclass(frozen=True)
+class OtherEvent:
+    """Anything else: stored and not answered. `kind` says what it is, or why it is ignored. `reachable` is
+    False when the contact blocked the bot and True when they are back."""
+
+    platform_id: str
+    kind: str
+    payload: str
+    sender: Sender | None = None
+    reachable: bool | None = None
+    type: Literal["other"] = "other"
+
+
+Inbound = InboundMessage | InboundEdit | OtherEvent
+
+
+# --- a connected channel ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Account:
+    """One channel as its kind sees it."""
+
+    channel_id: uuid.UUID
+    credentials: Mapping[str, Any] = field(repr=False)
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Field:
+    """One thing an org admin enters to connect a channel. Secret ones are encrypted and never shown again; a
+    list is entered one item a line."""
+
+    name: str
+    label: str
+    help_text: str = ""
+    secret: bool = False
+    required: bool = True
+    is_list: bool = False
+
+
+@dataclass(frozen=True)
+class Health:
+    """What the platform says of a channel: the account's own name, and what is wrong (empty = nothing)."""
+
+    account: str
+    problems: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class ShownMessage:
+    """One message of a conversation as a contact may see it. `mine`: the contact wrote it. `id` grows with
+    time."""
+
+    id: int
+    mine: bool
+    text: str
+    at: datetime
+    client_id: str
+
+
+class ContactView(Protocol):
+    """What a contact may read of their own conversation (only the hub's own web chat needs it)."""
+
+    def messages(self, contact: str, after: int) -> Sequence[ShownMessage]:
+        """The contact's messages with an id above `after`, oldest first; empty for an unknown contact."""
+
+    def is_answer_due(self, contact: str) -> bool:
+        """Whether an answer by the bot is being prepared."""
+
+
+class Kind(Protocol):
+    """A channel kind. Implementations are stateless; `hub_lambdas.channels.client` shares connections."""
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    fields: ClassVar[Sequence[Field]]
+    """The credentials."""
+    options: ClassVar[Sequence[Field]]
+    """What may be set besides them."""
+    pages: ClassVar[Mapping[str, str]]
+    """What people open below the channel's address, by what it is: {"page": "", "script": "embed.js"}."""
+    text_limit: ClassVar[int]
+    shows_typing: ClassVar[bool]
+    """Whether `show_typing` has an effect at the platform."""
+
+    def verify(self, request: Request, account: Account) -> None:
+        """Raise SignatureError unless the request certainly comes from the platform. Fails closed."""
+
+    def parse(self, request: Request, account: Account) -> Sequence[Inbound]:
+        """Everything in one webhook. Unknown shapes become OtherEvent; BadRequest only for a body that is no
+        JSON, and in the hub's own chat for what its page does not send."""
+
+    def acknowledge(self, request: Request, account: Account) -> Response:
+        """The answer the platform wants once everything is queued."""
+
+    def after_storing(self, account: Account, inbound: Inbound) -> None:
+        """A courtesy that the platform expects once `inbound` is in the ledger (ending the wait of a pressed
+        button, say); may be done twice or not at all. Raises ChannelError."""
+
+    def serve(self, request: Request, account: Account, subpath: str, view: ContactView) -> Response:
+        """Answer a GET or OPTIONS below the channel's address (a handshake, a page); 404 where nothing is."""
+
+    def send(self, account: Account, contact: str, text: str, reference: str) -> str:
+        """Send one text of at most `text_limit` characters; returns the platform's id for it. `reference` is
+        our own id of the message. Raises SendRefused, SendRejected, ContactMoved, CredentialRejected or
+        SendUnknown."""
+
+    def show_typing(self, account: Account, contact: str) -> None:
+        """Show the contact that an answer is being written, where the platform can. Raises ChannelError."""
+
+    def split(self, text: str) -> Sequence[str]:
+        """`text` in pieces the platform takes."""
+
+    def new_secrets(self) -> Mapping[str, str]:
+        """Credentials the hub makes itself when a channel is created (a webhook secret, say)."""
+
+    def register(self, account: Account, webhook_url: str) -> Health:
+        """Point the platform's webhooks at `webhook_url` and say whose account it is. Raises ChannelError."""
+
+    def check(self, account: Account, webhook_url: str) -> Health:
+        """Ask the platform whether the credential is valid and the webhook still registered. Raises
+        ChannelError."""

@@ -1,0 +1,113 @@
+"""HTTP to the platforms: one pool of connections for all kinds, no retries, no redirects.
+
+What matters is whether a message may have been taken. Nothing was where no connection came about
+(`SendRefused`); after that, without an answer, nobody knows (`SendUnknown`). What an answer means is for the
+kind to say.
+
+An address may hold a credential (Telegram's does), so no error here carries one, and urllib3, which logs the
+path of each request, is silenced.
+"""
+
+import json
+import logging
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import urllib3
+from urllib3.exceptions import (
+    ClosedPoolError,
+    ConnectTimeoutError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    SSLError,
+)
+
+from hub_lambdas.channels.base import ChannelError, SendRefused, SendUnknown
+
+CONNECT_TIMEOUT_SECONDS = 3.0
+READ_TIMEOUT_SECONDS = 8.0
+IDLE_SECONDS = 20.0
+"""After this long, connections are made anew. A Lambda sleeps between requests while the platform closes its
+end, and a request on such a connection would fail in a way that leaves its fate unknown."""
+
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a platform answered. `content` is None where the body is no JSON."""
+
+    status: int
+    content: Any
+
+
+class Client:
+    """Connections that are shared by all channels; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._pool = urllib3.PoolManager(num_pools=8, maxsize=16, retries=False)
+        self._lock = threading.Lock()
+        self._used_at = 0.0
+
+    def call(
+        self,
+        platform: str,
+        method: str,
+        url: str,
+        *,
+        content: object = None,
+        headers: Mapping[str, str] | None = None,
+        read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
+    ) -> Answer:
+        """Send `content` as JSON (nothing where it is None) and return the answer, whatever its status.
+        `platform` is its name in error sentences. Raises SendRefused when nothing was sent, SendUnknown
+        when no answer came."""
+        body = None if content is None else json.dumps(content).encode()
+        own_headers = {} if body is None else {"content-type": "application/json"}
+        try:
+            response = self._connections().request(
+                method,
+                url,
+                body=body,
+                headers={**own_headers, **(headers or {})},
+                timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=read_timeout_seconds),
+                redirect=False,
+            )
+        except HTTPError as error:
+            raise _without_address(platform, error) from None
+        return Answer(response.status, _json(response.data))
+
+    def _connections(self) -> urllib3.PoolManager:
+        with self._lock:
+            now = time.time()  # the wall clock: a monotonic one may stand still while a Lambda sleeps
+            if now - self._used_at > IDLE_SECONDS:
+                self._pool.clear()
+            self._used_at = now
+        return self._pool
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _without_address(platform: str, error: HTTPError) -> ChannelError:
+    if isinstance(error, NameResolutionError):
+        return SendRefused(f"The name of {platform}'s server is not known: check network and address.")
+    if isinstance(error, ConnectTimeoutError):
+        return SendRefused(f"{platform} did not take a connection within {CONNECT_TIMEOUT_SECONDS:g} s.")
+    if isinstance(error, NewConnectionError | ClosedPoolError):
+        return SendRefused(f"{platform} could not be reached: it refused the connection.")
+    if isinstance(error, SSLError) and isinstance(error.args[0], ssl.SSLCertVerificationError):
+        return SendRefused(f"The server in {platform}'s place has no valid certificate: check its address.")
+    return SendUnknown(f"{platform} did not answer, so it is not known whether it took the request.")
+
+
+CLIENT = Client()

@@ -1,0 +1,99 @@
+"""Every dead-letter queue → the ledger: the message is kept, and the turn behind it goes to staff."""
+
+import hub_lambdas.runtime  # noqa: F401, I001 - starts Django before any model is imported
+
+import json
+import logging
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from console.conversations.models import DeadLetter, LlmRequest, Message, Turn
+from hub_lambdas import actions, batch, inbox, intake, queues, turns
+from hub_lambdas.snapshots import snapshot
+
+log = logging.getLogger(__name__)
+
+
+def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    """Keep each dead letter and see to it that its contact is not left waiting."""
+    return batch.process(event, _bury)
+
+
+def _bury(record: batch.SqsRecord) -> None:
+    queue = source_queue(str(record["eventSourceARN"]))
+    turn = _turn_behind(queue, record["body"])
+    with transaction.atomic():
+        DeadLetter.objects.get_or_create(
+            queue_message_id=record["messageId"],
+            defaults={
+                "queue": queue,
+                "body": record["body"],
+                "turn": turn,
+                "organization": turn.organization if turn else None,
+            },
+        )
+        if turn is not None:
+            _hand_over(turn.pk)
+
+
+def source_queue(arn: str) -> str:
+    """Name of the queue that a dead-letter queue belongs to, without the deployment's prefix."""
+    from django.conf import settings
+
+    return arn.rpartition(":")[2].removeprefix(settings.QUEUE_PREFIX).replace("-dead", "")
+
+
+def _turn_behind(queue: str, body: str) -> Turn | None:
+    """The turn a dead letter speaks of, where it can be found."""
+    find = _FINDERS.get(queue)
+    if find is None:
+        return None
+    try:
+        return find(json.loads(body))
+    except Exception:
+        log.exception("a dead letter of %s names no turn", queue)
+        return None
+
+
+def _turn_of_inbound(body: dict[str, Any]) -> Turn | None:
+    """A message that could not be stored five times is tried once more here: it may be only its timing."""
+    channel_id, received_at, inbound = inbox.decode(body)
+    intake.store(channel_id, received_at, inbound)
+    message = Message.objects.filter(channel_id=channel_id, platform_id=inbound.platform_id).first()
+    return message.turn if message else None
+
+
+def _turn_of_request(body: dict[str, Any]) -> Turn:
+    return LlmRequest.objects.select_related("turn__organization").get(pk=uuid.UUID(body["id"])).turn
+
+
+def _turn_of_message(body: dict[str, Any]) -> Turn | None:
+    if "message" not in body:
+        return None
+    return Message.objects.select_related("turn__organization").get(pk=body["message"]).turn
+
+
+def _turn_of_wakeup(body: dict[str, Any]) -> Turn:
+    return Turn.objects.select_related("organization").get(pk=body["turn"])
+
+
+_FINDERS: dict[str, Callable[[dict[str, Any]], Turn | None]] = {
+    queues.INBOUND: _turn_of_inbound,
+    queues.WAKEUPS: _turn_of_wakeup,
+    queues.LLM_REQUESTS: _turn_of_request,
+    queues.LLM_REPLIES: _turn_of_request,
+    queues.OUTBOUND: _turn_of_message,
+}
+
+
+def _hand_over(turn_id: int) -> None:
+    turn = actions.lock_turn(turn_id)
+    current = snapshot(turn)
+    if current.is_settled:
+        return
+    due = [turns.Cancel(), turns.hand_over(current, turns.Reason.DEAD_LETTER)]
+    actions.carry_out(turn, due, timezone.now())

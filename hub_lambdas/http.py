@@ -1,0 +1,79 @@
+"""HTTP as API Gateway (REST v1, HTTP v2) and function URLs hand it to a Lambda, and the answer they take."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+
+class BadRequest(Exception):
+    """The request cannot be served; carries the status and a sentence for the sender."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request. Header names are lower-case; `body` holds the bytes that were signed."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    source_ip: str = ""
+
+    def json(self) -> Any:
+        """The body parsed as JSON; BadRequest 400 when it is none."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            raise BadRequest(400, "The body is not valid JSON.") from None
+
+
+@dataclass(frozen=True)
+class Response:
+    """One HTTP response; an empty body where nothing has to be said."""
+
+    status: int = 200
+    body: str = ""
+    content_type: str = "text/plain; charset=utf-8"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of_json(cls, content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> "Response":
+        return cls(status, json.dumps(content), "application/json", headers or {})
+
+
+def request_from_event(event: Mapping[str, Any]) -> Request:
+    """The request inside a Lambda proxy event of either payload format (AWS: "Working with AWS Lambda proxy
+    integrations for HTTP APIs"). The stage is not part of the path."""
+    context = event.get("requestContext") or {}
+    headers = {name.lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+    body = event.get("body") or ""
+    raw = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass")
+    if event.get("version") == "2.0":
+        http = context.get("http") or {}
+        path, stage = str(event.get("rawPath") or "/"), str(context.get("stage") or "$default")
+        if stage != "$default":
+            path = path.removeprefix(f"/{stage}") or "/"
+        query = dict(parse_qsl(event.get("rawQueryString") or "", keep_blank_values=True))
+        return Request(http.get("method", "GET"), path, query, headers, raw, str(http.get("sourceIp", "")))
+    parameters = event.get("queryStringParameters") or {}
+    query = dict(parse_qsl(urlencode(parameters), keep_blank_values=True))
+    source_ip = (context.get("identity") or {}).get("sourceIp", "")
+    return Request(event.get("httpMethod", "GET"), event.get("path") or "/", query, headers, raw, str(source_ip))
+
+
+def event_from_response(response: Response) -> dict[str, Any]:
+    """The dictionary that both payload formats take as an answer."""
+    return {
+        "statusCode": response.status,
+        "headers": {"content-type": response.content_type, **response.headers},
+        "body": response.body,
+        "isBase64Encoded": False,
+    }

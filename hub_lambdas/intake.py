@@ -1,0 +1,138 @@
+"""Stores what a webhook brought: the first and only place where contacts, conversations, messages and turns begin."""
+
+import uuid
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from console.channels.models import Channel
+from console.conversations.models import Contact, Conversation, Message, PlatformEvent, Turn
+from hub_lambdas import turns
+from hub_lambdas.actions import carry_out, lock_conversation
+from hub_lambdas.channels.base import Inbound, InboundEdit, InboundMessage, OtherEvent, Sender
+from hub_lambdas.snapshots import snapshot
+
+
+@transaction.atomic
+def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> None:
+    """Store one thing that a platform sent; a second time it changes nothing."""
+    channel = Channel.objects.select_related("organization").get(pk=channel_id)
+    match inbound:
+        case InboundMessage():
+            _store_message(channel, received_at, inbound)
+        case InboundEdit():
+            _store_event(channel, received_at, inbound, "edit")
+            _edit_message(channel, received_at, inbound)
+        case OtherEvent():
+            _store_event(channel, received_at, inbound, inbound.kind)
+            _note_reachability(channel, inbound)
+    Channel.objects.filter(pk=channel.pk).update(last_webhook_at=received_at)
+
+
+def _store_message(channel: Channel, received_at: datetime, inbound: InboundMessage) -> None:
+    conversation = _conversation(channel, inbound.sender)
+    known = Message.objects.filter(channel=channel, platform_id=inbound.platform_id).first()
+    # A redelivered message is looked at again too: its first delivery may have died before the queue sends.
+    turn = known.turn if known else _add_message(conversation, received_at, inbound)
+    if turn is not None:
+        _advance(turn)
+
+
+def _add_message(conversation: Conversation, received_at: datetime, inbound: InboundMessage) -> Turn:
+    turn = _gathering_turn(conversation, received_at)
+    Message.objects.create(
+        conversation=conversation,
+        channel=conversation.contact.channel,
+        turn=turn,
+        direction=Message.Direction.IN,
+        kind=inbound.kind,
+        text=inbound.text,
+        payload=inbound.payload,
+        platform_id=inbound.platform_id,
+        platform_at=inbound.platform_at,
+        received_at=received_at,
+    )
+    conversation.last_message_at = received_at
+    conversation.save(update_fields=["last_message_at"])
+    return turn
+
+
+def _conversation(channel: Channel, sender: Sender) -> Conversation:
+    """The contact's conversation, locked. Its identity is the contact's: two first messages at once make one."""
+    contact, _ = Contact.objects.get_or_create(
+        channel=channel,
+        platform_id=sender.platform_id,
+        defaults={"name": sender.name, "language": sender.language},
+    )
+    _refresh_contact(contact, sender)
+    conversation, _ = Conversation.objects.get_or_create(
+        contact=contact, defaults={"organization": channel.organization}
+    )
+    conversation = lock_conversation(conversation.pk)
+    contact.channel = channel
+    conversation.contact = contact
+    conversation.organization = channel.organization
+    return conversation
+
+
+def _refresh_contact(contact: Contact, sender: Sender) -> None:
+    """Somebody who writes is reachable, under the name they have now."""
+    fresh = (sender.name or contact.name, sender.language or contact.language, False)
+    if fresh != (contact.name, contact.language, contact.is_unreachable):
+        contact.name, contact.language, contact.is_unreachable = fresh
+        contact.save(update_fields=["name", "language", "is_unreachable"])
+
+
+def _gathering_turn(conversation: Conversation, received_at: datetime) -> Turn:
+    turn = conversation.turns.filter(state__in=Turn.UNSETTLED, sealed_at__isnull=True).first()
+    if turn is None:
+        return Turn.objects.create(
+            organization=conversation.organization,
+            conversation=conversation,
+            first_message_at=received_at,
+            last_message_at=received_at,
+        )
+    turn.state = Turn.State.OPEN
+    turn.last_message_at = max(turn.last_message_at, received_at)
+    turn.save(update_fields=["state", "last_message_at"])
+    return turn
+
+
+def _advance(turn: Turn) -> None:
+    turn = Turn.objects.select_related("organization", "conversation__contact__channel").get(pk=turn.pk)
+    now = timezone.now()
+    carry_out(turn, turns.decide(snapshot(turn), now), now)
+
+
+def _edit_message(channel: Channel, received_at: datetime, edit: InboundEdit) -> None:
+    """A turn still waiting for its answer gets it for the text as it is now; a settled one keeps what was answered."""
+    conversation = _conversation(channel, edit.sender)
+    message = Message.objects.filter(
+        conversation=conversation, platform_id=edit.message_platform_id, turn__state__in=Turn.UNSETTLED
+    ).first()
+    if message is None or message.turn is None or message.text == edit.text:
+        return
+    message.text, message.edited_at = edit.text, received_at
+    message.save(update_fields=["text", "edited_at"])
+    _advance(message.turn)
+
+
+def _store_event(channel: Channel, received_at: datetime, inbound: InboundEdit | OtherEvent, kind: str) -> None:
+    PlatformEvent.objects.get_or_create(
+        channel=channel,
+        platform_id=inbound.platform_id,
+        defaults={
+            "kind": kind,
+            "contact_platform_id": inbound.sender.platform_id if inbound.sender else "",
+            "payload": inbound.payload,
+            "received_at": received_at,
+        },
+    )
+
+
+def _note_reachability(channel: Channel, event: OtherEvent) -> None:
+    if event.sender is not None and event.reachable is not None:
+        Contact.objects.filter(channel=channel, platform_id=event.sender.platform_id).update(
+            is_unreachable=not event.reachable
+        )

@@ -1,0 +1,116 @@
+"""What the LLM is given for a turn.
+
+First what is the same for every turn of an organization, so that an engine computes it once: the instructions, and canned
+prompts as worked examples. Each example shows a fact, a question and the answer that the fact gives; a few show what to
+do without a fact: write HANDOVER_MARK, and staff take over. Then the latest turns of the conversation. Last comes the
+contact's question behind the fact of the canned prompt that is most like it.
+
+A model of 135 million parameters that is given its fact this way repeats it; given all facts at once it invents
+(docs/answers.md has the figures).
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+
+from console.conversations.models import Conversation, Message, Turn
+from console.exact_text import printable
+from console.prompts.models import CannedPrompt, PromptVersion
+from hub_lambdas import matching
+from hub_lambdas.turns import HANDOVER_MARK
+
+MAX_EXAMPLES = 10
+HISTORY_TURNS = 2
+MIN_SIMILARITY = 0.2
+"""Below it a canned prompt has nothing to do with the question."""
+
+DEFAULT_INSTRUCTIONS = "You answer customers' messages in one or two short, friendly sentences."
+RULE = (
+    "Answer from the facts given with each question. "
+    f"If they do not answer it, write only: {HANDOVER_MARK}"
+)
+OFF_TOPIC = ("Do you sell sunglasses?", "Can you call me a taxi?", "Who won the football match?", "Can you fix my phone?")
+"""Questions that hardly any organization has an answer to; one that its canned prompts resemble is left out."""
+
+ChatMessage = dict[str, str]
+
+
+def published_prompt(organization_id: int) -> PromptVersion | None:
+    """The version that requests are asked with now, if the organization has published one."""
+    return PromptVersion.objects.filter(
+        organization_id=organization_id, status=PromptVersion.Status.PUBLISHED
+    ).first()
+
+
+def chat_messages(turn: Turn, prompt: PromptVersion | None) -> list[ChatMessage]:
+    """OpenAI-style messages for `turn`."""
+    active = CannedPrompt.objects.filter(organization_id=turn.organization_id, is_active=True)
+    canned = list(active.order_by("position", "id"))
+    instructions = prompt.instructions if prompt else DEFAULT_INSTRUCTIONS
+    history = _history(turn.conversation, turn)
+    question = _written(turn)
+    return [
+        _said("system", f"{instructions.strip()} {RULE}"),
+        *_dialogue(_examples(canned)),
+        *_dialogue(history),
+        _said("user", _asked(_fact(canned, question, history), question)),
+    ]
+
+
+def _examples(canned: Sequence[CannedPrompt]) -> list[tuple[str, str]]:
+    """(what is asked, what is answered), those without a fact spread among the others. The last wording is shown: it is
+    the least literal, and teaches that a question in other words has the same answer."""
+    known = [(_asked(each.answer, each.wordings[-1]), each.answer) for each in canned[:MAX_EXAMPLES]]
+    unknown = [
+        (_asked("", question), HANDOVER_MARK) for question in OFF_TOPIC if not _fact_for(canned, question)
+    ]
+    pace = max(1, len(known) // max(1, len(unknown)))
+    groups = [known[start : start + pace] for start in range(0, len(known), pace)]
+    woven = zip_longest(groups, ([each] for each in unknown), fillvalue=[])
+    return [example for known_ones, unknown_one in woven for example in (*known_ones, *unknown_one)]
+
+
+def _asked(fact: str, question: str) -> str:
+    return f"Facts: {fact or 'none'}\n\nQuestion: {question}"
+
+
+def _fact(canned: Sequence[CannedPrompt], question: str, history: Sequence[tuple[str, str]]) -> str:
+    """The answer of the canned prompt that a question is about. A question that says too little by itself ("and for
+    children?") is read together with the one before it."""
+    found = _fact_for(canned, question)
+    if found or not history:
+        return found
+    return _fact_for(canned, f"{history[-1][0]} {question}")
+
+
+def _fact_for(canned: Sequence[CannedPrompt], question: str) -> str:
+    match = _index(canned).find(question)
+    if match is None or match.similarity < MIN_SIMILARITY:
+        return ""
+    return next(each.answer for each in canned if each.pk == match.key)
+
+
+def _index(canned: Sequence[CannedPrompt]) -> matching.Index:
+    return matching.index(tuple((each.pk, text) for each in canned for text in (*each.wordings, each.answer)))
+
+
+def _history(conversation: Conversation, current: Turn) -> list[tuple[str, str]]:
+    answered = conversation.turns.filter(state=Turn.State.ANSWERED, pk__lt=current.pk).order_by("-pk")
+    return [(_written(turn), _answer(turn)) for turn in reversed(answered[:HISTORY_TURNS])]
+
+
+def _written(turn: Turn) -> str:
+    written = turn.messages.filter(direction=Message.Direction.IN).order_by("id")
+    return "\n".join(message.text.strip() for message in written)
+
+
+def _answer(turn: Turn) -> str:
+    sent = turn.messages.filter(purpose=Message.Purpose.ANSWER, state=Message.State.SENT).order_by("part")
+    return "".join(message.text for message in sent)
+
+
+def _dialogue(pairs: Iterable[tuple[str, str]]) -> list[ChatMessage]:
+    return [said for question, answer in pairs for said in (_said("user", question), _said("assistant", answer))]
+
+
+def _said(role: str, text: str) -> ChatMessage:
+    return {"role": role, "content": printable(text).strip()}

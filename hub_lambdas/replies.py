@@ -1,0 +1,51 @@
+"""llm-replies → the ledger, and the answer on its way."""
+
+import hub_lambdas.runtime  # noqa: F401, I001 - starts Django before any model is imported
+
+import json
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from console.conversations.models import LlmRequest
+from hub_lambdas import actions, batch
+
+
+def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    """Store each reply of the LLM and do what is due for its turn."""
+    return batch.process(event, _store)
+
+
+def _store(record: batch.SqsRecord) -> None:
+    reply = json.loads(record["body"])
+    turn_id = LlmRequest.objects.values_list("turn_id", flat=True).get(pk=uuid.UUID(reply["id"]))
+    with transaction.atomic():
+        turn = actions.lock_turn(turn_id)
+        request = turn.requests.get(pk=reply["id"])
+        if request.state == LlmRequest.State.PENDING:
+            _fill(request, reply)
+            request.save()
+        actions.advance(turn_id)
+
+
+def _fill(request: LlmRequest, reply: dict[str, Any]) -> None:
+    completed = reply["status"] == "completed"
+    request.state = LlmRequest.State.COMPLETED if completed else LlmRequest.State.FAILED
+    request.text = reply.get("text") or ""
+    request.finish_reason = reply.get("finish_reason") or ""
+    request.model = str(reply.get("model") or "")[:200]
+    request.prompt_tokens = reply.get("prompt_tokens")
+    request.completion_tokens = reply.get("completion_tokens")
+    request.error_code = str((reply.get("error") or {}).get("code") or ("" if completed else "unknown"))[:60]
+    request.received_at = _time(reply.get("received_at"))
+    request.started_at = _time(reply.get("started_at"))
+    request.finished_at = _time(reply.get("finished_at"))
+    request.stored_at = timezone.now()
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

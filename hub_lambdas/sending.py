@@ -1,0 +1,163 @@
+"""Sends one recorded message: the attempt is written down first, then the platform is called, then what it said.
+
+So whatever dies in between, the ledger knows that an attempt was made, and a message whose fate is unknown is never sent
+again blindly.
+"""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from console.channels.models import Channel
+from console.conversations.models import Contact, Message, Turn
+from hub_lambdas import actions, turns
+from hub_lambdas.channels import KINDS
+from hub_lambdas.channels.base import (
+    Account,
+    ChannelError,
+    ContactMoved,
+    CredentialRejected,
+    SendRefused,
+    SendRejected,
+    SendUnknown,
+)
+from hub_lambdas.snapshots import snapshot
+
+MAX_ATTEMPTS = 4
+"""One below the queue's maxReceiveCount: the ledger gives up before the queue does."""
+
+
+class RetryLater(Exception):
+    """The platform certainly did not take the message, and it may later."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"try again in {seconds:g} s")
+        self.seconds = seconds
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A recorded attempt that is now to be made."""
+
+    message_id: int
+    channel: Channel
+    contact: Contact
+    text: str
+
+
+def account(channel: Channel) -> Account:
+    """A channel as its kind sees it."""
+    return Account(channel.pk, channel.credentials, channel.options)
+
+
+def deliver(message_id: int) -> None:
+    """Send a message if it is still due. Called twice, it sends once."""
+    attempt = _begin(message_id)
+    if attempt is None:
+        return
+    kind = KINDS[attempt.channel.kind]
+    try:
+        platform_id = kind.send(
+            account(attempt.channel), attempt.contact.platform_id, attempt.text, str(attempt.message_id)
+        )
+    except ChannelError as error:
+        retry_after = _record_failure(attempt, error)
+        if retry_after is not None:
+            raise RetryLater(retry_after) from error
+    else:
+        _record(attempt, Message.State.SENT, platform_id=platform_id)
+
+
+@transaction.atomic
+def _begin(message_id: int) -> Attempt | None:
+    """Record the attempt, unless there is none to make."""
+    conversation_id = Message.objects.values_list("conversation_id", flat=True).get(pk=message_id)
+    actions.lock_conversation(conversation_id)
+    message = Message.objects.select_related("conversation__contact__channel").get(pk=message_id)
+    if message.state == Message.State.SENDING:
+        # Whoever recorded this attempt died before it could write down what the platform said.
+        message.state, message.error = Message.State.UNKNOWN, "The sender stopped before the platform answered."
+        message.save(update_fields=["state", "error"])
+    if not _is_due(message):
+        return None
+    channel = message.conversation.contact.channel
+    if channel.status != Channel.Status.ACTIVE:
+        message.state, message.error = Message.State.FAILED, f"The channel is {channel.status}."
+        message.save(update_fields=["state", "error"])
+        _advance(message)
+        return None
+    message.state, message.sending_at = Message.State.SENDING, timezone.now()
+    message.attempts += 1
+    message.save(update_fields=["state", "sending_at", "attempts"])
+    if message.purpose == Message.Purpose.ANSWER:
+        Turn.objects.filter(pk=message.turn_id, sealed_at__isnull=True).update(sealed_at=message.sending_at)
+    return Attempt(message.pk, channel, message.conversation.contact, message.text)
+
+
+def _is_due(message: Message) -> bool:
+    """Whether to call the platform now. For an answer, `decide` has the last word, right before it leaves."""
+    if message.purpose != Message.Purpose.ANSWER or message.turn_id is None:
+        return message.state == Message.State.PENDING
+    turn, now = actions.lock_turn(message.turn_id), timezone.now()
+    due = turns.decide(snapshot(turn), now)
+    if due == [turns.Deliver(message.pk)]:
+        return True
+    actions.carry_out(turn, due, now)
+    return False
+
+
+def _advance(message: Message) -> None:
+    if message.purpose == Message.Purpose.ANSWER and message.turn_id is not None:
+        actions.advance(message.turn_id)
+
+
+def _record_failure(attempt: Attempt, error: ChannelError) -> float | None:
+    """Write down what went wrong; seconds until another attempt, where one is due."""
+    match error:
+        case SendRefused():
+            return _retry(attempt, error, error.retry_after_seconds)
+        case ContactMoved():
+            Contact.objects.filter(pk=attempt.contact.pk).update(platform_id=error.platform_id)
+            return _retry(attempt, error, 1.0)
+        case SendUnknown():
+            _record(attempt, Message.State.UNKNOWN, error=error)
+        case CredentialRejected():
+            Channel.objects.filter(pk=attempt.channel.pk, status=Channel.Status.ACTIVE).update(
+                status=Channel.Status.PAUSED, status_reason=str(error)[:300]
+            )
+            _record(attempt, Message.State.FAILED, error=error)
+        case SendRejected():
+            if error.contact_gone:
+                Contact.objects.filter(pk=attempt.contact.pk).update(is_unreachable=True)
+            _record(attempt, Message.State.FAILED, error=error)
+        case _:
+            _record(attempt, Message.State.FAILED, error=error)
+    return None
+
+
+def _retry(attempt: Attempt, error: ChannelError, seconds: float) -> float | None:
+    message = _record(attempt, Message.State.PENDING, error=error)
+    if message.attempts < MAX_ATTEMPTS:
+        return seconds
+    _record(attempt, Message.State.FAILED, error=error)
+    return None
+
+
+@transaction.atomic
+def _record(
+    attempt: Attempt,
+    state: Message.State,
+    *,
+    platform_id: str | None = None,
+    error: ChannelError | None = None,
+) -> Message:
+    actions.lock_conversation(attempt.contact.conversation.pk)
+    message = Message.objects.get(pk=attempt.message_id)
+    message.state, message.error = state, str(error or "")[:300]
+    if state == Message.State.SENT:
+        message.platform_id, message.sent_at = platform_id, timezone.now()
+    message.save(update_fields=["state", "error", "platform_id", "sent_at"])
+    if state != Message.State.PENDING:
+        _advance(message)
+    return message

@@ -1,0 +1,63 @@
+"""From ledger rows to the snapshot that `decide` looks at."""
+
+import uuid
+from datetime import datetime, timedelta
+
+from console.channels.models import Channel
+from console.conversations.models import Message, Turn
+from hub_lambdas import turns
+
+
+def snapshot(turn: Turn) -> turns.Turn:
+    """Everything known of `turn`. Take it under the conversation's lock: what it says must not change meanwhile."""
+    written = turn.messages.filter(direction=Message.Direction.IN)
+    parts = turn.messages.filter(direction=Message.Direction.OUT, purpose=Message.Purpose.ANSWER)
+    return turns.Turn(
+        state=turns.State(turn.state),
+        owner=turns.Owner(turn.conversation.owner),
+        policy=_policy(turn),
+        messages=[
+            turns.Written(message.pk, message.kind, message.text, _received_at(message), message.edited_at)
+            for message in written.order_by("id")
+        ],
+        requests=[
+            turns.Asked(
+                id=request.id,
+                last_message_id=request.last_message_id,
+                state=turns.RequestState(request.state),
+                asked_at=request.asked_at,
+                text=request.text,
+                error_code=request.error_code,
+            )
+            for request in turn.requests.order_by("asked_at")
+        ],
+        parts=[
+            turns.Part(part.pk, _request_of(part), turns.SendState(part.state))
+            for part in parts.exclude(state=Message.State.CANCELLED).order_by("part")
+        ],
+        is_sealed=turn.sealed_at is not None,
+    )
+
+
+def _policy(turn: Turn) -> turns.Policy:
+    organization = turn.organization
+    declines = None
+    if not organization.is_active:
+        declines = turns.Reason.ORGANIZATION_RETIRED
+    elif turn.conversation.contact.channel.status == Channel.Status.RETIRED:
+        declines = turns.Reason.CHANNEL_RETIRED
+    return turns.Policy(
+        burst_window=timedelta(seconds=organization.burst_window_seconds),
+        handover_after=timedelta(seconds=organization.handover_after_seconds),
+        declines=declines,
+    )
+
+
+def _received_at(message: Message) -> datetime:
+    assert message.received_at is not None, "inbound messages carry the time of their webhook"
+    return message.received_at
+
+
+def _request_of(part: Message) -> uuid.UUID:
+    assert part.request_id is not None, "parts of an answer carry their request"
+    return part.request_id

@@ -1,0 +1,78 @@
+"""Each minute: finds what is still open and puts it back on its way, whichever queue message was lost."""
+
+import hub_lambdas.runtime  # noqa: F401, I001 - starts Django before any model is imported
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import close_old_connections, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from console.conversations.models import LlmRequest, Message, Turn
+from hub_lambdas import actions
+
+log = logging.getLogger(__name__)
+
+QUIET_SECONDS = 20
+"""What happened within this time is still in the hands of the queues."""
+ABANDONED_SECONDS = 120
+"""An attempt to send older than this has lost its sender: longer than any Lambda of ours lives."""
+
+
+def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
+    """Put back on its way whatever has been waiting too long; says how many of each."""
+    close_old_connections()
+    now = timezone.now()
+    quiet = now - timedelta(seconds=QUIET_SECONDS)
+    return {
+        "requests": _each(_lost_requests(quiet), _request_again),
+        "sends": _each(_lost_sends(quiet, now), _send_again),
+        "turns": _each(_open_turns(quiet), actions.advance),
+    }
+
+
+def _each(ids: Iterable[Any], mend: Callable[[Any], None]) -> int:
+    """One row's fault never keeps the sweep from the next."""
+    count = 0
+    for row_id in ids:
+        try:
+            mend(row_id)
+        except Exception:
+            log.exception("sweep: %s %s failed", mend.__name__, row_id)
+        else:
+            count += 1
+    return count
+
+
+def _open_turns(quiet: datetime) -> list[int]:
+    unsettled = Turn.objects.filter(state__in=Turn.UNSETTLED, last_message_at__lt=quiet)
+    return list(unsettled.values_list("pk", flat=True))
+
+
+def _lost_requests(quiet: datetime) -> list[Any]:
+    pending = LlmRequest.objects.filter(state=LlmRequest.State.PENDING, asked_at__lt=quiet)
+    newest = pending.filter(turn__state=Turn.State.ASKED).order_by("turn_id", "-asked_at").distinct("turn_id")
+    return list(newest.values_list("pk", flat=True))
+
+
+@transaction.atomic
+def _request_again(request_id: Any) -> None:
+    actions.queue_request(LlmRequest.objects.select_related("turn__organization").get(pk=request_id))
+
+
+def _lost_sends(quiet: datetime, now: datetime) -> list[int]:
+    abandoned = now - timedelta(seconds=ABANDONED_SECONDS)
+    lost = Message.objects.filter(direction=Message.Direction.OUT).filter(
+        Q(state=Message.State.PENDING) & Q(stored_at__lt=quiet) & (Q(sending_at=None) | Q(sending_at__lt=quiet))
+        | Q(state=Message.State.SENDING, sending_at__lt=abandoned)
+    )
+    return list(lost.order_by(F("pk")).values_list("pk", flat=True))
+
+
+@transaction.atomic
+def _send_again(message_id: int) -> None:
+    """Through the queue, which keeps the conversation's order; the sender sees what became of an earlier attempt."""
+    actions.queue_delivery(Message.objects.get(pk=message_id))

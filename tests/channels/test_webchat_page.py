@@ -1,0 +1,175 @@
+"""The chat page in a browser: what a visitor sees, and that nothing they write is lost or doubled."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.fakes.webchat_hub import FakeWebChatHub
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+OPTIONS = {"title": "Bright Smile", "greeting": "Hello!", "suggestions": ["When are you open?"]}
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's package chromium")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        switches = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=switches)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def hub() -> Iterator[FakeWebChatHub]:
+    with FakeWebChatHub(dict(OPTIONS)) as hub:
+        yield hub
+
+
+@pytest.fixture
+def page(browser: Browser, hub: FakeWebChatHub) -> Iterator[Page]:
+    context = browser.new_context()
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(hub.page)
+    yield page
+    context.close()
+    assert not errors
+
+
+def write(page: Page, text: str) -> None:
+    page.get_by_label("Your message").fill(text)
+    page.get_by_label("Your message").press("Enter")
+
+
+def mine(page: Page) -> list[str]:
+    return [each.removeprefix("You: ") for each in page.locator(".mine .bubble").all_text_contents()]
+
+
+def test_an_answer_arrives_and_survives_a_reload(page: Page, hub: FakeWebChatHub) -> None:
+    write(page, "How much is a whitening?")
+    expect(page.locator(".mine.stored")).to_have_count(1)
+    hub.view.due.add(hub.stored[0].sender.platform_id)
+    expect(page.locator("#typing")).to_be_visible()
+    hub.answer("It costs 249 euros.")
+    hub.view.due.clear()
+    expect(page.locator("#messages .theirs")).to_contain_text("It costs 249 euros.")
+    expect(page.locator("#typing")).to_be_hidden()
+    page.reload()
+    expect(page.locator("#messages .theirs")).to_contain_text("It costs 249 euros.")
+    assert mine(page) == ["How much is a whitening?"]
+
+
+def test_a_suggestion_is_sent_with_a_click(page: Page, hub: FakeWebChatHub) -> None:
+    page.get_by_role("button", name="When are you open?").click()
+    expect(page.locator(".mine.stored")).to_have_count(1)
+    assert [message.text for message in hub.stored] == ["When are you open?"]
+    expect(page.locator("#suggestions")).to_be_hidden()
+
+
+def test_markup_is_shown_as_text_and_only_web_addresses_are_links(page: Page, hub: FakeWebChatHub) -> None:
+    text = "<img src=x onerror=alert(1)> {{ 7*7 }} https://clinic.example/a_(b). javascript:alert(1)"
+    write(page, text)
+    expect(page.locator(".mine.stored")).to_have_count(1)
+    assert mine(page) == [text]
+    links = page.locator(".mine a")
+    assert [link.get_attribute("href") for link in links.all()] == ["https://clinic.example/a_(b)"]
+    assert page.locator(".mine img").count() == 0
+
+
+def test_shift_enter_starts_a_line_and_blank_texts_stay(page: Page, hub: FakeWebChatHub) -> None:
+    write(page, "   ")
+    page.get_by_label("Your message").fill("one")
+    page.get_by_label("Your message").press("Shift+Enter")
+    page.keyboard.type("two")
+    page.keyboard.press("Enter")
+    expect(page.locator(".mine.stored")).to_have_count(1)
+    assert [message.text for message in hub.stored] == ["one\ntwo"]
+
+
+def test_what_is_written_in_an_outage_is_sent_once_and_in_order(page: Page, hub: FakeWebChatHub) -> None:
+    hub.is_down = True
+    write(page, "first")
+    write(page, "second")
+    expect(page.get_by_text("Not sent yet")).to_have_count(1)
+    expect(page.get_by_text("No connection")).to_be_visible(timeout=10_000)
+    hub.is_down = False
+    expect(page.locator(".mine.stored")).to_have_count(2, timeout=15_000)
+    assert [message.text for message in hub.stored] == ["first", "second"]
+    assert mine(page) == ["first", "second"]
+
+
+def test_what_is_not_sent_yet_survives_a_reload(page: Page, hub: FakeWebChatHub) -> None:
+    hub.is_down = True
+    write(page, "still here")
+    expect(page.get_by_text("Not sent yet")).to_be_visible()
+    page.reload()
+    expect(page.locator(".mine")).to_contain_text("still here")
+    hub.is_down = False
+    expect(page.locator(".mine.stored")).to_have_count(1, timeout=15_000)
+    assert [message.text for message in hub.stored] == ["still here"]
+
+
+def test_a_lost_acknowledgement_doubles_nothing(page: Page, hub: FakeWebChatHub) -> None:
+    hub.loses_answers = True
+    write(page, "once")
+    expect(page.locator(".mine.stored")).to_have_count(1, timeout=15_000)
+    hub.loses_answers = False
+    page.reload()
+    expect(page.locator(".mine.stored")).to_have_count(1)
+    assert mine(page) == ["once"]
+    assert [message.text for message in hub.stored] == ["once"]
+
+
+def test_a_refusal_is_told_and_the_text_comes_back(page: Page, hub: FakeWebChatHub) -> None:
+    hub.refusal = "That is too much."
+    write(page, "a long story")
+    expect(page.get_by_text("Not sent: That is too much.")).to_be_visible()
+    page.get_by_role("button", name="Change it").click()
+    expect(page.get_by_label("Your message")).to_have_value("a long story")
+    assert mine(page) == []
+
+
+def test_a_text_above_the_limit_cannot_be_sent(page: Page, hub: FakeWebChatHub) -> None:
+    page.get_by_label("Your message").fill("😀" * 10_000)
+    expect(page.get_by_role("button", name="Send")).to_be_enabled()
+    page.get_by_label("Your message").fill("😀" * 10_001)
+    expect(page.get_by_role("button", name="Send")).to_be_disabled()
+    expect(page.get_by_text("this one has 10,001")).to_be_visible()
+
+
+def test_another_visitor_sees_nothing_of_it(page: Page, hub: FakeWebChatHub, browser: Browser) -> None:
+    write(page, "my secret")
+    expect(page.locator(".mine.stored")).to_have_count(1)
+    context = browser.new_context()
+    other = context.new_page()
+    other.goto(hub.page)
+    expect(other.get_by_role("button", name="When are you open?")).to_be_visible()
+    assert mine(other) == []
+    context.close()
+
+
+def test_the_script_opens_the_chat_on_an_allowed_site(page: Page, hub: FakeWebChatHub) -> None:
+    site = hub.url.replace("127.0.0.1", "localhost")
+    hub.account.options["allowed_origins"] = [site]  # type: ignore[index]  # the fake's own dictionary
+    page.goto(f"{site}/site")
+    button = page.get_by_role("button", name="Open Bright Smile")
+    button.click()
+    frame = page.frame_locator("iframe")
+    expect(frame.get_by_label("Your message")).to_be_focused()
+    frame.get_by_role("button", name="When are you open?").click()
+    expect(frame.locator(".mine.stored")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(page.locator("iframe")).to_be_hidden()
+    expect(button).to_be_focused()
+    hub.answer("From 8 to 18.")
+    expect(page.locator("button.news")).to_be_visible(timeout=15_000)
+
+
+def test_another_site_cannot_show_the_chat(page: Page, hub: FakeWebChatHub) -> None:
+    page.goto(f"{hub.url.replace('127.0.0.1', 'localhost')}/site")
+    with page.expect_console_message(lambda message: "frame-ancestors" in message.text):
+        page.get_by_role("button", name="Open Bright Smile").click()

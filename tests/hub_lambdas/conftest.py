@@ -1,0 +1,145 @@
+"""Handlers over queues in memory, with a channel kind whose platform is a list."""
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import pytest
+
+from console.channels.models import Channel
+from console.organizations.models import Organization
+from hub_lambdas import channels, queues
+from hub_lambdas.channels.base import (
+    Account,
+    ContactView,
+    Field,
+    Health,
+    Inbound,
+    InboundMessage,
+    OtherEvent,
+    Sender,
+    SignatureError,
+)
+from hub_lambdas.http import Request, Response
+from tests.fakes.sqs import FakeSqs
+
+
+class Pigeon:
+    """A channel kind for tests: JSON in, `sent` out, and it fails as told."""
+
+    name: ClassVar[str] = "pigeon"
+    label: ClassVar[str] = "Carrier pigeon"
+    fields: ClassVar[Sequence[Field]] = ()
+    options: ClassVar[Sequence[Field]] = ()
+    pages: ClassVar[Mapping[str, str]] = {}
+    text_limit: ClassVar[int] = 100
+    shows_typing: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str]] = []
+        self.typing: list[str] = []
+        self.stored: list[Inbound] = []
+        self.faults: list[Exception] = []
+        self.before_send: Callable[[], None] | None = None
+
+    def verify(self, request: Request, account: Account) -> None:
+        if request.headers.get("x-ring") != account.credentials.get("ring"):
+            raise SignatureError("wrong ring")
+
+    def parse(self, request: Request, account: Account) -> Sequence[Inbound]:
+        found: list[Inbound] = []
+        for item in request.json():
+            if item["kind"] == "explode":
+                raise RuntimeError("the parser met a shape that it does not know")
+            if item["kind"] == "feather":
+                found.append(OtherEvent(item["id"], "feather", "{}"))
+            else:
+                at = datetime.now(UTC)
+                sender = Sender(item["from"])
+                found.append(InboundMessage(sender, item["id"], item["kind"], item.get("text", ""), at, "{}"))
+        return found
+
+    def acknowledge(self, request: Request, account: Account) -> Response:
+        return Response()
+
+    def after_storing(self, account: Account, inbound: Inbound) -> None:
+        self.stored.append(inbound)
+
+    def serve(self, request: Request, account: Account, subpath: str, view: ContactView) -> Response:
+        return Response(404)
+
+    def send(self, account: Account, contact: str, text: str, reference: str) -> str:
+        if self.before_send:
+            self.before_send()
+        if self.faults:
+            raise self.faults.pop(0)
+        self.sent.append((contact, text))
+        return f"pigeon-{len(self.sent)}"
+
+    def show_typing(self, account: Account, contact: str) -> None:
+        self.typing.append(contact)
+
+    def split(self, text: str) -> Sequence[str]:
+        return [text[start : start + self.text_limit] for start in range(0, len(text), self.text_limit)]
+
+    def new_secrets(self) -> Mapping[str, str]:
+        return {}
+
+    def register(self, account: Account, webhook_url: str) -> Health:
+        return Health("pigeon")
+
+    def check(self, account: Account, webhook_url: str) -> Health:
+        return Health("pigeon")
+
+
+@pytest.fixture
+def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSqs]:
+    fake = FakeSqs()
+    queues.url.cache_clear()
+    monkeypatch.setattr(queues, "client", lambda: fake)
+    yield fake
+    queues.url.cache_clear()
+
+
+@pytest.fixture
+def pigeon(monkeypatch: pytest.MonkeyPatch) -> Pigeon:
+    kind = Pigeon()
+    monkeypatch.setitem(channels.KINDS, kind.name, kind)
+    return kind
+
+
+@pytest.fixture
+def channel(transactional_db: None, pigeon: Pigeon) -> Channel:
+    """A pigeon channel of an organization that answers without a burst window."""
+    organization = Organization.objects.create(slug="loft", name="The Loft", burst_window_seconds=0)
+    return Channel.objects.create(
+        organization=organization, kind="pigeon", name="Loft", credentials={"ring": "r1"}
+    )
+
+
+@pytest.fixture
+def write(sqs: FakeSqs, channel: Channel) -> Callable[..., dict[str, Any]]:
+    """Post a message as the platform would; returns the webhook's answer."""
+    from hub_lambdas import webhook
+
+    def post(text: str = "hello", *, id: str | None = None, kind: str = "text", contact: str = "ann") -> dict[str, Any]:
+        import json
+
+        item = {"from": contact, "id": id or uuid.uuid4().hex, "kind": kind, "text": text}
+        return webhook.handler(http_event(f"/pigeon/{channel.pk}", json.dumps([item]), ring="r1"), None)
+
+    return post
+
+
+def http_event(path: str, body: str = "", *, method: str = "POST", ring: str = "") -> dict[str, Any]:
+    """An API Gateway v2 event."""
+    return {
+        "version": "2.0",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"X-Ring": ring, "content-type": "application/json"},
+        "requestContext": {"http": {"method": method, "path": path, "sourceIp": "127.0.0.1"}},
+        "body": body,
+        "isBase64Encoded": False,
+    }

@@ -1,0 +1,298 @@
+"""`decide`, by example and by property: no clock, no database, no network."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub_lambdas.turns import (
+    MAX_REQUESTS_PER_MESSAGE,
+    Action,
+    Answer,
+    Ask,
+    Asked,
+    Cancel,
+    Deliver,
+    Owner,
+    Part,
+    Policy,
+    Reason,
+    RequestState,
+    SendState,
+    Settle,
+    State,
+    Turn,
+    Wait,
+    Written,
+    decide,
+)
+
+START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+POLICY = Policy(burst_window=timedelta(seconds=1), handover_after=timedelta(seconds=60))
+FIRST, SECOND = uuid.UUID(int=1), uuid.UUID(int=2)
+
+
+def after(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def written(number: int = 1, *, text: str = "How much is a whitening?", kind: str = "text", at: float = 0) -> Written:
+    return Written(number, kind, text, after(at))
+
+
+def asked(
+    state: RequestState = RequestState.PENDING, *, last: int = 1, at: float = 1, text: str = "", error: str = ""
+) -> Asked:
+    return Asked(FIRST, last, state, after(at), text, error)
+
+
+def a_turn(
+    *messages: Written,
+    requests: Sequence[Asked] = (),
+    parts: Sequence[Part] = (),
+    state: State = State.OPEN,
+    owner: Owner = Owner.BOT,
+    policy: Policy = POLICY,
+    sealed: bool = False,
+) -> Turn:
+    return Turn(state, owner, policy, messages or (written(),), requests, parts, sealed)
+
+
+COMPLETED = asked(RequestState.COMPLETED, text="A whitening costs 240 €.")
+FAILED = asked(RequestState.FAILED, error="engine_error")
+LIMIT = Wait(after(60))
+
+
+@pytest.mark.parametrize(
+    ("turn", "seconds", "due"),
+    [
+        pytest.param(a_turn(), 0.4, [Wait(after(1))], id="within the burst window it waits"),
+        pytest.param(a_turn(), 1, [Ask(), LIMIT], id="after the window it asks"),
+        pytest.param(
+            a_turn(written(1), written(2, at=0.8)), 1.2, [Wait(after(1.8))], id="the window runs from the last message"
+        ),
+        pytest.param(a_turn(requests=[asked()]), 2, [LIMIT], id="asked already: it waits for the reply"),
+        pytest.param(a_turn(requests=[COMPLETED]), 2, [Answer(FIRST)], id="a reply becomes the answer"),
+        pytest.param(
+            a_turn(requests=[COMPLETED], parts=[Part(9, FIRST, SendState.PENDING)]),
+            2,
+            [Deliver(9)],
+            id="a fresh answer may leave",
+        ),
+        pytest.param(
+            a_turn(written(1), written(2, at=5), requests=[COMPLETED], parts=[Part(9, FIRST, SendState.PENDING)]),
+            5.1,
+            [Cancel(), Wait(after(6))],
+            id="a newer message takes an answer back that has not left",
+        ),
+        pytest.param(
+            a_turn(written(1), written(2, at=5), requests=[COMPLETED]),
+            6,
+            [Ask(), Wait(after(65))],
+            id="a reply to an older state of the turn is not used",
+        ),
+        pytest.param(
+            a_turn(Written(1, "text", "x", after(0), edited_at=after(3)), requests=[COMPLETED]),
+            4.5,
+            [Ask(), Wait(after(63))],
+            id="an edit makes a reply stale",
+        ),
+        pytest.param(
+            a_turn(requests=[COMPLETED], parts=[Part(9, SECOND, SendState.PENDING)]),
+            2,
+            [Cancel(), Answer(FIRST)],
+            id="an answer made from another request is replaced",
+        ),
+        pytest.param(a_turn(requests=[FAILED]), 2, [Ask(), LIMIT], id="a failed request is asked once more"),
+        pytest.param(
+            a_turn(requests=[FAILED] * MAX_REQUESTS_PER_MESSAGE),
+            3,
+            [Settle(State.HANDED_OVER, Reason.LLM_FAILED, True)],
+            id="but not for ever",
+        ),
+        pytest.param(
+            a_turn(requests=[asked(RequestState.FAILED, error="context_length_exceeded")]),
+            2,
+            [Settle(State.HANDED_OVER, Reason.TOO_LONG, True)],
+            id="too long for the LLM",
+        ),
+        pytest.param(
+            a_turn(requests=[asked(RequestState.COMPLETED, text=" \n")]),
+            2,
+            [Settle(State.HANDED_OVER, Reason.NO_ANSWER, True)],
+            id="the LLM said nothing",
+        ),
+        pytest.param(
+            a_turn(written(kind="image")),
+            0,
+            [Settle(State.HANDED_OVER, Reason.NOT_TEXT, True)],
+            id="an image is for staff, at once",
+        ),
+        pytest.param(
+            a_turn(written(text=" \n ")), 1, [Settle(State.HANDED_OVER, Reason.EMPTY, True)], id="nothing to answer"
+        ),
+        pytest.param(
+            a_turn(written(1, text=" "), written(2)), 1, [Ask(), LIMIT], id="an empty message among others is no matter"
+        ),
+        pytest.param(a_turn(written(text="👍")), 1, [Ask(), LIMIT], id="an emoji is text"),
+        pytest.param(
+            a_turn(requests=[asked()]),
+            60,
+            [Settle(State.HANDED_OVER, Reason.NO_ANSWER_IN_TIME, True)],
+            id="no answer within the limit",
+        ),
+        pytest.param(
+            a_turn(requests=[COMPLETED], parts=[Part(9, FIRST, SendState.PENDING)]),
+            60,
+            [Cancel(), Settle(State.HANDED_OVER, Reason.NO_ANSWER_IN_TIME, True)],
+            id="an answer that could not leave in time is taken back",
+        ),
+        pytest.param(
+            a_turn(owner=Owner.STAFF),
+            0,
+            [Settle(State.HANDED_OVER, Reason.STAFF_OWNS, False)],
+            id="staff own the conversation, and the contact knows",
+        ),
+        pytest.param(
+            a_turn(owner=Owner.STAFF, requests=[COMPLETED], parts=[Part(9, FIRST, SendState.PENDING)]),
+            2,
+            [Cancel(), Settle(State.HANDED_OVER, Reason.STAFF_OWNS, False)],
+            id="a takeover wins against an answer in flight",
+        ),
+        pytest.param(
+            a_turn(policy=replace(POLICY, declines=Reason.ORGANIZATION_RETIRED)),
+            0,
+            [Settle(State.DECLINED, Reason.ORGANIZATION_RETIRED, False)],
+            id="a retired organization declines",
+        ),
+        pytest.param(
+            a_turn(parts=[Part(9, FIRST, SendState.SENDING)], sealed=True), 2, [], id="being sent: nothing to do"
+        ),
+        pytest.param(
+            a_turn(parts=[Part(9, FIRST, SendState.PENDING)], sealed=True),
+            90,
+            [Deliver(9)],
+            id="refused for now: the answer is tried again, whatever the limit",
+        ),
+        pytest.param(
+            a_turn(parts=[Part(9, FIRST, SendState.PENDING)], sealed=True, owner=Owner.STAFF),
+            5,
+            [Cancel(), Settle(State.HANDED_OVER, Reason.STAFF_OWNS, False)],
+            id="refused for now, and staff took over meanwhile",
+        ),
+        pytest.param(
+            a_turn(parts=[Part(9, FIRST, SendState.SENT), Part(10, FIRST, SendState.PENDING)], sealed=True),
+            2,
+            [Deliver(10)],
+            id="a long answer goes on with its next part",
+        ),
+        pytest.param(
+            a_turn(parts=[Part(9, FIRST, SendState.SENT)], sealed=True), 2, [Settle(State.ANSWERED)], id="answered"
+        ),
+        pytest.param(
+            a_turn(parts=[Part(9, FIRST, SendState.FAILED)], sealed=True),
+            2,
+            [Cancel(), Settle(State.HANDED_OVER, Reason.DELIVERY_FAILED, False)],
+            id="the platform will not take it",
+        ),
+        pytest.param(
+            a_turn(parts=[Part(9, FIRST, SendState.UNKNOWN)], sealed=True),
+            2,
+            [Cancel(), Settle(State.HANDED_OVER, Reason.DELIVERY_UNKNOWN, False)],
+            id="nobody knows whether it arrived: never a second one",
+        ),
+        pytest.param(a_turn(state=State.ANSWERED, sealed=True), 9, [], id="settled is settled"),
+    ],
+)
+def test_decide(turn: Turn, seconds: float, due: list[Action]) -> None:
+    assert decide(turn, after(seconds)) == due
+
+
+messages = st.lists(
+    st.builds(
+        Written,
+        id=st.integers(1, 9),
+        kind=st.sampled_from(["text", "text", "button", "image", "voice"]),
+        text=st.sampled_from(["", " ", "hi", "how much?"]),
+        received_at=st.floats(0, 50).map(after),
+        edited_at=st.none() | st.floats(0, 90).map(after),
+    ),
+    min_size=1,
+    max_size=4,
+).map(lambda found: sorted(found, key=lambda message: message.id))
+requests = st.lists(
+    st.builds(
+        Asked,
+        id=st.sampled_from([FIRST, SECOND]),
+        last_message_id=st.integers(1, 9),
+        state=st.sampled_from(RequestState),
+        asked_at=st.floats(0, 60).map(after),
+        text=st.sampled_from(["", "Yes."]),
+        error_code=st.sampled_from(["", "engine_error", "context_length_exceeded"]),
+    ),
+    max_size=3,
+)
+parts = st.lists(
+    st.builds(
+        Part, id=st.integers(10, 19), request_id=st.sampled_from([FIRST, SECOND]), state=st.sampled_from(SendState)
+    ),
+    max_size=3,
+)
+turns = st.builds(
+    Turn,
+    state=st.sampled_from(State),
+    owner=st.sampled_from(Owner),
+    policy=st.sampled_from([POLICY, replace(POLICY, declines=Reason.CHANNEL_RETIRED)]),
+    messages=messages,
+    requests=requests,
+    parts=st.just([]),
+    is_sealed=st.just(False),
+) | st.builds(
+    Turn,
+    state=st.sampled_from([State.OPEN, State.ASKED]),
+    owner=st.sampled_from(Owner),
+    policy=st.just(POLICY),
+    messages=messages,
+    requests=requests,
+    parts=parts.filter(bool),
+    is_sealed=st.just(True),
+)
+
+
+@given(turn=turns, seconds=st.floats(0, 200))
+def test_an_unsettled_turn_is_never_forgotten(turn: Turn, seconds: float) -> None:
+    """Something is due, or a sender is at work: no state of a turn leaves a contact waiting for nothing."""
+    due = decide(turn, after(seconds))
+    being_sent = turn.is_sealed and any(part.state is SendState.SENDING for part in turn.parts)
+    assert bool(due) or turn.is_settled or being_sent
+
+
+@given(turn=turns, seconds=st.floats(0, 200))
+def test_at_most_one_outcome_and_one_thing_to_send(turn: Turn, seconds: float) -> None:
+    due = decide(turn, after(seconds))
+    decisive = [action for action in due if isinstance(action, Settle | Ask | Answer | Deliver)]
+    assert len(decisive) <= 1
+
+
+@given(turn=turns, seconds=st.floats(0, 200))
+def test_past_the_limit_nothing_new_is_begun(turn: Turn, seconds: float) -> None:
+    now = turn.changed_at + POLICY.handover_after + timedelta(seconds=seconds)
+    due = decide(turn, now)
+    assert not any(isinstance(action, Ask | Answer | Wait) for action in due)
+
+
+@given(turn=turns, seconds=st.floats(0, 200))
+def test_it_waits_only_for_the_future(turn: Turn, seconds: float) -> None:
+    now = after(seconds)
+    assert all(action.until > now for action in decide(turn, now) if isinstance(action, Wait))
+
+
+@given(turn=turns, seconds=st.floats(0, 200))
+def test_a_conversation_of_staff_is_left_to_staff(turn: Turn, seconds: float) -> None:
+    due = decide(replace(turn, owner=Owner.STAFF), after(seconds))
+    assert not any(isinstance(action, Ask | Answer) for action in due)
+    assert not any(action.tell_contact for action in due if isinstance(action, Settle))
