@@ -1,0 +1,165 @@
+"""A ministack of the test run's own, and processes that end with their test."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from infra.local.health import answers
+
+WAIT_SECONDS = 30
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until(condition: Callable[[], Any], timeout_seconds: float = WAIT_SECONDS) -> Any:
+    """The first true value of a condition; fails where it never comes."""
+    deadline = time.monotonic() + timeout_seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+    return value
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a ministack that lives as long as the tests of this folder."""
+    port = free_port()
+    folder = tmp_path_factory.mktemp("aws")
+    environment = os.environ | {
+        "BIND_HOST": "127.0.0.1",
+        "MINISTACK_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "SERVICES": "sqs,s3,cloudformation",
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "LOG_LEVEL": "WARNING",
+        "STATE_DIR": str(folder / "state"),
+        "S3_DATA_DIR": str(folder / "s3"),
+    }
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ministack"], env=environment, stdout=log, stderr=log
+        )
+    try:
+        wait_until(lambda: process.poll() is None and answers(f"http://127.0.0.1:{port}/_ministack/ready"))
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def aws(emulator: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An environment in which boto3 talks to the emulator."""
+    values = {
+        "AWS_ENDPOINT_URL": emulator,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    return emulator
+
+
+@pytest.fixture
+def sqs(aws: str) -> Iterator[Any]:
+    client = boto3.client("sqs")
+    yield client
+    client.close()
+
+
+class Queue:
+    """A queue with its dead-letter queue, made for one test."""
+
+    def __init__(self, client: Any, name: str, visibility_seconds: int, receives: int) -> None:
+        self.client = client
+        self.name = name
+        self.is_fifo = name.endswith(".fifo")
+        fifo = {"FifoQueue": "true"} if self.is_fifo else {}
+        dead = f"{name.removesuffix('.fifo')}-dead{'.fifo' if self.is_fifo else ''}"
+        self.dead_url = client.create_queue(QueueName=dead, Attributes=fifo)["QueueUrl"]
+        arn = f"arn:aws:sqs:us-east-1:000000000000:{dead}"
+        redrive = f'{{"deadLetterTargetArn":"{arn}","maxReceiveCount":{receives}}}'
+        attributes = {**fifo, "VisibilityTimeout": str(visibility_seconds), "RedrivePolicy": redrive}
+        self.url = client.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:sqs:us-east-1:000000000000:{self.name}"
+
+    def send(self, *bodies: str, group: str = "group") -> None:
+        for body in bodies:
+            fifo = {"MessageGroupId": group, "MessageDeduplicationId": body} if self.is_fifo else {}
+            self.client.send_message(QueueUrl=self.url, MessageBody=body, **fifo)
+
+    def receive(self, **options: Any) -> list[Any]:
+        answer = self.client.receive_message(
+            QueueUrl=self.url,
+            MaxNumberOfMessages=10,
+            AttributeNames=["All"],
+            MessageAttributeNames=["All"],
+            **options,
+        )
+        messages: list[Any] = answer.get("Messages", [])
+        return messages
+
+    def count(self) -> int:
+        """How many messages the queue holds, in flight or not."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = self.client.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)
+        return sum(int(value) for value in answer["Attributes"].values())
+
+    def dead_bodies(self) -> list[str]:
+        answer = self.client.receive_message(QueueUrl=self.dead_url, MaxNumberOfMessages=10)
+        return [message["Body"] for message in answer.get("Messages", [])]
+
+
+@pytest.fixture
+def make_queue(sqs: Any) -> Callable[..., Queue]:
+    def make(name: str, visibility_seconds: int = 30, receives: int = 5) -> Queue:
+        return Queue(sqs, name, visibility_seconds, receives)
+
+    return make
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """Starts Python programs that are killed, with their groups, when the test ends."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def begin(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            env=os.environ | environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        processes.append(process)
+        return process
+
+    yield begin
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 9)
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe:
+                pipe.close()
