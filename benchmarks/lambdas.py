@@ -1,15 +1,15 @@
-"""What a Lambda costs: cold import in CPU seconds, peak memory, warm milliseconds per record, handler by handler.
+"""What a Lambda costs: cold import in CPU seconds, peak memory, warm milliseconds per record, handler by
+handler.
 
     .venv/bin/python -m benchmarks.lambdas [--rounds 5]
 
-Cold: a fresh process imports the handler, makes its SQS client and opens its database connection; CPU time, so that a
-busy machine does little harm. Warm: the handler's own time per record with a real Postgres and queues in memory, so
-without the time of SQS and of the platform.
+Cold: a fresh process imports the handler, makes its SQS client and opens its database connection; CPU time,
+so that a busy machine does little harm. Warm: the handler's own time per record with a real Postgres and
+queues in memory, so without the time of SQS and of the platform.
 """
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -68,18 +68,22 @@ def run_child(*arguments: str) -> dict[str, float]:
 
 def print_table(rounds: int) -> None:
     warm = run_child("--warm")
-    print(f"{'handler':<14}{'cold CPU s':>12}{'peak MB':>10}{'warm ms/record':>16}   (cold: median of {rounds})")
+    print(f"cold: median of {rounds}")
+    print(f"{'handler':<14}{'cold CPU s':>12}{'peak MB':>10}{'warm ms/record':>16}")
     for handler in HANDLERS:
         colds = [run_child("--cold", handler) for _ in range(rounds)]
         cpu = statistics.median(cold["cold_cpu_seconds"] for cold in colds)
         peak = statistics.median(cold["peak_mb"] for cold in colds)
         per_record = f"{warm[handler]:.1f}" if handler in warm else "-"
         print(f"{handler:<14}{cpu:>12.2f}{peak:>10.0f}{per_record:>16}")
-    print(f"{'aim, at most':<14}{AIMS['cold_cpu_seconds']:>12.2f}{AIMS['peak_mb']:>10.0f}{AIMS['warm_ms']:>16.1f}")
+    cpu, peak, warm_ms = AIMS["cold_cpu_seconds"], AIMS["peak_mb"], AIMS["warm_ms"]
+    print(f"{'aim, at most':<14}{cpu:>12.2f}{peak:>10.0f}{warm_ms:>16.1f}")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cold", choices=HANDLERS, help=argparse.SUPPRESS)
     parser.add_argument("--warm", action="store_true", help=argparse.SUPPRESS)
@@ -89,11 +93,9 @@ def main() -> None:
     elif arguments.warm:
         print(json.dumps(measure_warm()))
     else:
-        from tests.environment import set_keys, start_postgres
+        from benchmarks.environment import prepare
 
-        set_keys()
-        start_postgres()
-        os.environ["DJANGO_SETTINGS_MODULE"] = "hub_lambdas.settings"
+        prepare()
         print_table(arguments.rounds)
 
 

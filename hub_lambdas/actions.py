@@ -27,13 +27,22 @@ def lock_conversation(conversation_id: int) -> Conversation:
 def lock_turn(turn_id: int) -> Turn:
     """The turn with its conversation locked."""
     lock_conversation(Turn.objects.values_list("conversation_id", flat=True).get(pk=turn_id))
+    return load_turn(turn_id)
+
+
+def load_turn(turn_id: int) -> Turn:
+    """The turn as it is now; whoever asks holds the conversation's lock."""
     return Turn.objects.select_related("organization", "conversation__contact__channel").get(pk=turn_id)
 
 
 @transaction.atomic
 def advance(turn_id: int) -> None:
     """Look at a turn and do what is due."""
-    turn = lock_turn(turn_id)
+    do_what_is_due(lock_turn(turn_id))
+
+
+def do_what_is_due(turn: Turn) -> None:
+    """The same for a turn whose conversation is locked."""
     now = timezone.now()
     carry_out(turn, turns.decide(snapshot(turn), now), now)
 
@@ -109,10 +118,9 @@ def whole_sentences(text: str) -> str:
     return text[: ends[-1]] if ends else text
 
 
-def send(
-    conversation: Conversation, purpose: Message.Purpose, text: str, **fields: object
-) -> list[Message]:
-    """Record a text as outbound messages, one per piece that the platform takes, and put the first on its way."""
+def send(conversation: Conversation, purpose: Message.Purpose, text: str, **fields: object) -> list[Message]:
+    """Record a text as outbound messages, one per piece that the platform takes, and put the first on its
+    way."""
     channel = conversation.contact.channel
     parts = [
         Message.objects.create(
@@ -123,7 +131,7 @@ def send(
             part=number,
             text=piece,
             state=Message.State.PENDING,
-            **fields,  # type: ignore[misc]  # turn, request, author: Message's own fields
+            **fields,
         )
         for number, piece in enumerate(KINDS[channel.kind].split(text))
     ]

@@ -18,8 +18,8 @@ class Postponed(Exception):
 def process(event: Mapping[str, Any], handle: Callable[[SqsRecord], None]) -> dict[str, Any]:
     """Run `handle` on each record of an SQS event and name those that failed (`ReportBatchItemFailures`).
 
-    One record's failure fails that record alone; on a FIFO queue also the rest of its group, since a later message
-    must not overtake it (AWS: "Handling errors for an SQS event source in Lambda").
+    One record's failure fails that record alone; on a FIFO queue also the rest of its group, since a later
+    message must not overtake it (AWS: "Handling errors for an SQS event source in Lambda").
     """
     close_old_connections()
     failures: list[dict[str, str]] = []

@@ -12,7 +12,8 @@ from hub_lambdas.channels.base import ShownMessage
 
 MAX_MESSAGES = 200
 LATE_SECONDS = 15
-"""A message becomes visible when it is sent, maybe after one with a higher id: those just sent are always shown."""
+"""A message becomes visible when it is sent, maybe after one with a higher id: those just sent are always
+shown."""
 
 
 class LedgerView:

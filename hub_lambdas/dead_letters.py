@@ -95,5 +95,5 @@ def _hand_over(turn_id: int) -> None:
     current = snapshot(turn)
     if current.is_settled:
         return
-    due = [turns.Cancel(), turns.hand_over(current, turns.Reason.DEAD_LETTER)]
+    due: list[turns.Action] = [turns.Cancel(), turns.hand_over(current, turns.Reason.DEAD_LETTER)]
     actions.carry_out(turn, due, timezone.now())

@@ -45,7 +45,9 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of_json(cls, content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> "Response":
+    def of_json(
+        cls, content: object, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> "Response":
         return cls(status, json.dumps(content), "application/json", headers or {})
 
 
@@ -66,7 +68,9 @@ def request_from_event(event: Mapping[str, Any]) -> Request:
     parameters = event.get("queryStringParameters") or {}
     query = dict(parse_qsl(urlencode(parameters), keep_blank_values=True))
     source_ip = (context.get("identity") or {}).get("sourceIp", "")
-    return Request(event.get("httpMethod", "GET"), event.get("path") or "/", query, headers, raw, str(source_ip))
+    return Request(
+        event.get("httpMethod", "GET"), event.get("path") or "/", query, headers, raw, str(source_ip)
+    )
 
 
 def event_from_response(response: Response) -> dict[str, Any]:

@@ -4,7 +4,6 @@ import hub_lambdas.runtime  # noqa: F401, I001 - starts Django before any model 
 
 import json
 import logging
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,14 +23,12 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
 
 def _store(record: batch.SqsRecord) -> None:
     channel_id, received_at, inbound = inbox.decode(json.loads(record["body"]))
-    intake.store(channel_id, received_at, inbound)
-    _acknowledge(channel_id, inbound)
+    _acknowledge(intake.store(channel_id, received_at, inbound), inbound)
 
 
-def _acknowledge(channel_id: uuid.UUID, inbound: Inbound) -> None:
+def _acknowledge(channel: Channel, inbound: Inbound) -> None:
     """A courtesy of some platforms: when it fails, nothing is lost."""
-    channel = Channel.objects.get(pk=channel_id)
     try:
         KINDS[channel.kind].after_storing(account(channel), inbound)
     except ChannelError as error:
-        log.warning("channel %s was not told that its message is stored: %s", channel_id, error)
+        log.warning("channel %s was not told that its message is stored: %s", channel.pk, error)

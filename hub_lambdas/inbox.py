@@ -21,7 +21,8 @@ _TYPES: dict[str, type[InboundMessage] | type[InboundEdit] | type[OtherEvent]] =
 
 
 def queue(channel_id: uuid.UUID, received_at: datetime, parsed: Sequence[Inbound]) -> None:
-    """Queue everything from one webhook, each in its contact's group, so that one conversation stays in order."""
+    """Queue everything from one webhook, each in its contact's group, so that one conversation stays in
+    order."""
     queues.send_inbound(
         [
             (_group(channel_id, inbound), _digest(channel_id, inbound.type, inbound.platform_id), body)
@@ -57,6 +58,7 @@ def _group(channel_id: uuid.UUID, inbound: Inbound) -> str:
 
 
 def _digest(*parts: object) -> str:
-    """SQS allows 128 characters of a narrow alphabet in group and deduplication ids; platforms' ids are free text."""
+    """SQS allows 128 characters of a narrow alphabet in group and deduplication ids; platforms' ids are
+    free text."""
     joined = "\x00".join(str(part) for part in parts)
     return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()

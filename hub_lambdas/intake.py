@@ -1,22 +1,20 @@
-"""Stores what a webhook brought: the first and only place where contacts, conversations, messages and turns begin."""
+"""Stores what a webhook brought: the first and only place where contacts, conversations, messages and turns
+begin."""
 
 import uuid
 from datetime import datetime
 
 from django.db import transaction
-from django.utils import timezone
 
 from console.channels.models import Channel
 from console.conversations.models import Contact, Conversation, Message, PlatformEvent, Turn
-from hub_lambdas import turns
-from hub_lambdas.actions import carry_out, lock_conversation
+from hub_lambdas.actions import do_what_is_due, load_turn, lock_conversation
 from hub_lambdas.channels.base import Inbound, InboundEdit, InboundMessage, OtherEvent, Sender
-from hub_lambdas.snapshots import snapshot
 
 
 @transaction.atomic
-def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> None:
-    """Store one thing that a platform sent; a second time it changes nothing."""
+def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> Channel:
+    """Store one thing that a platform sent to a channel; a second time it changes nothing."""
     channel = Channel.objects.select_related("organization").get(pk=channel_id)
     match inbound:
         case InboundMessage():
@@ -28,6 +26,7 @@ def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> Non
             _store_event(channel, received_at, inbound, inbound.kind)
             _note_reachability(channel, inbound)
     Channel.objects.filter(pk=channel.pk).update(last_webhook_at=received_at)
+    return channel
 
 
 def _store_message(channel: Channel, received_at: datetime, inbound: InboundMessage) -> None:
@@ -36,7 +35,7 @@ def _store_message(channel: Channel, received_at: datetime, inbound: InboundMess
     # A redelivered message is looked at again too: its first delivery may have died before the queue sends.
     turn = known.turn if known else _add_message(conversation, received_at, inbound)
     if turn is not None:
-        _advance(turn)
+        do_what_is_due(load_turn(turn.pk))
 
 
 def _add_message(conversation: Conversation, received_at: datetime, inbound: InboundMessage) -> Turn:
@@ -59,7 +58,8 @@ def _add_message(conversation: Conversation, received_at: datetime, inbound: Inb
 
 
 def _conversation(channel: Channel, sender: Sender) -> Conversation:
-    """The contact's conversation, locked. Its identity is the contact's: two first messages at once make one."""
+    """The contact's conversation, locked. Its identity is the contact's: two first messages at once make
+    one."""
     contact, _ = Contact.objects.get_or_create(
         channel=channel,
         platform_id=sender.platform_id,
@@ -99,14 +99,9 @@ def _gathering_turn(conversation: Conversation, received_at: datetime) -> Turn:
     return turn
 
 
-def _advance(turn: Turn) -> None:
-    turn = Turn.objects.select_related("organization", "conversation__contact__channel").get(pk=turn.pk)
-    now = timezone.now()
-    carry_out(turn, turns.decide(snapshot(turn), now), now)
-
-
 def _edit_message(channel: Channel, received_at: datetime, edit: InboundEdit) -> None:
-    """A turn still waiting for its answer gets it for the text as it is now; a settled one keeps what was answered."""
+    """A turn still waiting for its answer gets it for the text as it is now; a settled one keeps what was
+    answered."""
     conversation = _conversation(channel, edit.sender)
     message = Message.objects.filter(
         conversation=conversation, platform_id=edit.message_platform_id, turn__state__in=Turn.UNSETTLED
@@ -115,10 +110,12 @@ def _edit_message(channel: Channel, received_at: datetime, edit: InboundEdit) ->
         return
     message.text, message.edited_at = edit.text, received_at
     message.save(update_fields=["text", "edited_at"])
-    _advance(message.turn)
+    do_what_is_due(load_turn(message.turn.pk))
 
 
-def _store_event(channel: Channel, received_at: datetime, inbound: InboundEdit | OtherEvent, kind: str) -> None:
+def _store_event(
+    channel: Channel, received_at: datetime, inbound: InboundEdit | OtherEvent, kind: str
+) -> None:
     PlatformEvent.objects.get_or_create(
         channel=channel,
         platform_id=inbound.platform_id,

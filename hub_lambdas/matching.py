@@ -1,8 +1,9 @@
 """Which canned prompt a question is about.
 
-Texts are compared by the pieces of their words (character n-grams within word borders) weighted by rarity, with the
-cosine of their TF-IDF vectors (Salton & Buckley, "Term-weighting approaches in automatic text retrieval", 1988). Pieces
-rather than words make inflection and typing errors harmless, in any alphabet and without a dictionary.
+Texts are compared by the pieces of their words (character n-grams within word borders) weighted by rarity,
+with the cosine of their TF-IDF vectors (Salton & Buckley, "Term-weighting approaches in automatic text
+retrieval", 1988). Pieces rather than words make inflection and typing errors harmless, in any alphabet and
+without a dictionary.
 """
 
 import math

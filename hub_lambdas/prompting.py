@@ -1,16 +1,16 @@
 """What the LLM is given for a turn.
 
-First what is the same for every turn of an organization, so that an engine computes it once: the instructions, and canned
-prompts as worked examples. Each example shows a fact, a question and the answer that the fact gives; a few show what to
-do without a fact: write HANDOVER_MARK, and staff take over. Then the latest turns of the conversation. Last comes the
-contact's question behind the fact of the canned prompt that is most like it.
+First what is the same for every turn of an organization, so that an engine computes it once: the
+instructions, and canned prompts as worked examples. Each example shows a fact, a question and the answer
+that the fact gives; some show what to do without a fact: write HANDOVER_MARK, and staff take over. Then the
+latest turns of the conversation. Last comes the contact's question behind the fact of the canned prompt
+that is most like it.
 
-A model of 135 million parameters that is given its fact this way repeats it; given all facts at once it invents
-(docs/answers.md has the figures).
+A model of 135 million parameters that is given its fact this way repeats it; given all facts at once it
+invents (docs/answers.md has the figures).
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import zip_longest
 
 from console.conversations.models import Conversation, Message, Turn
 from console.exact_text import printable
@@ -19,17 +19,24 @@ from hub_lambdas import matching
 from hub_lambdas.turns import HANDOVER_MARK
 
 MAX_EXAMPLES = 10
+MAX_OFF_TOPIC_EXAMPLES = 4
 HISTORY_TURNS = 2
 MIN_SIMILARITY = 0.2
 """Below it a canned prompt has nothing to do with the question."""
 
 DEFAULT_INSTRUCTIONS = "You answer customers' messages in one or two short, friendly sentences."
 RULE = (
-    "Answer from the facts given with each question. "
-    f"If they do not answer it, write only: {HANDOVER_MARK}"
+    f"Answer from the facts given with each question. If they do not answer it, write only: {HANDOVER_MARK}"
 )
-OFF_TOPIC = ("Do you sell sunglasses?", "Can you call me a taxi?", "Who won the football match?", "Can you fix my phone?")
-"""Questions that hardly any organization has an answer to; one that its canned prompts resemble is left out."""
+OFF_TOPIC = (
+    "Do you sell sunglasses?",
+    "Who won the football match?",
+    "What is the capital of Norway?",
+    "Can you translate a letter?",
+    "Is the lake frozen?",
+)
+"""Questions that hardly any organization has an answer to; those that its canned prompts resemble are left
+out."""
 
 ChatMessage = dict[str, str]
 
@@ -57,16 +64,14 @@ def chat_messages(turn: Turn, prompt: PromptVersion | None) -> list[ChatMessage]
 
 
 def _examples(canned: Sequence[CannedPrompt]) -> list[tuple[str, str]]:
-    """(what is asked, what is answered), those without a fact spread among the others. The last wording is shown: it is
-    the least literal, and teaches that a question in other words has the same answer."""
+    """(what is asked, what is answered), those without a fact in the middle of the others: a small model
+    copies what stands last. The last wording is shown, the least literal one: it teaches that other words
+    have the same answer."""
     known = [(_asked(each.answer, each.wordings[-1]), each.answer) for each in canned[:MAX_EXAMPLES]]
-    unknown = [
-        (_asked("", question), HANDOVER_MARK) for question in OFF_TOPIC if not _fact_for(canned, question)
-    ]
-    pace = max(1, len(known) // max(1, len(unknown)))
-    groups = [known[start : start + pace] for start in range(0, len(known), pace)]
-    woven = zip_longest(groups, ([each] for each in unknown), fillvalue=[])
-    return [example for known_ones, unknown_one in woven for example in (*known_ones, *unknown_one)]
+    off_topic = [question for question in OFF_TOPIC if not _fact_for(canned, question)]
+    unknown = [(_asked("", question), HANDOVER_MARK) for question in off_topic[:MAX_OFF_TOPIC_EXAMPLES]]
+    middle = len(known) // 2
+    return [*known[:middle], *unknown, *known[middle:]]
 
 
 def _asked(fact: str, question: str) -> str:
@@ -74,8 +79,8 @@ def _asked(fact: str, question: str) -> str:
 
 
 def _fact(canned: Sequence[CannedPrompt], question: str, history: Sequence[tuple[str, str]]) -> str:
-    """The answer of the canned prompt that a question is about. A question that says too little by itself ("and for
-    children?") is read together with the one before it."""
+    """The answer of the canned prompt that a question is about. A question that says too little by itself
+    ("and for children?") is read together with the one before it."""
     found = _fact_for(canned, question)
     if found or not history:
         return found
@@ -109,7 +114,9 @@ def _answer(turn: Turn) -> str:
 
 
 def _dialogue(pairs: Iterable[tuple[str, str]]) -> list[ChatMessage]:
-    return [said for question, answer in pairs for said in (_said("user", question), _said("assistant", answer))]
+    return [
+        said for question, answer in pairs for said in (_said("user", question), _said("assistant", answer))
+    ]
 
 
 def _said(role: str, text: str) -> ChatMessage:

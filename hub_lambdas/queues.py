@@ -1,7 +1,7 @@
 """What goes onto the queues. Bodies carry ids and small facts; credentials never.
 
-The text of a conversation travels on two of them only, because the reader has no database: `dm-inbound.fifo` (it is not
-stored yet) and `llm-requests`/`llm-replies` (llm_api knows no Postgres).
+The text of a conversation travels on two of them only, because the reader has no database:
+`dm-inbound.fifo` (it is not stored yet) and `llm-requests`/`llm-replies` (llm_api knows no Postgres).
 """
 
 import json
@@ -38,7 +38,9 @@ def client() -> "SQSClient":
         "sqs",
         endpoint_url=settings.AWS_ENDPOINT_URL,
         region_name=settings.AWS_REGION,
-        config=Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 3, "mode": "standard"}),
+        config=Config(
+            connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 3, "mode": "standard"}
+        ),
     )
 
 
@@ -54,7 +56,8 @@ def encode(body: dict[str, Any]) -> str:
 
 
 def send_inbound(entries: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
-    """Queue (group, deduplication id, body) triples on dm-inbound.fifo, in order. Raises when any was not taken."""
+    """Queue (group, deduplication id, body) triples on dm-inbound.fifo, in order. Raises when any was not
+    taken."""
     batch: list[Any] = []
     size = 0
     for group, deduplication_id, body in entries:
@@ -94,7 +97,9 @@ def wake(turn_id: int, until: datetime, now: datetime) -> None:
 
 def request_llm(organization_slug: str, body: dict[str, Any]) -> None:
     """Queue a request for llm_api; the group makes the queue fair between organizations."""
-    client().send_message(QueueUrl=url(LLM_REQUESTS), MessageBody=encode(body), MessageGroupId=organization_slug)
+    client().send_message(
+        QueueUrl=url(LLM_REQUESTS), MessageBody=encode(body), MessageGroupId=organization_slug
+    )
 
 
 def deliver(conversation_id: int, message_id: int, attempt: int) -> None:

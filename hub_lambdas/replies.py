@@ -29,7 +29,7 @@ def _store(record: batch.SqsRecord) -> None:
         if request.state == LlmRequest.State.PENDING:
             _fill(request, reply)
             request.save()
-        actions.advance(turn_id)
+        actions.do_what_is_due(turn)
 
 
 def _fill(request: LlmRequest, reply: dict[str, Any]) -> None:

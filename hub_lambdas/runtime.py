@@ -1,7 +1,7 @@
 """Starts Django for a handler, once per Lambda process. Handlers import this before any model.
 
-What `django.setup()` does, less its import of `django.urls` and, through it, of `django.http` and the template engine,
-which no handler needs and a cold start would pay for.
+What `django.setup()` does, less its import of `django.urls` and, through it, of `django.http` and the
+template engine, which no handler needs and a cold start would pay for.
 """
 
 import logging.config

@@ -1,7 +1,8 @@
-"""Sends one recorded message: the attempt is written down first, then the platform is called, then what it said.
+"""Sends one recorded message: the attempt is written down first, then the platform is called, then what it
+said.
 
-So whatever dies in between, the ledger knows that an attempt was made, and a message whose fate is unknown is never sent
-again blindly.
+So whatever dies in between, the ledger knows that an attempt was made, and a message whose fate is unknown
+is never sent again blindly.
 """
 
 from dataclasses import dataclass
@@ -77,7 +78,10 @@ def _begin(message_id: int) -> Attempt | None:
     message = Message.objects.select_related("conversation__contact__channel").get(pk=message_id)
     if message.state == Message.State.SENDING:
         # Whoever recorded this attempt died before it could write down what the platform said.
-        message.state, message.error = Message.State.UNKNOWN, "The sender stopped before the platform answered."
+        message.state, message.error = (
+            Message.State.UNKNOWN,
+            "The sender stopped before the platform answered.",
+        )
         message.save(update_fields=["state", "error"])
     if not _is_due(message):
         return None
@@ -90,7 +94,7 @@ def _begin(message_id: int) -> Attempt | None:
     message.state, message.sending_at = Message.State.SENDING, timezone.now()
     message.attempts += 1
     message.save(update_fields=["state", "sending_at", "attempts"])
-    if message.purpose == Message.Purpose.ANSWER:
+    if message.purpose == Message.Purpose.ANSWER and message.turn_id is not None:
         Turn.objects.filter(pk=message.turn_id, sealed_at__isnull=True).update(sealed_at=message.sending_at)
     return Attempt(message.pk, channel, message.conversation.contact, message.text)
 
@@ -99,7 +103,7 @@ def _is_due(message: Message) -> bool:
     """Whether to call the platform now. For an answer, `decide` has the last word, right before it leaves."""
     if message.purpose != Message.Purpose.ANSWER or message.turn_id is None:
         return message.state == Message.State.PENDING
-    turn, now = actions.lock_turn(message.turn_id), timezone.now()
+    turn, now = actions.load_turn(message.turn_id), timezone.now()
     due = turns.decide(snapshot(turn), now)
     if due == [turns.Deliver(message.pk)]:
         return True
@@ -109,7 +113,7 @@ def _is_due(message: Message) -> bool:
 
 def _advance(message: Message) -> None:
     if message.purpose == Message.Purpose.ANSWER and message.turn_id is not None:
-        actions.advance(message.turn_id)
+        actions.do_what_is_due(actions.load_turn(message.turn_id))
 
 
 def _record_failure(attempt: Attempt, error: ChannelError) -> float | None:

@@ -1,4 +1,5 @@
-"""Django settings of the Lambdas: the tenant apps' models and nothing else, for a small and fast cold start."""
+"""Django settings of the Lambdas: the tenant apps' models and nothing else, for a small and fast cold
+start."""
 
 from console.settings.base import *  # noqa: F403
 from console.settings.base import TENANT_APPS

@@ -9,16 +9,17 @@ from hub_lambdas import turns
 
 
 def snapshot(turn: Turn) -> turns.Turn:
-    """Everything known of `turn`. Take it under the conversation's lock: what it says must not change meanwhile."""
-    written = turn.messages.filter(direction=Message.Direction.IN)
-    parts = turn.messages.filter(direction=Message.Direction.OUT, purpose=Message.Purpose.ANSWER)
+    """Everything known of `turn`. Take it under the conversation's lock: what it says must not change
+    meanwhile."""
+    messages = list(turn.messages.order_by("id"))
     return turns.Turn(
         state=turns.State(turn.state),
         owner=turns.Owner(turn.conversation.owner),
         policy=_policy(turn),
         messages=[
             turns.Written(message.pk, message.kind, message.text, _received_at(message), message.edited_at)
-            for message in written.order_by("id")
+            for message in messages
+            if message.direction == Message.Direction.IN
         ],
         requests=[
             turns.Asked(
@@ -32,8 +33,9 @@ def snapshot(turn: Turn) -> turns.Turn:
             for request in turn.requests.order_by("asked_at")
         ],
         parts=[
-            turns.Part(part.pk, _request_of(part), turns.SendState(part.state))
-            for part in parts.exclude(state=Message.State.CANCELLED).order_by("part")
+            turns.Part(message.pk, _request_of(message), turns.SendState(message.state))
+            for message in messages
+            if message.purpose == Message.Purpose.ANSWER and message.state != Message.State.CANCELLED
         ],
         is_sealed=turn.sealed_at is not None,
     )

@@ -66,7 +66,9 @@ def _request_again(request_id: Any) -> None:
 def _lost_sends(quiet: datetime, now: datetime) -> list[int]:
     abandoned = now - timedelta(seconds=ABANDONED_SECONDS)
     lost = Message.objects.filter(direction=Message.Direction.OUT).filter(
-        Q(state=Message.State.PENDING) & Q(stored_at__lt=quiet) & (Q(sending_at=None) | Q(sending_at__lt=quiet))
+        Q(state=Message.State.PENDING)
+        & Q(stored_at__lt=quiet)
+        & (Q(sending_at=None) | Q(sending_at__lt=quiet))
         | Q(state=Message.State.SENDING, sending_at__lt=abandoned)
     )
     return list(lost.order_by(F("pk")).values_list("pk", flat=True))
@@ -74,5 +76,6 @@ def _lost_sends(quiet: datetime, now: datetime) -> list[int]:
 
 @transaction.atomic
 def _send_again(message_id: int) -> None:
-    """Through the queue, which keeps the conversation's order; the sender sees what became of an earlier attempt."""
+    """Through the queue, which keeps the conversation's order; the sender sees what became of an earlier
+    attempt."""
     actions.queue_delivery(Message.objects.get(pk=message_id))

@@ -1,8 +1,8 @@
 """The heart of the hub: what is due for a turn. Pure: no clock, no database, no network.
 
-A turn is what a contact wrote in one go, and it ends in exactly one outcome. `decide` looks at everything that is
-known of it and says what to do now. It may be asked at any time and any number of times: by a wake-up, a reply, the
-moment of sending, the sweep.
+A turn is what a contact wrote in one go, and it ends in exactly one outcome. `decide` looks at everything
+that is known of it and says what to do now. It may be asked at any time and any number of times: by a
+wake-up, a reply, the moment of sending, the sweep.
 """
 
 import re
@@ -62,7 +62,7 @@ class Reason(StrEnum):
     CHANNEL_RETIRED = "channel_retired"
 
 
-# --- what is known of a turn ------------------------------------------------------------------------------------------
+# --- what is known of a turn --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,8 @@ class Asked:
 
 @dataclass(frozen=True)
 class Part:
-    """One piece of the answer on its way to the contact (long answers have several), made from a request's reply."""
+    """One piece of the answer on its way to the contact (long answers have several), made from a request's
+    reply."""
 
     id: int
     request_id: uuid.UUID
@@ -113,8 +114,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Turn:
-    """Snapshot of a turn. Messages, requests and parts are in order; cancelled parts are left out. `is_sealed`: its
-    answer started on its way, so that later messages belong to the next turn."""
+    """Snapshot of a turn. Messages, requests and parts are in order; cancelled parts are left out.
+    `is_sealed`: its answer started on its way, so that later messages belong to the next turn."""
 
     state: State
     owner: Owner
@@ -139,7 +140,7 @@ class Turn:
         return request.last_message_id == newest and all(at <= request.asked_at for at in edited)
 
 
-# --- what is due ------------------------------------------------------------------------------------------------------
+# --- what is due --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """HTTP from the platforms and from the web chat → dm-inbound.fifo.
 
-`/<kind>/<channel id>` is a channel's webhook address, and what lies below it is the kind's own. The answer says 2xx only
-when everything in the request is queued: on anything else the platform sends it again.
+`/<kind>/<channel id>` is a channel's webhook address, and what lies below it is the kind's own. The answer
+says 2xx only when everything in the request is queued: on anything else the platform sends it again.
 """
 
 import hub_lambdas.runtime  # noqa: F401, I001 - starts Django before any model is imported
@@ -89,8 +89,9 @@ def _split(path: str) -> tuple[str, uuid.UUID, str]:
 
 
 def _parse(kind: Kind, request: Request, its_account: Account) -> Sequence[Inbound]:
-    """What the kind reads in a verified webhook. A shape that it stumbles over is stored whole and not answered: a
-    platform takes an error for a reason to send the same again, and to hold back everything behind it."""
+    """What the kind reads in a verified webhook. A shape that it stumbles over is stored whole and not
+    answered: a platform takes an error for a reason to send the same again, and to hold back everything
+    behind it."""
     try:
         return kind.parse(request, its_account)
     except BadRequest:

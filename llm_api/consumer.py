@@ -175,8 +175,13 @@ class Consumer:
     async def _refuse(self, message: QueueMessage, addressee: Addressee, error: ReplyError) -> None:
         now = time.time()
         reply = LlmReply(
-            id=addressee.id, status="failed", model=self._engine.model, error=error,
-            received_at=now, started_at=now, finished_at=now,
+            id=addressee.id,
+            status="failed",
+            model=self._engine.model,
+            error=error,
+            received_at=now,
+            started_at=now,
+            finished_at=now,
         )
         await self._settle(message, addressee.organization, reply)
 
@@ -261,7 +266,7 @@ class Consumer:
 
 
 def _retry_seconds(message: QueueMessage) -> int:
-    return int(min(MAX_BACKOFF_SECONDS, 2**min(message.receive_count, 10)))
+    return int(min(MAX_BACKOFF_SECONDS, 2 ** min(message.receive_count, 10)))
 
 
 def _facts(reply: LlmReply) -> dict[str, Any]:

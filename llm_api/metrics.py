@@ -34,7 +34,9 @@ class Metrics:
         self._tokens = self._counter("tokens", "Tokens read (prompt), reused (cached), written", "kind")
         self._consumer_errors = self._counter("consumer_errors", "Failures of the consumer", "operation")
         self._in_flight = Gauge(
-            "hub_llm_in_flight", "Requests being worked on or waiting for a slot", ["source"],
+            "hub_llm_in_flight",
+            "Requests being worked on or waiting for a slot",
+            ["source"],
             registry=self.registry,
         )
         self._wait = self._histogram("queue_wait_seconds", "From sending a request to its start")

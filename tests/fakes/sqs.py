@@ -1,7 +1,8 @@
 """The hub's queues in memory, behind the part of boto3's SQS client that `hub_lambdas.queues` uses.
 
-Time does not pass here: a delayed message is kept aside until the test says so. Whatever the real SQS promises on order,
-deduplication and redelivery is tested against the emulator; this fake is for what the handlers make of messages.
+Time does not pass here: a delayed message is kept aside until the test says so. Whatever the real SQS
+promises on order, deduplication and redelivery is tested against the emulator; this fake is for what the
+handlers make of messages.
 """
 
 import itertools
@@ -44,7 +45,9 @@ class FakeSqs:
 
     def send_message_batch(self, QueueUrl: str, Entries: Iterable[Any]) -> dict[str, Any]:  # noqa: N803
         for entry in Entries:
-            self.send_message(QueueUrl=QueueUrl, **{key: value for key, value in entry.items() if key != "Id"})
+            self.send_message(
+                QueueUrl=QueueUrl, **{key: value for key, value in entry.items() if key != "Id"}
+            )
         return {"Successful": []}
 
     def change_message_visibility(self, QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int) -> None:  # noqa: N803
@@ -65,7 +68,8 @@ class FakeSqs:
         self.queues.setdefault(queue, []).extend(self.delayed.pop(queue, []))
 
     def run(self, queue: str, handler: Handler, *, times: int = 1) -> int:
-        """Give all that waits in a queue to a handler, `times` times over; what fails stays. Returns how many failed."""
+        """Give all that waits in a queue to a handler, `times` times over; what fails stays. Returns how
+        many failed."""
         records = self.queues.pop(queue, [])
         failed: set[str] = set()
         for _ in range(times):

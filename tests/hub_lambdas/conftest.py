@@ -123,10 +123,12 @@ def write(sqs: FakeSqs, channel: Channel) -> Callable[..., dict[str, Any]]:
     """Post a message as the platform would; returns the webhook's answer."""
     from hub_lambdas import webhook
 
-    def post(text: str = "hello", *, id: str | None = None, kind: str = "text", contact: str = "ann") -> dict[str, Any]:
+    def post(
+        text: str = "hello", *, message_id: str | None = None, kind: str = "text", contact: str = "ann"
+    ) -> dict[str, Any]:
         import json
 
-        item = {"from": contact, "id": id or uuid.uuid4().hex, "kind": kind, "text": text}
+        item = {"from": contact, "id": message_id or uuid.uuid4().hex, "kind": kind, "text": text}
         return webhook.handler(http_event(f"/pigeon/{channel.pk}", json.dumps([item]), ring="r1"), None)
 
     return post

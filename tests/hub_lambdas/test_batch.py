@@ -40,7 +40,10 @@ def test_none_failed() -> None:
 
 
 def test_on_a_fifo_queue_the_rest_of_the_group_waits() -> None:
-    records = [record(n, group, "dm-outbound.fifo") for n, group in [(1, "a"), (2, "b"), (3, "a"), (4, "b"), (5, "a")]]
+    records = [
+        record(n, group, "dm-outbound.fifo")
+        for n, group in [(1, "a"), (2, "b"), (3, "a"), (4, "b"), (5, "a")]
+    ]
     assert failures(records, {1}) == ([1, 3, 5], [1, 2, 4])
 
 

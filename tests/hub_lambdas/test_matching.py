@@ -33,12 +33,14 @@ CLINIC = Index(
 )
 def test_other_words_find_it(question: str, key: int) -> None:
     match = CLINIC.find(question)
-    assert match and match.key == key
+    assert match
+    assert match.key == key
 
 
 def test_the_same_words_are_a_full_match() -> None:
     match = CLINIC.find("how much does a CROWN cost")
-    assert match and match.similarity == pytest.approx(1)
+    assert match
+    assert match.similarity == pytest.approx(1)
 
 
 @pytest.mark.parametrize("question", ["", "👍", "zzz", "   "])

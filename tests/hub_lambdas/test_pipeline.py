@@ -8,7 +8,15 @@ import pytest
 from django.utils import timezone
 
 from console.channels.models import Channel
-from console.conversations.models import Contact, Conversation, DeadLetter, LlmRequest, Message, PlatformEvent, Turn
+from console.conversations.models import (
+    Contact,
+    Conversation,
+    DeadLetter,
+    LlmRequest,
+    Message,
+    PlatformEvent,
+    Turn,
+)
 from console.organizations.models import Organization, User
 from console.prompts.models import CannedPrompt, PromptVersion
 from hub_lambdas import dead_letters, inbound, outbound, replies, staff, sweep, wakeups
@@ -79,9 +87,9 @@ def test_a_message_is_answered(sqs: FakeSqs, write: Write, pigeon: Pigeon) -> No
 
 
 def test_every_handler_may_run_twice(sqs: FakeSqs, write: Write, pigeon: Pigeon) -> None:
-    write("hello", id="1")
+    write("hello", message_id="1")
     run(sqs, times=2)
-    write("hello", id="1")
+    write("hello", message_id="1")
     sqs.release("wakeups")
     sqs.run("wakeups", wakeups.handler, times=2)
     run(sqs, times=2)
@@ -89,7 +97,9 @@ def test_every_handler_may_run_twice(sqs: FakeSqs, write: Write, pigeon: Pigeon)
     assert outcomes() == [("answered", "")]
 
 
-def test_messages_in_a_burst_get_one_answer(sqs: FakeSqs, write: Write, pigeon: Pigeon, channel: Channel) -> None:
+def test_messages_in_a_burst_get_one_answer(
+    sqs: FakeSqs, write: Write, pigeon: Pigeon, channel: Channel
+) -> None:
     Organization.objects.update(burst_window_seconds=30)
     for text in ("hi", "one question", "how much is a whitening?"):
         write(text)
@@ -120,7 +130,9 @@ def test_a_newer_message_makes_a_reply_stale(sqs: FakeSqs, write: Write, pigeon:
     assert outcomes() == [("answered", "")]
 
 
-def test_an_answer_is_taken_back_until_the_moment_of_sending(sqs: FakeSqs, write: Write, pigeon: Pigeon) -> None:
+def test_an_answer_is_taken_back_until_the_moment_of_sending(
+    sqs: FakeSqs, write: Write, pigeon: Pigeon
+) -> None:
     write("how much is a whitening?")
     sqs.run("dm-inbound.fifo", inbound.handler)
     answer(sqs, "240 €.")
@@ -267,7 +279,10 @@ class TestSending:
         pigeon.faults = [CredentialRejected("The token is not valid: paste a new one.")]
         sqs.run("dm-outbound.fifo", outbound.handler)
         channel = Channel.objects.get()
-        assert (channel.status, channel.status_reason) == ("paused", "The token is not valid: paste a new one.")
+        assert (channel.status, channel.status_reason) == (
+            "paused",
+            "The token is not valid: paste a new one.",
+        )
         assert outcomes() == [("handed_over", "delivery_failed")]
 
     def test_a_contact_with_a_new_id_gets_it_there(self, sqs: FakeSqs, pigeon: Pigeon) -> None:
@@ -364,7 +379,9 @@ class TestSweep:
 
 class TestDeadLetters:
     @pytest.mark.parametrize("queue", ["wakeups", "llm-requests", "llm-replies", "dm-outbound.fifo"])
-    def test_the_turn_behind_goes_to_staff(self, sqs: FakeSqs, write: Write, pigeon: Pigeon, queue: str) -> None:
+    def test_the_turn_behind_goes_to_staff(
+        self, sqs: FakeSqs, write: Write, pigeon: Pigeon, queue: str
+    ) -> None:
         write("hello")
         sqs.run("dm-inbound.fifo", inbound.handler)
         request = LlmRequest.objects.get()
@@ -415,8 +432,8 @@ def test_a_retired_organization_declines(sqs: FakeSqs, write: Write, pigeon: Pig
 
 
 def test_other_events_are_stored_once_and_not_answered(sqs: FakeSqs, write: Write) -> None:
-    write(kind="feather", id="f1")
-    write(kind="feather", id="f1")
+    write(kind="feather", message_id="f1")
+    write(kind="feather", message_id="f1")
     sqs.run("dm-inbound.fifo", inbound.handler, times=2)
     assert PlatformEvent.objects.get().kind == "feather"
     assert Turn.objects.count() == 0
@@ -450,7 +467,13 @@ def test_the_llm_is_given_prompt_examples_history_and_question(
     PromptVersion(organization=organization, instructions="You are a better loft.").publish()
     PromptVersion.objects.create(organization=organization, instructions="a draft")
     CannedPrompt.objects.create(organization=organization, position=2, question="Price?", answer="240 €.")
-    CannedPrompt.objects.create(organization=organization, position=1, question="Hours?", also_asked="When can I come?", answer="9 to 6.")
+    CannedPrompt.objects.create(
+        organization=organization,
+        position=1,
+        question="Hours?",
+        also_asked="When can I come?",
+        answer="9 to 6.",
+    )
     CannedPrompt.objects.create(organization=organization, question="Old?", answer="Old.", is_active=False)
     write("hello")
     run(sqs)
@@ -463,21 +486,23 @@ def test_the_llm_is_given_prompt_examples_history_and_question(
         ("assistant", "9 to 6."),
         ("user", "Facts: none\n\nQuestion: Do you sell sunglasses?"),
         ("assistant", "STAFF"),
-        ("user", "Facts: 240 €.\n\nQuestion: Price?"),
-        ("assistant", "240 €."),
-        ("user", "Facts: none\n\nQuestion: Can you call me a taxi?"),
-        ("assistant", "STAFF"),
         ("user", "Facts: none\n\nQuestion: Who won the football match?"),
         ("assistant", "STAFF"),
-        ("user", "Facts: none\n\nQuestion: Can you fix my phone?"),
+        ("user", "Facts: none\n\nQuestion: What is the capital of Norway?"),
         ("assistant", "STAFF"),
+        ("user", "Facts: none\n\nQuestion: Can you translate a letter?"),
+        ("assistant", "STAFF"),
+        ("user", "Facts: 240 €.\n\nQuestion: Price?"),
+        ("assistant", "240 €."),
         ("user", "hello"),
         ("assistant", "240 €."),
         ("user", "Facts: 240 €.\n\nQuestion: the price please"),
     ]
     assert request["organization"] == "loft"
     newest = LlmRequest.objects.order_by("asked_at").last()
-    assert newest and newest.prompt_version and newest.prompt_version.number == 2
+    assert newest
+    assert newest.prompt_version
+    assert newest.prompt_version.number == 2
 
 
 def test_a_queue_out_of_order_loses_nothing(sqs: FakeSqs, write: Write, pigeon: Pigeon) -> None:

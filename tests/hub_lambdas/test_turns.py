@@ -40,12 +40,19 @@ def after(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-def written(number: int = 1, *, text: str = "How much is a whitening?", kind: str = "text", at: float = 0) -> Written:
+def written(
+    number: int = 1, *, text: str = "How much is a whitening?", kind: str = "text", at: float = 0
+) -> Written:
     return Written(number, kind, text, after(at))
 
 
 def asked(
-    state: RequestState = RequestState.PENDING, *, last: int = 1, at: float = 1, text: str = "", error: str = ""
+    state: RequestState = RequestState.PENDING,
+    *,
+    last: int = 1,
+    at: float = 1,
+    text: str = "",
+    error: str = "",
 ) -> Asked:
     return Asked(FIRST, last, state, after(at), text, error)
 
@@ -73,7 +80,10 @@ LIMIT = Wait(after(60))
         pytest.param(a_turn(), 0.4, [Wait(after(1))], id="within the burst window it waits"),
         pytest.param(a_turn(), 1, [Ask(), LIMIT], id="after the window it asks"),
         pytest.param(
-            a_turn(written(1), written(2, at=0.8)), 1.2, [Wait(after(1.8))], id="the window runs from the last message"
+            a_turn(written(1), written(2, at=0.8)),
+            1.2,
+            [Wait(after(1.8))],
+            id="the window runs from the last message",
         ),
         pytest.param(a_turn(requests=[asked()]), 2, [LIMIT], id="asked already: it waits for the reply"),
         pytest.param(a_turn(requests=[COMPLETED]), 2, [Answer(FIRST)], id="a reply becomes the answer"),
@@ -84,7 +94,9 @@ LIMIT = Wait(after(60))
             id="a fresh answer may leave",
         ),
         pytest.param(
-            a_turn(written(1), written(2, at=5), requests=[COMPLETED], parts=[Part(9, FIRST, SendState.PENDING)]),
+            a_turn(
+                written(1), written(2, at=5), requests=[COMPLETED], parts=[Part(9, FIRST, SendState.PENDING)]
+            ),
             5.1,
             [Cancel(), Wait(after(6))],
             id="a newer message takes an answer back that has not left",
@@ -133,10 +145,16 @@ LIMIT = Wait(after(60))
             id="an image is for staff, at once",
         ),
         pytest.param(
-            a_turn(written(text=" \n ")), 1, [Settle(State.HANDED_OVER, Reason.EMPTY, True)], id="nothing to answer"
+            a_turn(written(text=" \n ")),
+            1,
+            [Settle(State.HANDED_OVER, Reason.EMPTY, True)],
+            id="nothing to answer",
         ),
         pytest.param(
-            a_turn(written(1, text=" "), written(2)), 1, [Ask(), LIMIT], id="an empty message among others is no matter"
+            a_turn(written(1, text=" "), written(2)),
+            1,
+            [Ask(), LIMIT],
+            id="an empty message among others is no matter",
         ),
         pytest.param(a_turn(written(text="👍")), 1, [Ask(), LIMIT], id="an emoji is text"),
         pytest.param(
@@ -170,7 +188,10 @@ LIMIT = Wait(after(60))
             id="a retired organization declines",
         ),
         pytest.param(
-            a_turn(parts=[Part(9, FIRST, SendState.SENDING)], sealed=True), 2, [], id="being sent: nothing to do"
+            a_turn(parts=[Part(9, FIRST, SendState.SENDING)], sealed=True),
+            2,
+            [],
+            id="being sent: nothing to do",
         ),
         pytest.param(
             a_turn(parts=[Part(9, FIRST, SendState.PENDING)], sealed=True),
@@ -191,7 +212,10 @@ LIMIT = Wait(after(60))
             id="a long answer goes on with its next part",
         ),
         pytest.param(
-            a_turn(parts=[Part(9, FIRST, SendState.SENT)], sealed=True), 2, [Settle(State.ANSWERED)], id="answered"
+            a_turn(parts=[Part(9, FIRST, SendState.SENT)], sealed=True),
+            2,
+            [Settle(State.ANSWERED)],
+            id="answered",
         ),
         pytest.param(
             a_turn(parts=[Part(9, FIRST, SendState.FAILED)], sealed=True),
@@ -238,7 +262,10 @@ requests = st.lists(
 )
 parts = st.lists(
     st.builds(
-        Part, id=st.integers(10, 19), request_id=st.sampled_from([FIRST, SECOND]), state=st.sampled_from(SendState)
+        Part,
+        id=st.integers(10, 19),
+        request_id=st.sampled_from([FIRST, SECOND]),
+        state=st.sampled_from(SendState),
     ),
     max_size=3,
 )

@@ -44,7 +44,9 @@ def test_too_large(sqs: FakeSqs, channel: Channel) -> None:
     assert post(f"/pigeon/{channel.pk}", json.dumps("x" * 3_000_000))["statusCode"] == 413
 
 
-@pytest.mark.parametrize("path", ["/", "/pigeon", "/pigeon/nonsense", f"/pigeon/{uuid.UUID(int=7)}", "/carp/1"])
+@pytest.mark.parametrize(
+    "path", ["/", "/pigeon", "/pigeon/nonsense", f"/pigeon/{uuid.UUID(int=7)}", "/carp/1"]
+)
 def test_an_unknown_address(sqs: FakeSqs, channel: Channel, path: str) -> None:
     assert post(path)["statusCode"] == 404
 
@@ -65,7 +67,10 @@ def test_a_broken_queue_asks_the_platform_to_come_again(
     sqs: FakeSqs, channel: Channel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        sqs, "send_message_batch", lambda **_: {"Failed": [{"Id": "0", "Code": "InternalError"}]}, raising=True
+        sqs,
+        "send_message_batch",
+        lambda **_: {"Failed": [{"Id": "0", "Code": "InternalError"}]},
+        raising=True,
     )
     assert post(f"/pigeon/{channel.pk}")["statusCode"] == 503
 
@@ -85,7 +90,9 @@ def test_without_a_database_it_says_so(sqs: FakeSqs, channel: Channel) -> None:
 
 
 def test_many_messages_in_one_webhook(sqs: FakeSqs, channel: Channel, pigeon: Pigeon) -> None:
-    many = [{"from": f"c{number % 7}", "id": str(number), "kind": "text", "text": "x"} for number in range(45)]
+    many = [
+        {"from": f"c{number % 7}", "id": str(number), "kind": "text", "text": "x"} for number in range(45)
+    ]
     assert post(f"/pigeon/{channel.pk}", json.dumps(many))["statusCode"] == 200
     assert [body["inbound"]["platform_id"] for body in sqs.bodies("dm-inbound.fifo")] == [
         str(number) for number in range(45)
@@ -106,7 +113,11 @@ class TestRequestFromEvent:
             }
         )
         assert (request.method, request.path, request.body) == ("POST", "/telegram/x", b"\xff\x00")
-        assert (request.headers, request.query, request.source_ip) == ({"x-secret": "s"}, {"a": "1"}, "10.0.0.1")
+        assert (request.headers, request.query, request.source_ip) == (
+            {"x-secret": "s"},
+            {"a": "1"},
+            "10.0.0.1",
+        )
 
     def test_v2_with_a_stage(self) -> None:
         event = http_event("/prod/telegram/x", "{}")

@@ -101,14 +101,17 @@ async def test_a_stream_is_openais_byte_for_byte(client: httpx.AsyncClient) -> N
     usage = '{"prompt_tokens":11,"completion_tokens":2,"total_tokens":13,'
     usage += '"prompt_tokens_details":{"cached_tokens":3}}'
     assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
-    assert response.content == (
-        chunk('{"role":"assistant","content":""}')
-        + chunk('{"content":"Hé"}')
-        + chunk('{"content":"llo 🦷"}')
-        + chunk("{}", '"stop"')
-        + f'data: {head}[],"usage":{usage}}}\n\n'
-        + "data: [DONE]\n\n"
-    ).encode()
+    assert (
+        response.content
+        == (
+            chunk('{"role":"assistant","content":""}')
+            + chunk('{"content":"Hé"}')
+            + chunk('{"content":"llo 🦷"}')
+            + chunk("{}", '"stop"')
+            + f'data: {head}[],"usage":{usage}}}\n\n'
+            + "data: [DONE]\n\n"
+        ).encode()
+    )
 
 
 async def test_a_stream_without_usage_has_no_word_of_it(client: httpx.AsyncClient) -> None:

@@ -54,9 +54,7 @@ class Service:
     def ask(self, request_id: str, text: str, **fields: Any) -> None:
         body = {"id": request_id, "organization": "smile", "messages": [{"role": "user", "content": text}]}
         queue = self.queues["llm-requests"]
-        self.sqs.send_message(
-            QueueUrl=queue, MessageBody=json.dumps(body | fields), MessageGroupId="smile"
-        )
+        self.sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(body | fields), MessageGroupId="smile")
 
     def receive(self, name: str) -> list[Any]:
         response = self.sqs.receive_message(
