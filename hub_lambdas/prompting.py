@@ -19,7 +19,8 @@ from hub_lambdas import matching
 from hub_lambdas.turns import HANDOVER_MARK
 
 MAX_EXAMPLES = 10
-MAX_OFF_TOPIC_EXAMPLES = 4
+OFF_TOPIC_SHARE = 0.4
+"""So many examples without a fact to each with one: more of them make a small model give up what it knows."""
 HISTORY_TURNS = 2
 MIN_SIMILARITY = 0.2
 """Below it a canned prompt has nothing to do with the question."""
@@ -69,7 +70,9 @@ def _examples(canned: Sequence[CannedPrompt]) -> list[tuple[str, str]]:
     have the same answer."""
     known = [(_asked(each.answer, each.wordings[-1]), each.answer) for each in canned[:MAX_EXAMPLES]]
     off_topic = [question for question in OFF_TOPIC if not _fact_for(canned, question)]
-    unknown = [(_asked("", question), HANDOVER_MARK) for question in off_topic[:MAX_OFF_TOPIC_EXAMPLES]]
+    unknown = [
+        (_asked("", question), HANDOVER_MARK) for question in off_topic[: int(len(known) * OFF_TOPIC_SHARE)]
+    ]
     middle = len(known) // 2
     return [*known[:middle], *unknown, *known[middle:]]
 

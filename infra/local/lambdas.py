@@ -159,7 +159,7 @@ def close_connections() -> None:
 
 def concurrency() -> int:
     """How many workers poll each queue."""
-    value = os.environ.get("HUB_LAMBDA_CONCURRENCY") or "2"
+    value = os.environ.get("HUB_LAMBDA_CONCURRENCY") or "4"
     if not value.isascii() or not value.isdecimal() or int(value) < 1:
         raise SettingError(
             f"HUB_LAMBDA_CONCURRENCY is {value!r}: it must be the number of workers per queue."

@@ -142,6 +142,9 @@ class EmbeddedEngine(Engine):
             if cancelled.is_set():
                 return
             next(self._llama.generate(prompt[:end], temp=0.0))
+        # Of a prompt that is all in memory llama.cpp would read one token again, along a path that rounds
+        # differently from the one for several: two keep the answer the same, however often it is asked.
+        self._llama.n_tokens = min(self._llama.n_tokens, max(len(prompt) - 2, 0))
         for token in self._llama.generate(prompt, temp=request.temperature, top_p=request.top_p):
             if cancelled.is_set():
                 return

@@ -467,6 +467,7 @@ def test_the_llm_is_given_prompt_examples_history_and_question(
     PromptVersion(organization=organization, instructions="You are a better loft.").publish()
     PromptVersion.objects.create(organization=organization, instructions="a draft")
     CannedPrompt.objects.create(organization=organization, position=2, question="Price?", answer="240 €.")
+    CannedPrompt.objects.create(organization=organization, position=3, question="Boxing?", answer="Yes.")
     CannedPrompt.objects.create(
         organization=organization,
         position=1,
@@ -486,14 +487,10 @@ def test_the_llm_is_given_prompt_examples_history_and_question(
         ("assistant", "9 to 6."),
         ("user", "Facts: none\n\nQuestion: Do you sell sunglasses?"),
         ("assistant", "STAFF"),
-        ("user", "Facts: none\n\nQuestion: Who won the football match?"),
-        ("assistant", "STAFF"),
-        ("user", "Facts: none\n\nQuestion: What is the capital of Norway?"),
-        ("assistant", "STAFF"),
-        ("user", "Facts: none\n\nQuestion: Can you translate a letter?"),
-        ("assistant", "STAFF"),
         ("user", "Facts: 240 €.\n\nQuestion: Price?"),
         ("assistant", "240 €."),
+        ("user", "Facts: Yes.\n\nQuestion: Boxing?"),
+        ("assistant", "Yes."),
         ("user", "hello"),
         ("assistant", "240 €."),
         ("user", "Facts: 240 €.\n\nQuestion: the price please"),

@@ -1,0 +1,120 @@
+"""The demo clinic in a browser: a visitor of its chat page, and a member in the console."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.running_stack import RunningStack
+
+QUESTION = "How much is a whitening?"
+OLD_PRICE, NEW_PRICE = "240 €", "275 €"
+HOURS_QUESTION, HOURS = "What are your opening hours?", "8:00 to 18:00"
+ANSWER_TIMEOUT_MS = 40_000
+
+NewPage = Callable[[], Page]
+
+
+def test_a_visitor_is_answered_and_finds_the_conversation_again(
+    stack: RunningStack, new_page: NewPage
+) -> None:
+    page = new_page()
+    page.goto(stack.chat_url)
+    expect(page.get_by_role("heading", name="Bright Smile Dental")).to_be_visible()
+
+    ask(page, HOURS_QUESTION)
+    expect(answers(page)).to_contain_text([HOURS], timeout=ANSWER_TIMEOUT_MS)
+
+    page.reload()
+    expect(answers(page)).to_contain_text([HOURS])
+    expect(page.locator(".mine .bubble")).to_contain_text([HOURS_QUESTION])
+    expect(page.locator("#typing")).to_be_hidden()
+
+
+def test_an_answer_that_is_edited_in_the_console_counts_for_the_next_question(
+    stack: RunningStack, new_page: NewPage
+) -> None:
+    chat, console = new_page(), new_page()
+    chat.goto(stack.chat_url)
+    ask(chat, QUESTION)
+    expect(answers(chat)).to_contain_text([OLD_PRICE], timeout=ANSWER_TIMEOUT_MS)
+
+    sign_in(console, stack)
+    open_section(console, "Canned prompts")
+    console.get_by_role("link", name=QUESTION).click()
+    answer = console.get_by_label("Answer")
+    answer.fill(answer.input_value().replace(OLD_PRICE, NEW_PRICE))
+    console.get_by_role("button", name="Save", exact=True).click()
+    expect(console.get_by_text("It takes effect with the next message.")).to_be_visible()
+
+    ask(chat, QUESTION)
+    expect(answers(chat)).to_contain_text([OLD_PRICE, NEW_PRICE], timeout=ANSWER_TIMEOUT_MS)
+
+
+def test_a_member_reads_a_conversation_and_when_each_step_of_it_happened(
+    stack: RunningStack, new_page: NewPage
+) -> None:
+    chat, console = new_page(), new_page()
+    chat.goto(stack.chat_url)
+    ask(chat, HOURS_QUESTION)
+    expect(answers(chat)).to_contain_text([HOURS], timeout=ANSWER_TIMEOUT_MS)
+
+    sign_in(console, stack)
+    open_section(console, "Conversations")
+    console.locator("#result_list tbody a").first.click()
+
+    expect(console.locator(".hub-bubble.is-in")).to_contain_text([HOURS_QUESTION])
+    expect(console.locator(".hub-bubble.is-out")).to_contain_text([HOURS])
+    turn = console.locator(".hub-turn")
+    expect(turn.locator("summary")).to_contain_text("Answered")
+    turn.locator("summary").click()
+    steps = ["Received", "Stored", "Asked the LLM", "LLM started", "LLM finished", "Reply stored", "Sent"]
+    expect(turn.locator(".hub-hops li").filter(has_text=re.compile("|".join(steps)))).to_contain_text(steps)
+    expect(turn.locator(".hub-facts")).to_contain_text("v1")
+    expect(turn.locator(".hub-facts")).to_contain_text(re.compile(r"Tokens in / out\s*\d+ / \d+"))
+
+
+def test_an_export_is_made_by_the_worker_and_downloaded(stack: RunningStack, new_page: NewPage) -> None:
+    chat, console = new_page(), new_page()
+    chat.goto(stack.chat_url)
+    ask(chat, HOURS_QUESTION)
+    expect(answers(chat)).to_contain_text([HOURS], timeout=ANSWER_TIMEOUT_MS)
+
+    sign_in(console, stack)
+    open_section(console, "Exports")
+    console.get_by_role("link", name="Add export").click()
+    console.get_by_label("Organization").select_option(label="Bright Smile Dental")
+    console.get_by_label("Format").select_option(label="JSON lines")
+    console.get_by_role("button", name="Save", exact=True).click()
+
+    with console.expect_download() as download:
+        console.get_by_role("link", name="Download", exact=True).click()
+
+    lines = Path(download.value.path()).read_text().splitlines()
+    texts = {row["direction"]: row["text"] for row in map(json.loads, lines)}
+    assert texts["in"] == HOURS_QUESTION
+    assert HOURS in texts["out"]
+    assert download.value.suggested_filename.endswith(".jsonl")
+
+
+def ask(page: Page, text: str) -> None:
+    page.get_by_label("Your message").fill(text)
+    page.get_by_label("Your message").press("Enter")
+
+
+def answers(page: Page) -> Locator:
+    return page.locator("#messages .theirs .bubble")
+
+
+def sign_in(page: Page, stack: RunningStack) -> None:
+    page.goto(stack.console_url)
+    page.get_by_label("Email").fill(stack.admin_email)
+    page.get_by_label("Password").fill(stack.admin_password)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+
+
+def open_section(page: Page, name: str) -> None:
+    page.get_by_role("navigation").get_by_role("link", name=name).click()
