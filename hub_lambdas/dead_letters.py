@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from console.organizations.models import Organization
 from console.conversations.models import DeadLetter, LlmRequest, Message, Turn
 from hub_lambdas import actions, batch, inbox, intake, queues, turns
 from hub_lambdas.snapshots import snapshot
@@ -33,11 +34,20 @@ def _bury(record: batch.SqsRecord) -> None:
                 "queue": queue,
                 "body": record["body"],
                 "turn": turn,
-                "organization": turn.organization if turn else None,
+                "organization": turn.organization if turn else _organization_named(record["body"]),
             },
         )
         if turn is not None:
-            _hand_over(turn.pk)
+            _hand_over(turn.pk, queue)
+
+
+def _organization_named(body: str) -> Organization | None:
+    """The organization whose channel a body names, so that its dead letter is counted where people look."""
+    try:
+        channel_id = uuid.UUID(json.loads(body)["channel"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return Organization.objects.filter(channels=channel_id).first()
 
 
 def source_queue(arn: str) -> str:
@@ -90,10 +100,20 @@ _FINDERS: dict[str, Callable[[dict[str, Any]], Turn | None]] = {
 }
 
 
-def _hand_over(turn_id: int) -> None:
+def _hand_over(turn_id: int, queue: str) -> None:
+    """Staff get the turn, unless it is settled, or it was a question that a later one has replaced: then the
+    answer to that is on its way."""
     turn = actions.lock_turn(turn_id)
     current = snapshot(turn)
     if current.is_settled:
+        return
+    answered = any(
+        request.state is turns.RequestState.COMPLETED and current.is_fresh(request)
+        for request in current.requests
+    )
+    is_question = queue in (queues.LLM_REQUESTS, queues.LLM_REPLIES)
+    if current.policy.declines or (is_question and answered):
+        actions.do_what_is_due(turn)
         return
     due: list[turns.Action] = [turns.Cancel(), turns.hand_over(current, turns.Reason.DEAD_LETTER)]
     actions.carry_out(turn, due, timezone.now())

@@ -4,6 +4,7 @@ import hub_lambdas.runtime  # noqa: F401, I001 - starts Django before any model 
 
 import json
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,15 +16,21 @@ from hub_lambdas.sending import account
 
 log = logging.getLogger(__name__)
 
+COURTESY_SECONDS = 2
+"""How long into an invocation platforms are still called: a slow one must not use up the function's time."""
+
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
     """Store what the webhook queued and do what is due for its turn."""
-    return batch.process(event, _store)
+    courtesies_until = time.monotonic() + COURTESY_SECONDS
 
+    def store(record: batch.SqsRecord) -> None:
+        channel_id, received_at, inbound = inbox.decode(json.loads(record["body"]))
+        channel = intake.store(channel_id, received_at, inbound)
+        if time.monotonic() < courtesies_until:
+            _acknowledge(channel, inbound)
 
-def _store(record: batch.SqsRecord) -> None:
-    channel_id, received_at, inbound = inbox.decode(json.loads(record["body"]))
-    _acknowledge(intake.store(channel_id, received_at, inbound), inbound)
+    return batch.process(event, store)
 
 
 def _acknowledge(channel: Channel, inbound: Inbound) -> None:

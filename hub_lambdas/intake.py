@@ -20,8 +20,8 @@ def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> Cha
         case InboundMessage():
             _store_message(channel, received_at, inbound)
         case InboundEdit():
-            _store_event(channel, received_at, inbound, "edit")
-            _edit_message(channel, received_at, inbound)
+            if _store_event(channel, received_at, inbound, "edit"):
+                _edit_message(channel, received_at, inbound)
         case OtherEvent():
             _store_event(channel, received_at, inbound, inbound.kind)
             _note_reachability(channel, inbound)
@@ -102,10 +102,12 @@ def _gathering_turn(conversation: Conversation, received_at: datetime) -> Turn:
 def _edit_message(channel: Channel, received_at: datetime, edit: InboundEdit) -> None:
     """A turn still waiting for its answer gets it for the text as it is now; a settled one keeps what was
     answered."""
-    conversation = _conversation(channel, edit.sender)
-    message = Message.objects.filter(
-        conversation=conversation, platform_id=edit.message_platform_id, turn__state__in=Turn.UNSETTLED
-    ).first()
+    edited = Message.objects.filter(channel=channel, platform_id=edit.message_platform_id)
+    conversation_id = edited.values_list("conversation_id", flat=True).first()
+    if conversation_id is None:
+        return
+    lock_conversation(conversation_id)
+    message = edited.filter(turn__state__in=Turn.UNSETTLED).first()
     if message is None or message.turn is None or message.text == edit.text:
         return
     message.text, message.edited_at = edit.text, received_at
@@ -115,8 +117,9 @@ def _edit_message(channel: Channel, received_at: datetime, edit: InboundEdit) ->
 
 def _store_event(
     channel: Channel, received_at: datetime, inbound: InboundEdit | OtherEvent, kind: str
-) -> None:
-    PlatformEvent.objects.get_or_create(
+) -> bool:
+    """Keep an event; whether it was new."""
+    _, is_new = PlatformEvent.objects.get_or_create(
         channel=channel,
         platform_id=inbound.platform_id,
         defaults={
@@ -126,6 +129,7 @@ def _store_event(
             "received_at": received_at,
         },
     )
+    return is_new
 
 
 def _note_reachability(channel: Channel, event: OtherEvent) -> None:

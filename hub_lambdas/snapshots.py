@@ -52,6 +52,7 @@ def _policy(turn: Turn) -> turns.Policy:
         burst_window=timedelta(seconds=organization.burst_window_seconds),
         handover_after=timedelta(seconds=organization.handover_after_seconds),
         declines=declines,
+        cannot_send=turn.conversation.contact.channel.status == Channel.Status.PAUSED,
     )
 
 

@@ -60,6 +60,7 @@ class Reason(StrEnum):
     DEAD_LETTER = "dead_letter"
     ORGANIZATION_RETIRED = "organization_retired"
     CHANNEL_RETIRED = "channel_retired"
+    CHANNEL_PAUSED = "channel_paused"
 
 
 # --- what is known of a turn --------------------------------------------------------------------------------
@@ -73,6 +74,8 @@ class Policy:
     handover_after: timedelta
     declines: Reason | None = None
     """Why this organization's or channel's turns are not answered at all, if so."""
+    cannot_send: bool = False
+    """Whether the channel is paused: what the LLM would say could not be sent."""
 
 
 @dataclass(frozen=True)
@@ -187,8 +190,10 @@ Action = Wait | Ask | Answer | Deliver | Cancel | Settle
 
 
 def hand_over(turn: Turn, reason: Reason) -> Settle:
-    """Give the turn to staff. The contact is told once, when the conversation leaves the bot."""
-    told = turn.owner is Owner.BOT and not turn.is_sealed
+    """Give the turn to staff. The contact is told once, when the conversation leaves the bot, and not where
+    an answer may have arrived or cannot arrive."""
+    left = any(part.state is not SendState.PENDING for part in turn.parts)
+    told = turn.owner is Owner.BOT and not left and not turn.policy.cannot_send
     return Settle(State.HANDED_OVER, reason, tell_contact=told)
 
 
@@ -197,14 +202,14 @@ def decide(turn: Turn, now: datetime) -> list[Action]:
     if turn.is_settled:
         return []
     if turn.is_sealed:
-        return _continue_sending(turn)
+        return _continue_sending(turn, now)
     obstacle = _obstacle(turn, now)
     if obstacle:
         return [*_take_back(turn), obstacle]
     return _work_towards_answer(turn, now)
 
 
-def _continue_sending(turn: Turn) -> list[Action]:
+def _continue_sending(turn: Turn, now: datetime) -> list[Action]:
     """An answer on its way is finished, or given to staff where the platform did not take all of it."""
     states = [part.state for part in turn.parts]
     if SendState.FAILED in states:
@@ -213,8 +218,11 @@ def _continue_sending(turn: Turn) -> list[Action]:
         return [Cancel(), hand_over(turn, Reason.DELIVERY_UNKNOWN)]
     if SendState.SENDING in states:
         return []
-    if turn.owner is Owner.STAFF and SendState.SENT not in states:
-        return [Cancel(), hand_over(turn, Reason.STAFF_OWNS)]
+    if SendState.SENT not in states:
+        if turn.owner is Owner.STAFF:
+            return [Cancel(), hand_over(turn, Reason.STAFF_OWNS)]
+        if now >= turn.changed_at + turn.policy.handover_after:
+            return [Cancel(), hand_over(turn, Reason.NO_ANSWER_IN_TIME)]
     for part in turn.parts:
         if part.state is SendState.PENDING:
             return [Deliver(part.id)]
@@ -227,6 +235,8 @@ def _obstacle(turn: Turn, now: datetime) -> Settle | None:
         return Settle(State.DECLINED, turn.policy.declines)
     if turn.owner is Owner.STAFF:
         return hand_over(turn, Reason.STAFF_OWNS)
+    if turn.policy.cannot_send:
+        return hand_over(turn, Reason.CHANNEL_PAUSED)
     if any(message.kind not in ("text", "button") for message in turn.messages):
         return hand_over(turn, Reason.NOT_TEXT)
     if now >= turn.changed_at + turn.policy.handover_after:

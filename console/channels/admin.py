@@ -3,13 +3,14 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from unfold.decorators import action, display
 
 from console.channels.addresses import page_urls, webhook_url
-from console.channels.connection import connect
+from console.channels.connection import connect, is_to_connect
 from console.channels.forms import channel_form, field_names
 from console.channels.models import Channel
 from console.tenant_admin import OrganizationFilter, TenantAdmin
@@ -98,8 +99,9 @@ class ChannelAdmin(TenantAdmin):
 
     def save_model(self, request: HttpRequest, obj: Channel, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        if obj.status == Channel.Status.ACTIVE:
-            self._connect(request, obj)
+        if is_to_connect(obj):
+            # The platform is called once the row is there to be found, and no lock waits for its answer.
+            transaction.on_commit(lambda: self._connect(request, obj))
 
     def _connect(self, request: HttpRequest, channel: Channel) -> None:
         for problem in connect(channel):
@@ -126,7 +128,7 @@ class ChannelAdmin(TenantAdmin):
         self._demand(request, "change", obj)
         obj.status = Channel.Status.ACTIVE
         obj.save(update_fields=["status"])
-        self._connect(request, obj)
+        transaction.on_commit(lambda: self._connect(request, obj))
         self.message_user(request, f"{obj.name} is active again.")
 
     @admin.action(description="Pause", permissions=["change"])

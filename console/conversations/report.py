@@ -26,6 +26,7 @@ class Report:
     open: int
     oldest_open_seconds: int | None
     duplicates: int
+    dead_letters: int
     reply_ms: Percentiles
     hops_ms: dict[str, Percentiles] = field(default_factory=dict)
 
@@ -39,6 +40,7 @@ class Report:
             "open": self.open,
             "oldest_open_seconds": self.oldest_open_seconds,
             "duplicates": self.duplicates,
+            "dead_letters": self.dead_letters,
             "latency_ms": {**self.reply_ms, "hops": self.hops_ms},
         }
 
@@ -64,6 +66,11 @@ SELECT count(*) FROM (
       AND message.state = 'sent' AND message.part = 0
     GROUP BY message.turn_id HAVING count(*) > 1
 ) doubled
+"""
+
+_DEAD_LETTERS = """
+SELECT count(*) FROM conversations_deadletter
+WHERE organization_id = ANY(%(organizations)s) AND stored_at >= %(since)s
 """
 
 _LATENCIES = """
@@ -121,6 +128,7 @@ def report(organization_ids: Sequence[int], since: datetime | None = None) -> Re
         open=open_,
         oldest_open_seconds=None if oldest is None else round(oldest),
         duplicates=_row(_DUPLICATES, parameters)[0],
+        dead_letters=_row(_DEAD_LETTERS, parameters)[0],
         reply_ms=_named(reply),
         hops_ms={name: _named(values) for name, values in zip(HOPS, hops, strict=True)},
     )

@@ -23,6 +23,7 @@ REASONS = {
     "dead_letter": "A step of the work failed five times.",
     "organization_retired": "The organization is retired.",
     "channel_retired": "The channel is retired.",
+    "channel_paused": "The channel is paused, so no answer could be sent.",
 }
 
 

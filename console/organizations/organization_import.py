@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from django.db import transaction
 
-from console.channels.connection import add_own_secrets
+from console.channels.connection import add_own_secrets, is_to_connect
 from console.channels.models import Channel
 from console.organizations.models import Organization
 from console.organizations.organization_file import (
@@ -110,7 +110,7 @@ def _apply_channel(outcome: Outcome, entry: ChannelEntry, environment: Mapping[s
     add_own_secrets(channel)
     channel.save()
     outcome.changes.append(f"channel {entry.name!r} ({entry.kind}): {'added' if is_new else 'changed'}")
-    if channel.status == Channel.Status.ACTIVE:
+    if is_to_connect(channel):
         outcome.to_connect.append(channel)
 
 

@@ -443,6 +443,7 @@
 
   function resume() {
     if (document.hidden) return;
+    lastId = 0; // what was sent meanwhile may have a lower id than what is shown already
     wakeSender();
     pollIn(0);
   }

@@ -33,7 +33,7 @@ def steps(home: Path) -> Iterator[str]:
     yield "queues ready"
     if import_demo():
         yield "demo organization loaded"
-    call_command("ensure_admin", stdout=StringIO())
+    call_command("ensure_admin", "--first", stdout=StringIO())
 
 
 def forget_saved_messages(home: Path) -> None:

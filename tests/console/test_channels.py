@@ -6,6 +6,9 @@ from django.db import connection
 from console.channels.models import Channel
 from tests.console.conftest import TOKEN, Semaphore, World, body, signed_in
 
+# The platform is called after the commit.
+pytestmark = pytest.mark.django_db(transaction=True)
+
 ADD = "/channels/channel/add/?kind=semaphore"
 
 
@@ -106,6 +109,31 @@ def test_pausing_and_resuming(semaphore: Semaphore, world: World) -> None:
     client.post("/channels/channel/", {"action": "resume_selected", "_selected_action": [str(channel.pk)]})
     channel.refresh_from_db()
     assert channel.status == Channel.Status.ACTIVE
+
+
+def test_a_better_token_wakes_a_channel_that_the_hub_paused(semaphore: Semaphore, world: World) -> None:
+    client = signed_in(world.admin)
+    client.post(ADD, entered(world))
+    channel = Channel.objects.get(name="Hill")
+    channel.status, channel.status_reason = Channel.Status.PAUSED, "The platform does not accept the token."
+    channel.save()
+    url = f"/channels/channel/{channel.pk}/change/"
+    client.post(url, entered(world, credential_token="wrong"))
+    channel.refresh_from_db()
+    assert channel.status == Channel.Status.PAUSED
+    client.post(url, entered(world, credential_token="right"))
+    channel.refresh_from_db()
+    assert (channel.status, channel.status_reason) == (Channel.Status.ACTIVE, "")
+
+
+def test_what_somebody_paused_stays_paused(semaphore: Semaphore, world: World) -> None:
+    client = signed_in(world.admin)
+    client.post(ADD, entered(world))
+    Channel.objects.filter(name="Hill").update(status=Channel.Status.PAUSED)
+    channel = Channel.objects.get(name="Hill")
+    client.post(f"/channels/channel/{channel.pk}/change/", entered(world, credential_station="North"))
+    channel.refresh_from_db()
+    assert channel.status == Channel.Status.PAUSED
 
 
 def test_credentials_are_unreadable_in_the_database(world: World) -> None:

@@ -408,6 +408,28 @@ class TestDeadLetters:
         assert Message.objects.get(direction="in").text == "hello"
         assert outcomes() == [("handed_over", "dead_letter")]
 
+    def test_a_replaced_question_leaves_the_answer_alone(
+        self, sqs: FakeSqs, write: Write, pigeon: Pigeon
+    ) -> None:
+        write("hello")
+        sqs.run("dm-inbound.fifo", inbound.handler)
+        [stale] = sqs.bodies("llm-requests")
+        write("hello again")
+        sqs.run("dm-inbound.fifo", inbound.handler)
+        answer(sqs, "Welcome.")
+        sqs.put("llm-requests-dead", {"id": stale["id"]})
+        sqs.run("llm-requests-dead", dead_letters.handler)
+        sqs.run("dm-outbound.fifo", outbound.handler)
+        assert pigeon.sent == [("ann", "Welcome.")]
+        assert outcomes() == [("answered", "")]
+
+    def test_what_cannot_be_stored_is_counted_at_its_organization(
+        self, sqs: FakeSqs, channel: Channel
+    ) -> None:
+        sqs.put("dm-inbound-dead.fifo", {"channel": str(channel.pk), "received_at": "?", "inbound": {}})
+        assert sqs.run("dm-inbound-dead.fifo", dead_letters.handler) == 0
+        assert DeadLetter.objects.get().organization == channel.organization
+
     def test_rubbish_is_kept(self, sqs: FakeSqs, channel: Channel) -> None:
         sqs.put("wakeups-dead", {"nonsense": True})
         assert sqs.run("wakeups-dead", dead_letters.handler) == 0

@@ -195,9 +195,27 @@ LIMIT = Wait(after(60))
         ),
         pytest.param(
             a_turn(parts=[Part(9, FIRST, SendState.PENDING)], sealed=True),
-            90,
+            30,
             [Deliver(9)],
-            id="refused for now: the answer is tried again, whatever the limit",
+            id="refused for now: the answer is tried again",
+        ),
+        pytest.param(
+            a_turn(parts=[Part(9, FIRST, SendState.PENDING)], sealed=True),
+            60,
+            [Cancel(), Settle(State.HANDED_OVER, Reason.NO_ANSWER_IN_TIME, True)],
+            id="refused until the limit: it goes to staff, and the contact is told",
+        ),
+        pytest.param(
+            a_turn(parts=[Part(9, FIRST, SendState.SENT), Part(10, FIRST, SendState.PENDING)], sealed=True),
+            90,
+            [Deliver(10)],
+            id="half an answer is finished, whatever the limit",
+        ),
+        pytest.param(
+            a_turn(policy=replace(POLICY, cannot_send=True)),
+            1,
+            [Settle(State.HANDED_OVER, Reason.CHANNEL_PAUSED, False)],
+            id="a paused channel cannot tell the contact anything",
         ),
         pytest.param(
             a_turn(parts=[Part(9, FIRST, SendState.PENDING)], sealed=True, owner=Owner.STAFF),

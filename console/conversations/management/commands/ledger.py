@@ -35,6 +35,7 @@ def _table(found: Report) -> str:
         f"{'declined':<14}{found.declined:>8}",
         f"{'open':<14}{found.open:>8}{oldest}",
         f"{'duplicates':<14}{found.duplicates:>8}",
+        f"{'dead letters':<14}{found.dead_letters:>8}",
         "",
         f"{'milliseconds':<14}{'p50':>8}{'p95':>8}{'p99':>8}",
         _latency_line("reply", found.reply_ms),

@@ -13,6 +13,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--email", default="admin@example.com")
+        parser.add_argument("--first", action="store_true", help="do nothing where there is a user already")
         parser.add_argument(
             "--organization",
             metavar="SLUG",
@@ -24,6 +25,8 @@ class Command(BaseCommand):
         password: str = env.str("HUB_ADMIN_PASSWORD", default="")
         if not password:
             raise CommandError("HUB_ADMIN_PASSWORD is not set: run `make run` once, which makes it.")
+        if options["first"] and User.objects.exists():
+            return
         user = User.objects.filter(email__iexact=options["email"]).first() or User(
             email=options["email"].lower()
         )
