@@ -18,6 +18,12 @@ from hub_lambdas.channels import KINDS
 
 STATUS_LABELS = {"Active": "success", "Paused": "warning", "Retired": "danger", "Needs attention": "danger"}
 
+ACTIONS_BY_STATUS = {
+    Channel.Status.ACTIVE: ("pause", "retire"),
+    Channel.Status.PAUSED: ("resume", "retire"),
+    Channel.Status.RETIRED: ("resume",),
+}
+
 
 @admin.register(Channel)
 class ChannelAdmin(TenantAdmin):
@@ -27,7 +33,7 @@ class ChannelAdmin(TenantAdmin):
     search_fields = ["name", "account"]
     readonly_fields = ["kind_label", "account_label", "status_label", "last_webhook_at", "checked_at"]
     actions = ["pause_selected", "resume_selected"]
-    actions_submit_line = ["pause", "resume"]
+    actions_submit_line = ["pause", "resume", "retire"]
     change_form_outer_before_template = "admin/channels/addresses.html"
 
     # --- what is shown ---
@@ -110,9 +116,9 @@ class ChannelAdmin(TenantAdmin):
     # --- pausing ---
 
     def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> Any:
-        """Pause what is active, resume what is paused."""
+        """Pause what is active, resume what is not, retire what is not yet."""
         channel = self.get_object(request, str(object_id))
-        wanted = "resume" if channel and channel.status != Channel.Status.ACTIVE else "pause"
+        wanted = ACTIONS_BY_STATUS[channel.status if channel else Channel.Status.ACTIVE]
         actions = super().get_actions_submit_line(request, object_id)
         return [each for each in actions if each.action_name.endswith(wanted)]
 
@@ -130,6 +136,13 @@ class ChannelAdmin(TenantAdmin):
         obj.save(update_fields=["status"])
         transaction.on_commit(lambda: self._connect(request, obj))
         self.message_user(request, f"{obj.name} is active again.")
+
+    @action(description="Retire", icon="archive")
+    def retire(self, request: HttpRequest, obj: Channel) -> None:
+        self._demand(request, "change", obj)
+        obj.status, obj.status_reason = Channel.Status.RETIRED, ""
+        obj.save(update_fields=["status", "status_reason"])
+        self.message_user(request, f"{obj.name} is retired: what comes in is stored and declined.")
 
     @admin.action(description="Pause", permissions=["change"])
     def pause_selected(self, request: HttpRequest, queryset: QuerySet[Channel]) -> None:

@@ -111,6 +111,19 @@ def test_pausing_and_resuming(semaphore: Semaphore, world: World) -> None:
     assert channel.status == Channel.Status.ACTIVE
 
 
+def test_retiring(semaphore: Semaphore, world: World) -> None:
+    client = signed_in(world.admin)
+    client.post(ADD, entered(world))
+    channel = Channel.objects.get(name="Hill")
+    url = f"/channels/channel/{channel.pk}/change/"
+    client.post(url, entered(world, credential_token="", channels_channel_retire=""))
+    channel.refresh_from_db()
+    assert channel.status == Channel.Status.RETIRED
+    page = body(client.get(url))
+    assert "channels_channel_resume" in page
+    assert "channels_channel_pause" not in page
+
+
 def test_a_better_token_wakes_a_channel_that_the_hub_paused(semaphore: Semaphore, world: World) -> None:
     client = signed_in(world.admin)
     client.post(ADD, entered(world))
