@@ -125,8 +125,9 @@ class ChannelAdmin(TenantAdmin):
     @action(description="Pause", icon="pause")
     def pause(self, request: HttpRequest, obj: Channel) -> None:
         self._demand(request, "change", obj)
-        obj.status = Channel.Status.PAUSED
-        obj.save(update_fields=["status"])
+        # A reason is the mark of a pause by the hub itself, which a better credential ends.
+        obj.status, obj.status_reason = Channel.Status.PAUSED, ""
+        obj.save(update_fields=["status", "status_reason"])
         self.message_user(request, f"{obj.name} is paused: nothing is sent until it is resumed.")
 
     @action(description="Resume", icon="play_arrow")
