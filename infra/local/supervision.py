@@ -171,6 +171,7 @@ class Supervisor:
         """End supervisord, and with it whatever still runs under it."""
         with contextlib.suppress(ProgramError):
             self._call("shutdown")
+        self._transport.close()
         try:
             self._process.wait(timeout_seconds)
         except subprocess.TimeoutExpired:
