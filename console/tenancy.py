@@ -26,7 +26,6 @@ AGENT_PERMISSIONS = frozenset(
         "prompts.view_cannedprompt",
         "conversations.view_conversation",
         "conversations.change_conversation",
-        "conversations.view_turn",
     }
 )
 ADMIN_PERMISSIONS = AGENT_PERMISSIONS | {
