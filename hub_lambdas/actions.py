@@ -3,20 +3,29 @@
 A send that gets lost after the commit is found by the sweep: every row here says what is still to be done.
 """
 
+import logging
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
+from botocore.exceptions import BotoCoreError, ClientError
+from django.conf import settings
 from django.db import transaction
+from django.db.models import Case, QuerySet, When
 from django.utils import timezone
 
-from console.conversations.models import Conversation, LlmRequest, Message, Turn
+from console.conversations.models import Contact, Conversation, LlmRequest, Message, Turn
 from console.exact_text import printable
-from hub_lambdas import prompting, queues, turns
+from console.organizations.models import Organization, Translation
+from hub_lambdas import batch, limits, prompting, queues, turns
 from hub_lambdas.channels import KINDS
 from hub_lambdas.snapshots import snapshot
+
+log = logging.getLogger(__name__)
+
+LIMIT_TOLD_EVERY = timedelta(days=1)
 
 
 def lock_conversation(conversation_id: int) -> Conversation:
@@ -35,16 +44,17 @@ def load_turn(turn_id: int) -> Turn:
     return Turn.objects.select_related("organization", "conversation__contact__channel").get(pk=turn_id)
 
 
-@transaction.atomic
 def advance(turn_id: int) -> None:
-    """Look at a turn and do what is due."""
-    do_what_is_due(lock_turn(turn_id))
+    """Look at a turn and do what is due. One that has its outcome costs no lock."""
+    if Turn.objects.filter(pk=turn_id, state__in=Turn.UNSETTLED).exists():
+        with transaction.atomic():
+            do_what_is_due(lock_turn(turn_id))
 
 
 def do_what_is_due(turn: Turn) -> None:
     """The same for a turn whose conversation is locked."""
     now = timezone.now()
-    carry_out(turn, turns.decide(snapshot(turn), now), now)
+    carry_out(turn, turns.decide(snapshot(turn, now), now), now)
 
 
 def carry_out(turn: Turn, due: list[turns.Action], now: datetime) -> None:
@@ -55,10 +65,16 @@ def carry_out(turn: Turn, due: list[turns.Action], now: datetime) -> None:
                 after_commit(partial(queues.wake, turn.pk, until, now))
             case turns.Ask():
                 _ask(turn, now)
-            case turns.Answer(request_id):
-                _answer(turn, request_id)
+            case turns.Withdraw(request_id):
+                _withdraw(turn, turn.requests.filter(pk=request_id))
+            case turns.HoldTheLine():
+                _tell(turn, Message.Purpose.HOLDING, Translation.Purpose.HOLDING_LINE)
+            case turns.Answer(request_id, apologize):
+                _answer(turn, request_id, apologize)
             case turns.Deliver(part_id):
                 queue_delivery(Message.objects.get(pk=part_id))
+            case turns.SendAgain(part_id):
+                _send_again(Message.objects.get(pk=part_id))
             case turns.Cancel():
                 _cancel(turn)
             case turns.Settle(outcome, reason, tell_contact):
@@ -66,26 +82,49 @@ def carry_out(turn: Turn, due: list[turns.Action], now: datetime) -> None:
 
 
 def after_commit(send: Callable[[], None]) -> None:
-    """Queue something once the rows that it speaks of are there to be read."""
-    transaction.on_commit(send)
+    """Queue something once the rows that it speaks of are there to be read. When the queue does not take it,
+    the record that is being handled comes again; where there is none (somebody pressed a button), the sweep
+    sends it."""
+    transaction.on_commit(partial(_send, send))
 
 
-def queue_delivery(message: Message) -> None:
-    """Put an outbound message on its way."""
-    after_commit(partial(queues.deliver, message.conversation_id, message.pk, message.attempts))
+def _send(send: Callable[[], None]) -> None:
+    try:
+        send()
+    except (BotoCoreError, ClientError):
+        log.exception("a queue did not take a message")
+        batch.fail_record()
+
+
+def queue_delivery(message: Message, occasion: str = "") -> None:
+    """Put an outbound message on its way. The queue drops what it was given before: name an `occasion` to
+    send one again that may have been taken off the queue in vain."""
+    key = f"message-{message.pk}-{message.attempts}{occasion and '-'}{occasion}"
+    after_commit(partial(queues.deliver, message.conversation_id, message.pk, key))
 
 
 def queue_request(request: LlmRequest) -> None:
     """Put a request to the LLM on its way; sent twice, it is answered once."""
     turn = request.turn
+    resumed_at = turn.conversation.contact.channel.resumed_at
+    waits_since = max(turn.last_message_at, resumed_at) if resumed_at else turn.last_message_at
+    handover_after = timedelta(seconds=turn.organization.handover_after_seconds)
     body = {
         "id": str(request.id),
         "organization": turn.organization.slug,
-        "messages": prompting.chat_messages(turn, request.prompt_version),
+        "messages": prompting.chat_messages(turn, request.prompt_version, _attempt(request)),
         "max_tokens": turn.organization.max_answer_tokens,
         "temperature": 0.0,
+        "answer_by": (waits_since + turns.HOLDING_AFTER).timestamp(),
+        "expires_at": (request.asked_at + handover_after).timestamp(),
     }
     after_commit(partial(queues.request_llm, turn.organization.slug, body))
+
+
+def _attempt(request: LlmRequest) -> int:
+    """Which try to get an answer out of the LLM that may be sent."""
+    before = request.turn.requests.filter(asked_at__lt=request.asked_at)
+    return 1 + before.filter(last_message_id=request.last_message_id).exclude(objection="").count()
 
 
 def _ask(turn: Turn, now: datetime) -> None:
@@ -104,12 +143,60 @@ def _ask(turn: Turn, now: datetime) -> None:
         transaction.on_commit(partial(queues.show_typing, turn.conversation_id, request.id), robust=True)
 
 
-def _answer(turn: Turn, request_id: UUID) -> None:
+def _withdraw(turn: Turn, requests: QuerySet[LlmRequest]) -> None:
+    """Cancel what the LLM has not answered yet: whatever it still writes is of no use."""
+    pending = [request.pk for request in requests if request.state == LlmRequest.State.PENDING]
+    if not pending:
+        return
+    LlmRequest.objects.filter(pk__in=pending).update(state=LlmRequest.State.CANCELLED)
+    for request_id in pending:
+        after_commit(partial(queues.cancel_llm, turn.organization.slug, request_id))
+    after_commit(partial(admit, turn.organization_id))
+
+
+def admit(organization_id: int) -> None:
+    """Wake the next turns that were held off because their organization had enough requests at the LLM:
+    those that can still be answered in time come first."""
+    now = timezone.now()
+    organization = Organization.objects.get(pk=organization_id)
+    in_time = Case(When(last_message_at__gt=now - turns.HOLDING_AFTER, then=0), default=1)
+    held_off = Turn.objects.filter(
+        organization=organization,
+        state=Turn.State.OPEN,
+        sealed_at__isnull=True,
+        conversation__owner=Conversation.Owner.BOT,
+        last_message_at__lt=now - timedelta(seconds=organization.burst_window_seconds),
+        requests__isnull=True,
+    ).order_by(in_time, "last_message_at")
+    waiting = list(held_off.values_list("pk", flat=True)[: settings.LLM_REQUESTS_PER_ORGANIZATION])
+    if waiting:
+        room = settings.LLM_REQUESTS_PER_ORGANIZATION - limits.pending_requests(organization, now)
+        for turn_id in waiting[: max(0, room)]:
+            queues.wake(turn_id, now, now)
+
+
+def _answer(turn: Turn, request_id: UUID, apologize: bool) -> None:
     request = turn.requests.get(pk=request_id)
     text = printable(request.text).strip()
     if request.finish_reason == "length":
         text = whole_sentences(text)
+    if apologize:
+        apology = turn.organization.text(Translation.Purpose.APOLOGY, turn.conversation.contact.language)
+        text = f"{apology} {text}"
     send(turn.conversation, Message.Purpose.ANSWER, text, turn=turn, request=request)
+
+
+def _tell(turn: Turn, purpose: Message.Purpose, text: Translation.Purpose) -> None:
+    """Send the contact one of the organization's own texts, in their language, unless it is switched off."""
+    said = turn.organization.text(text, turn.conversation.contact.language)
+    if said:
+        send(turn.conversation, purpose, said, turn=turn)
+
+
+def _send_again(part: Message) -> None:
+    part.state, part.error = Message.State.PENDING, "It may have arrived before."
+    part.save(update_fields=["state", "error"])
+    queue_delivery(part)
 
 
 def whole_sentences(text: str) -> str:
@@ -151,11 +238,26 @@ def _settle(
 ) -> None:
     turn.state, turn.reason, turn.settled_at = outcome.value, (reason.value if reason else ""), now
     turn.save(update_fields=["state", "reason", "settled_at"])
-    if outcome is not turns.State.HANDED_OVER:
-        return
+    _withdraw(turn, turn.requests.all())
+    match outcome:
+        case turns.State.HANDED_OVER:
+            _give_to_staff(turn, tell_contact)
+        case turns.State.DECLINED if tell_contact:
+            _tell_of_limit(turn, now)
+
+
+def _give_to_staff(turn: Turn, tell_contact: bool) -> None:
     conversation = turn.conversation
     if conversation.owner != Conversation.Owner.STAFF:
         conversation.owner = Conversation.Owner.STAFF
         conversation.save(update_fields=["owner"])
     if tell_contact:
-        send(conversation, Message.Purpose.FALLBACK, turn.organization.fallback, turn=turn)
+        _tell(turn, Message.Purpose.FALLBACK, Translation.Purpose.FALLBACK)
+
+
+def _tell_of_limit(turn: Turn, now: datetime) -> None:
+    """Once a day: a line for each message over a limit would be the flood's echo."""
+    contact = turn.conversation.contact
+    if contact.limit_told_at is None or contact.limit_told_at < now - LIMIT_TOLD_EVERY:
+        Contact.objects.filter(pk=contact.pk).update(limit_told_at=now)
+        _tell(turn, Message.Purpose.LIMIT, Translation.Purpose.LIMIT_LINE)

@@ -4,15 +4,33 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.db import close_old_connections
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+
+from console.conversations.models import DeadLetter
 
 log = logging.getLogger(__name__)
+
+MAX_RECEIVES = 5
+"""The queues' maxReceiveCount: a record that fails at this one is a dead letter."""
 
 SqsRecord = Mapping[str, Any]
 
 
+class Unsent(Exception):
+    """A queue did not take what the record's rows call for: they are stored, and the record comes again."""
+
+
 class Postponed(Exception):
     """Not a fault: the record is to come back later. Its handler has set when."""
+
+
+_unsent: list[bool] = []
+
+
+def fail_record() -> None:
+    """Have the record that is being handled come again, although its handler returns."""
+    _unsent.append(True)
 
 
 def process(event: Mapping[str, Any], handle: Callable[[SqsRecord], None]) -> dict[str, Any]:
@@ -30,9 +48,14 @@ def process(event: Mapping[str, Any], handle: Callable[[SqsRecord], None]) -> di
             failures.append({"itemIdentifier": record["messageId"]})
             continue
         try:
+            _unsent.clear()
             handle(record)
+            if _unsent:
+                raise Unsent
         except Exception as error:
             _report(record, error)
+            if not isinstance(error, Postponed):
+                _note_cause(record, error)
             failures.append({"itemIdentifier": record["messageId"]})
             if group is not None:
                 blocked_groups.add(group)
@@ -53,3 +76,25 @@ def _report(record: SqsRecord, error: Exception) -> None:
     else:
         # The traceback names the fault. Message text is never part of our own error sentences.
         log.error("%s %s failed: %s", queue, record["messageId"], type(error).__name__, exc_info=error)
+
+
+def _note_cause(record: SqsRecord, error: Exception) -> None:
+    """Write down why a record failed for the last time: its dead-letter queue is told nothing of it. Only the
+    kind of error, for its text may quote a message."""
+    if int(record["attributes"].get("ApproximateReceiveCount", 1)) < MAX_RECEIVES:
+        return
+    cause = type(error).__name__
+    try:
+        DeadLetter.objects.update_or_create(
+            queue_message_id=record["messageId"],
+            defaults={"cause": cause},
+            create_defaults={"cause": cause, "body": record["body"], "queue": source_queue(record)},
+        )
+    except DatabaseError:
+        log.exception("the cause of a dead letter, %s, could not be noted", cause)
+
+
+def source_queue(record: SqsRecord) -> str:
+    """Name of the queue that a record came from first, without the deployment's prefix."""
+    name = str(record["eventSourceARN"]).rpartition(":")[2]
+    return name.removeprefix(settings.QUEUE_PREFIX).replace("-dead", "")

@@ -25,18 +25,16 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
 
 
 def _bury(record: batch.SqsRecord) -> None:
-    queue = source_queue(str(record["eventSourceARN"]))
+    queue = batch.source_queue(record)
     turn = _turn_behind(queue, record["body"])
+    organization = turn.organization if turn else _organization_named(record["body"])
     with transaction.atomic():
-        DeadLetter.objects.get_or_create(
-            queue_message_id=record["messageId"],
-            defaults={
-                "queue": queue,
-                "body": record["body"],
-                "turn": turn,
-                "organization": turn.organization if turn else _organization_named(record["body"]),
-            },
+        # Its row is there already where the handler could still say why it failed.
+        letter, _ = DeadLetter.objects.get_or_create(
+            queue_message_id=record["messageId"], defaults={"queue": queue, "body": record["body"]}
         )
+        letter.turn, letter.organization = turn, organization
+        letter.save(update_fields=["turn", "organization"])
         if turn is not None:
             _hand_over(turn.pk, queue)
 
@@ -48,13 +46,6 @@ def _organization_named(body: str) -> Organization | None:
     except (ValueError, KeyError, TypeError):
         return None
     return Organization.objects.filter(channels=channel_id).first()
-
-
-def source_queue(arn: str) -> str:
-    """Name of the queue that a dead-letter queue belongs to, without the deployment's prefix."""
-    from django.conf import settings
-
-    return arn.rpartition(":")[2].removeprefix(settings.QUEUE_PREFIX).replace("-dead", "")
 
 
 def _turn_behind(queue: str, body: str) -> Turn | None:
@@ -103,8 +94,8 @@ _FINDERS: dict[str, Callable[[dict[str, Any]], Turn | None]] = {
 def _hand_over(turn_id: int, queue: str) -> None:
     """Staff get the turn, unless it is settled, or it was a question that a later one has replaced: then the
     answer to that is on its way."""
-    turn = actions.lock_turn(turn_id)
-    current = snapshot(turn)
+    turn, now = actions.lock_turn(turn_id), timezone.now()
+    current = snapshot(turn, now)
     if current.is_settled:
         return
     answered = any(
@@ -116,4 +107,4 @@ def _hand_over(turn_id: int, queue: str) -> None:
         actions.do_what_is_due(turn)
         return
     due: list[turns.Action] = [turns.Cancel(), turns.hand_over(current, turns.Reason.DEAD_LETTER)]
-    actions.carry_out(turn, due, timezone.now())
+    actions.carry_out(turn, due, now)

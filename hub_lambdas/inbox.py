@@ -8,14 +8,24 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hub_lambdas import queues
-from hub_lambdas.channels.base import Inbound, InboundEdit, InboundMessage, OtherEvent, Sender
+from hub_lambdas.channels.base import (
+    Echo,
+    Inbound,
+    InboundEdit,
+    InboundMessage,
+    OtherEvent,
+    Receipt,
+    Sender,
+)
 
 MAX_PAYLOAD_CHARACTERS = 60_000
 """What is kept of a platform's JSON: it is for reference, and an SQS message has an end."""
 
-_TYPES: dict[str, type[InboundMessage] | type[InboundEdit] | type[OtherEvent]] = {
+_TYPES: dict[str, type[Inbound]] = {
     "message": InboundMessage,
     "edit": InboundEdit,
+    "echo": Echo,
+    "receipt": Receipt,
     "other": OtherEvent,
 }
 

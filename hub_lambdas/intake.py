@@ -8,8 +8,17 @@ from django.db import transaction
 
 from console.channels.models import Channel
 from console.conversations.models import Contact, Conversation, Message, PlatformEvent, Turn
+from hub_lambdas import reports
 from hub_lambdas.actions import do_what_is_due, load_turn, lock_conversation
-from hub_lambdas.channels.base import Inbound, InboundEdit, InboundMessage, OtherEvent, Sender
+from hub_lambdas.channels.base import (
+    Echo,
+    Inbound,
+    InboundEdit,
+    InboundMessage,
+    OtherEvent,
+    Receipt,
+    Sender,
+)
 
 
 @transaction.atomic
@@ -22,6 +31,12 @@ def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> Cha
         case InboundEdit():
             if _store_event(channel, received_at, inbound, "edit"):
                 _edit_message(channel, received_at, inbound)
+        case Echo():
+            if _store_event(channel, received_at, inbound, "echo"):
+                reports.note_echo(_conversation(channel, inbound.sender), received_at, inbound)
+        case Receipt():
+            if _store_event(channel, received_at, inbound, "receipt"):
+                reports.note_receipt(channel, received_at, inbound)
         case OtherEvent():
             _store_event(channel, received_at, inbound, inbound.kind)
             _note_reachability(channel, inbound)
@@ -116,7 +131,7 @@ def _edit_message(channel: Channel, received_at: datetime, edit: InboundEdit) ->
 
 
 def _store_event(
-    channel: Channel, received_at: datetime, inbound: InboundEdit | OtherEvent, kind: str
+    channel: Channel, received_at: datetime, inbound: InboundEdit | Echo | Receipt | OtherEvent, kind: str
 ) -> bool:
     """Keep an event; whether it was new."""
     _, is_new = PlatformEvent.objects.get_or_create(

@@ -15,13 +15,14 @@ from collections.abc import Iterable, Sequence
 from console.conversations.models import Conversation, Message, Turn
 from console.exact_text import printable
 from console.prompts.models import CannedPrompt, PromptVersion
-from hub_lambdas import matching
+from hub_lambdas import grounding, matching
 from hub_lambdas.turns import HANDOVER_MARK
 
 MAX_EXAMPLES = 10
 OFF_TOPIC_SHARE = 0.4
 """So many examples without a fact to each with one: more of them make a small model give up what it knows."""
 HISTORY_TURNS = 2
+HISTORY_MESSAGES = 20
 MIN_SIMILARITY = 0.2
 """Below it a canned prompt has nothing to do with the question."""
 
@@ -49,12 +50,29 @@ def published_prompt(organization_id: int) -> PromptVersion | None:
     ).first()
 
 
-def chat_messages(turn: Turn, prompt: PromptVersion | None) -> list[ChatMessage]:
-    """OpenAI-style messages for `turn`."""
+def sources(turn: Turn, prompt: PromptVersion | None) -> grounding.Sources:
+    """What an answer to `turn` may draw on."""
+    canned = CannedPrompt.objects.filter(organization_id=turn.organization_id, is_active=True)
+    said = turn.conversation.messages.filter(
+        direction=Message.Direction.OUT, state=Message.State.SENT
+    ).order_by("-id")
+    return grounding.Sources(
+        instructions=prompt.instructions if prompt else DEFAULT_INSTRUCTIONS,
+        facts=[
+            *(text for each in canned for text in (*each.wordings, each.answer)),
+            *said.values_list("text", flat=True)[:HISTORY_MESSAGES],
+        ],
+        contact_texts=[_written(turn)],
+    )
+
+
+def chat_messages(turn: Turn, prompt: PromptVersion | None, attempt: int = 1) -> list[ChatMessage]:
+    """OpenAI-style messages for `turn`. The second `attempt`, after an answer that could not be sent, goes
+    without the conversation's history."""
     active = CannedPrompt.objects.filter(organization_id=turn.organization_id, is_active=True)
     canned = list(active.order_by("position", "id"))
     instructions = prompt.instructions if prompt else DEFAULT_INSTRUCTIONS
-    history = _history(turn.conversation, turn)
+    history = _history(turn.conversation, turn) if attempt == 1 else []
     question = _written(turn)
     return [
         _said("system", f"{instructions.strip()} {RULE}"),

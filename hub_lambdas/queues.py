@@ -100,13 +100,22 @@ def request_llm(organization_slug: str, body: dict[str, Any]) -> None:
     )
 
 
-def deliver(conversation_id: int, message_id: int, attempt: int) -> None:
-    """Have the outbound Lambda send a message. In one conversation they leave in the order of these calls."""
+def cancel_llm(organization_slug: str, request_id: uuid.UUID) -> None:
+    """Tell llm_api that nobody wants the answer to a request any more."""
+    body = {"cancel": str(request_id), "organization": organization_slug}
+    client().send_message(
+        QueueUrl=url(LLM_REQUESTS), MessageBody=encode(body), MessageGroupId=organization_slug
+    )
+
+
+def deliver(conversation_id: int, message_id: int, key: str) -> None:
+    """Have the outbound Lambda send a message. In one conversation they leave in the order of these calls;
+    of two with the same `key` within five minutes the second is dropped."""
     client().send_message(
         QueueUrl=url(OUTBOUND),
         MessageBody=encode({"message": message_id}),
         MessageGroupId=str(conversation_id),
-        MessageDeduplicationId=f"message-{message_id}-{attempt}",
+        MessageDeduplicationId=key,
     )
 
 
@@ -126,3 +135,12 @@ def postpone(queue: str, receipt_handle: str, seconds: float) -> None:
     client().change_message_visibility(
         QueueUrl=url(queue), ReceiptHandle=receipt_handle, VisibilityTimeout=timeout
     )
+
+
+def replay(queue: str, body: str) -> None:
+    """Put a dead letter's body back on the queue that it came from, in a group of its own."""
+    group = f"replay-{uuid.uuid4().hex}"
+    message: Any = {"QueueUrl": url(queue), "MessageBody": body, "MessageGroupId": group}
+    if queue.endswith(".fifo"):
+        message["MessageDeduplicationId"] = group
+    client().send_message(**message)

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from console.conversations.models import LlmRequest
-from hub_lambdas import actions, batch
+from hub_lambdas import actions, batch, grounding, prompting, turns
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
@@ -25,11 +25,15 @@ def _store(record: batch.SqsRecord) -> None:
     turn_id = LlmRequest.objects.values_list("turn_id", flat=True).get(pk=uuid.UUID(reply["id"]))
     with transaction.atomic():
         turn = actions.lock_turn(turn_id)
-        request = turn.requests.get(pk=reply["id"])
+        request = turn.requests.select_related("prompt_version").get(pk=reply["id"])
         if request.state == LlmRequest.State.PENDING:
             _fill(request, reply)
+            if request.text.strip() and not turns.asks_for_staff(request.text):
+                sources = prompting.sources(turn, request.prompt_version)
+                request.objection = grounding.objection(request.text, sources)[:300]
             request.save()
         actions.do_what_is_due(turn)
+    actions.admit(turn.organization_id)
 
 
 def _fill(request: LlmRequest, reply: dict[str, Any]) -> None:

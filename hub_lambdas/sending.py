@@ -6,6 +6,7 @@ is never sent again blindly.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import transaction
 from django.utils import timezone
@@ -27,6 +28,8 @@ from hub_lambdas.snapshots import snapshot
 
 MAX_ATTEMPTS = 4
 """One below the queue's maxReceiveCount: the ledger gives up before the queue does."""
+SENDER_LIVES_SECONDS = 40
+"""Longer than the outbound function may run: an attempt older than this has lost its sender."""
 
 
 class RetryLater(Exception):
@@ -77,15 +80,13 @@ def _begin(message_id: int) -> Attempt | None:
     actions.lock_conversation(conversation_id)
     message = Message.objects.select_related("conversation__contact__channel").get(pk=message_id)
     if message.state == Message.State.SENDING:
-        # Whoever recorded this attempt died before it could write down what the platform said.
-        message.state, message.error = (
-            Message.State.UNKNOWN,
-            "The sender stopped before the platform answered.",
-        )
-        message.save(update_fields=["state", "error"])
+        _note_lost_sender(message)
+        return None
     if not _is_due(message):
         return None
     channel = message.conversation.contact.channel
+    if channel.is_held:
+        return None  # it waits for the repair, which puts it on its way again
     if channel.status != Channel.Status.ACTIVE:
         message.state, message.error = Message.State.FAILED, f"The channel is {channel.status}."
         message.save(update_fields=["state", "error"])
@@ -99,16 +100,49 @@ def _begin(message_id: int) -> Attempt | None:
     return Attempt(message.pk, channel, message.conversation.contact, message.text)
 
 
+def _note_lost_sender(message: Message) -> None:
+    """Whoever recorded this attempt is still at it, or died before it could write down what the platform
+    said."""
+    assert message.sending_at is not None, "an attempt has its time"
+    age_seconds = (timezone.now() - message.sending_at).total_seconds()
+    if age_seconds < SENDER_LIVES_SECONDS:
+        raise RetryLater(SENDER_LIVES_SECONDS - age_seconds)
+    message.state, message.error = Message.State.UNKNOWN, "The sender stopped before the platform answered."
+    message.save(update_fields=["state", "error"])
+    _advance(message)
+
+
 def _is_due(message: Message) -> bool:
-    """Whether to call the platform now. For an answer, `decide` has the last word, right before it leaves."""
-    if message.purpose != Message.Purpose.ANSWER or message.turn_id is None:
-        return message.state == Message.State.PENDING
-    turn, now = actions.load_turn(message.turn_id), timezone.now()
-    due = turns.decide(snapshot(turn), now)
-    if due == [turns.Deliver(message.pk)]:
+    """Whether to call the platform now. For an answer, `decide` has the last word, right before it leaves;
+    what has become pointless on its way is cancelled."""
+    if message.state != Message.State.PENDING:
+        return False
+    if message.turn_id is None:
         return True
-    actions.carry_out(turn, due, now)
-    return False
+    turn, now = actions.load_turn(message.turn_id), timezone.now()
+    if message.purpose == Message.Purpose.ANSWER:
+        return _is_answer_due(turn, message, now)
+    if message.purpose == Message.Purpose.HOLDING:
+        is_due = turns.is_holding_line_due(snapshot(turn, now))
+    else:
+        is_due = not _is_overtaken(message)
+    if not is_due:
+        message.state = Message.State.CANCELLED
+        message.save(update_fields=["state"])
+    return is_due
+
+
+def _is_overtaken(message: Message) -> bool:
+    """Whether the contact has heard more since: that somebody will answer is no news then."""
+    later = Message.objects.filter(conversation=message.conversation_id, pk__gt=message.pk)
+    return later.filter(direction=Message.Direction.OUT, state=Message.State.SENT).exists()
+
+
+def _is_answer_due(turn: Turn, message: Message, now: datetime) -> bool:
+    due = turns.decide(snapshot(turn, now), now)
+    deliver = turns.Deliver(message.pk)
+    actions.carry_out(turn, [action for action in due if action != deliver], now)
+    return deliver in due
 
 
 def _advance(message: Message) -> None:
@@ -127,10 +161,7 @@ def _record_failure(attempt: Attempt, error: ChannelError) -> float | None:
         case SendUnknown():
             _record(attempt, Message.State.UNKNOWN, error=error)
         case CredentialRejected():
-            Channel.objects.filter(pk=attempt.channel.pk, status=Channel.Status.ACTIVE).update(
-                status=Channel.Status.PAUSED, status_reason=str(error)[:300]
-            )
-            _record(attempt, Message.State.FAILED, error=error)
+            _hold(attempt, error)
         case SendRejected():
             if error.contact_gone:
                 Contact.objects.filter(pk=attempt.contact.pk).update(is_unreachable=True)
@@ -138,6 +169,25 @@ def _record_failure(attempt: Attempt, error: ChannelError) -> float | None:
         case _:
             _record(attempt, Message.State.FAILED, error=error)
     return None
+
+
+@transaction.atomic
+def _hold(attempt: Attempt, error: CredentialRejected) -> None:
+    """Pause the channel. What it did not take waits for the repair: an answer that has not begun to leave is
+    decided upon anew then, for it may be late by that time."""
+    Channel.objects.filter(pk=attempt.channel.pk, status=Channel.Status.ACTIVE).update(
+        status=Channel.Status.PAUSED, status_reason=str(error)[:300], alerted_at=None
+    )
+    message = _record(attempt, Message.State.PENDING, error=error)
+    turn = message.turn
+    if message.purpose != Message.Purpose.ANSWER or turn is None or message.part > 0:
+        return
+    if turn.conversation.turns.filter(state__in=Turn.UNSETTLED, sealed_at__isnull=True).exists():
+        return  # the contact has begun another turn: this one keeps its answer
+    answer = turn.messages.filter(purpose=Message.Purpose.ANSWER, state=Message.State.PENDING)
+    answer.update(state=Message.State.CANCELLED)
+    turn.sealed_at = None
+    turn.save(update_fields=["sealed_at"])
 
 
 def _retry(attempt: Attempt, error: ChannelError, seconds: float) -> float | None:
@@ -156,8 +206,11 @@ def _record(
     platform_id: str | None = None,
     error: ChannelError | None = None,
 ) -> Message:
+    """Write down what the platform said, unless a report of the platform's was here first."""
     actions.lock_conversation(attempt.contact.conversation.pk)
-    message = Message.objects.get(pk=attempt.message_id)
+    message = Message.objects.select_related("turn").get(pk=attempt.message_id)
+    if message.state == Message.State.SENT:
+        return message
     message.state, message.error = state, str(error or "")[:300]
     if state == Message.State.SENT:
         message.platform_id, message.sent_at = platform_id, timezone.now()

@@ -3,62 +3,103 @@
 import uuid
 from datetime import datetime, timedelta
 
+from django.conf import settings
+
 from console.channels.models import Channel
-from console.conversations.models import Message, Turn
-from hub_lambdas import turns
+from console.conversations.models import LlmRequest, Message, Turn
+from console.organizations.models import UnknownDelivery
+from hub_lambdas import limits, turns
+from hub_lambdas.channels import KINDS
 
 
-def snapshot(turn: Turn) -> turns.Turn:
+def snapshot(turn: Turn, now: datetime) -> turns.Turn:
     """Everything known of `turn`. Take it under the conversation's lock: what it says must not change
     meanwhile."""
-    messages = list(turn.messages.order_by("id"))
+    messages = list(turn.messages.defer("payload").order_by("id"))
+    requests = list(turn.requests.order_by("asked_at"))
+    policy = _policy(turn)
+    is_new = not requests and now >= turn.last_message_at + policy.burst_window
+    written = [_written(message) for message in messages if message.direction == Message.Direction.IN]
     return turns.Turn(
         state=turns.State(turn.state),
         owner=turns.Owner(turn.conversation.owner),
-        policy=_policy(turn),
-        messages=[
-            turns.Written(message.pk, message.kind, message.text, _received_at(message), message.edited_at)
-            for message in messages
-            if message.direction == Message.Direction.IN
-        ],
-        requests=[
-            turns.Asked(
-                id=request.id,
-                last_message_id=request.last_message_id,
-                state=turns.RequestState(request.state),
-                asked_at=request.asked_at,
-                text=request.text,
-                error_code=request.error_code,
-            )
-            for request in turn.requests.order_by("asked_at")
-        ],
+        policy=policy,
+        messages=written,
+        requests=[_asked(request) for request in requests],
         parts=[
-            turns.Part(message.pk, _request_of(message), turns.SendState(message.state))
+            _part(message)
             for message in messages
             if message.purpose == Message.Purpose.ANSWER and message.state != Message.State.CANCELLED
         ],
         is_sealed=turn.sealed_at is not None,
+        holding_line_sent=any(message.purpose == Message.Purpose.HOLDING for message in messages),
+        # Limits are for turns that the LLM is to be asked about now: nothing is counted for the others.
+        is_held_off=is_new and _is_held_off(turn, now),
+        over_limit=limits.exceeded(turn, now) if is_new else None,
     )
+
+
+def _is_held_off(turn: Turn, now: datetime) -> bool:
+    return limits.pending_requests(turn.organization, now) >= settings.LLM_REQUESTS_PER_ORGANIZATION
 
 
 def _policy(turn: Turn) -> turns.Policy:
-    organization = turn.organization
+    organization, contact = turn.organization, turn.conversation.contact
+    channel = contact.channel
     declines = None
     if not organization.is_active:
         declines = turns.Reason.ORGANIZATION_RETIRED
-    elif turn.conversation.contact.channel.status == Channel.Status.RETIRED:
+    elif channel.status == Channel.Status.RETIRED:
         declines = turns.Reason.CHANNEL_RETIRED
+    elif contact.is_blocked:
+        declines = turns.Reason.CONTACT_BLOCKED
     return turns.Policy(
         burst_window=timedelta(seconds=organization.burst_window_seconds),
         handover_after=timedelta(seconds=organization.handover_after_seconds),
+        has_holding_line=bool(organization.holding_line),
+        late_after=timedelta(minutes=organization.late_after_minutes),
+        late=turns.Late(organization.late_policy),
+        sends_again=organization.unknown_delivery == UnknownDelivery.SEND_AGAIN,
         declines=declines,
-        cannot_send=turn.conversation.contact.channel.status == Channel.Status.PAUSED,
+        cannot_send=channel.status == Channel.Status.PAUSED and not channel.is_held,
+        is_held=channel.is_held,
+        resumed_at=channel.resumed_at,
+        reconciles=KINDS[channel.kind].reconciles,
     )
 
 
-def _received_at(message: Message) -> datetime:
+def _written(message: Message) -> turns.Written:
     assert message.received_at is not None, "inbound messages carry the time of their webhook"
-    return message.received_at
+    return turns.Written(
+        id=message.pk,
+        kind=message.kind,
+        text=message.text,
+        received_at=message.received_at,
+        edited_at=message.edited_at,
+        written_at=message.platform_at,
+    )
+
+
+def _asked(request: LlmRequest) -> turns.Asked:
+    return turns.Asked(
+        id=request.id,
+        last_message_id=request.last_message_id,
+        state=turns.RequestState(request.state),
+        asked_at=request.asked_at,
+        text=request.text,
+        error_code=request.error_code,
+        objection=request.objection,
+    )
+
+
+def _part(message: Message) -> turns.Part:
+    return turns.Part(
+        id=message.pk,
+        request_id=_request_of(message),
+        state=turns.SendState(message.state),
+        attempts=message.attempts,
+        attempted_at=message.sending_at,
+    )
 
 
 def _request_of(part: Message) -> uuid.UUID:

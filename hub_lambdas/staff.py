@@ -1,15 +1,22 @@
 """What staff do to a conversation, under the same lock and by the same rules as the handlers."""
 
+import uuid
+from datetime import datetime, timedelta
+from functools import partial
+
 from django.db import transaction
+from django.db.models import OuterRef, Subquery
+from django.utils import timezone
 
 from console.conversations.models import Conversation, Message, Turn
 from console.organizations.models import User
-from hub_lambdas import actions
+from hub_lambdas import actions, queues
 
 
 @transaction.atomic
-def take_over(conversation_id: int, user: User) -> None:
-    """Make `user` the one who answers. An answer that has not left yet never will."""
+def take_over(conversation_id: int, user: User | None) -> None:
+    """Make `user` the one who answers (None: somebody in the platform's own inbox). An answer that has not
+    left yet never will."""
     conversation = actions.lock_conversation(conversation_id)
     conversation.owner, conversation.assignee = Conversation.Owner.STAFF, user
     conversation.save(update_fields=["owner", "assignee"])
@@ -25,9 +32,43 @@ def return_to_bot(conversation_id: int) -> None:
     conversation.save(update_fields=["owner", "assignee"])
 
 
+def idle_conversations(now: datetime) -> list[int]:
+    """Conversations of staff in which staff had the last word, so long ago that the organization wants the
+    bot back. One whose contact waits for staff is never among them."""
+    newest = Message.objects.filter(conversation=OuterRef("pk")).order_by("-id")
+    of_staff = (
+        Conversation.objects.filter(
+            owner=Conversation.Owner.STAFF, organization__return_to_bot_after_minutes__isnull=False
+        )
+        .annotate(last_purpose=Subquery(newest.values("purpose")[:1]))
+        .annotate(last_at=Subquery(newest.values("stored_at")[:1]))
+        .filter(last_purpose=Message.Purpose.STAFF)
+    )
+    found = of_staff.values_list("pk", "last_at", "organization__return_to_bot_after_minutes")
+    return [pk for pk, at, minutes in found if minutes and at < now - timedelta(minutes=minutes)]
+
+
 @transaction.atomic
 def reply(conversation_id: int, user: User, text: str) -> list[Message]:
     """Send `text` to the contact in the name of `user`, who takes the conversation over with it."""
     take_over(conversation_id, user)
     conversation = Conversation.objects.select_related("contact__channel").get(pk=conversation_id)
     return actions.send(conversation, Message.Purpose.STAFF, text, author=user)
+
+
+def resume_channel(channel_id: uuid.UUID) -> int:
+    """Put everything that was held while a channel was paused back on its way, after the caller's commit;
+    says how many turns and messages."""
+    now = timezone.now()
+    held = Message.objects.filter(
+        channel_id=channel_id, direction=Message.Direction.OUT, state=Message.State.PENDING
+    )
+    turns = Turn.objects.filter(
+        state__in=Turn.UNSETTLED, conversation__contact__channel_id=channel_id
+    ).values_list("pk", flat=True)
+    messages = list(held.order_by("pk"))
+    for message in messages:
+        actions.queue_delivery(message, occasion=f"resumed-{now.timestamp():.0f}")
+    for turn_id in turns:
+        actions.after_commit(partial(queues.wake, turn_id, now, now))
+    return len(messages) + len(turns)

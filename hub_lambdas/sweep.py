@@ -5,32 +5,37 @@ import hub_lambdas.runtime  # noqa: F401, I001 - starts Django before any model 
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import close_old_connections, transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 
+from console.channels.models import Channel
 from console.conversations.models import LlmRequest, Message, Turn
-from hub_lambdas import actions
+from hub_lambdas import actions, alerts, staff, turns
 
 log = logging.getLogger(__name__)
 
 QUIET_SECONDS = 20
 """What happened within this time is still in the hands of the queues."""
 ABANDONED_SECONDS = 120
-"""An attempt to send older than this has lost its sender: longer than any Lambda of ours lives."""
+"""An attempt to send older than this has lost its sender, and its queue message too."""
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
-    """Put back on its way whatever has been waiting too long; says how many of each."""
+    """Put back on its way whatever has been waiting too long, give conversations that are done back to the
+    bot and tell staff what is theirs; says how many of each."""
     close_old_connections()
     now = timezone.now()
     quiet = now - timedelta(seconds=QUIET_SECONDS)
     return {
         "requests": _each(_lost_requests(quiet), _request_again),
-        "sends": _each(_lost_sends(quiet, now), _send_again),
-        "turns": _each(_open_turns(quiet), actions.advance),
+        "sends": _each(_lost_sends(quiet, now), partial(_send_again, now)),
+        "turns": _each(_open_turns(quiet, now), actions.advance),
+        "returned": _each(staff.idle_conversations(now), staff.return_to_bot),
+        "alerts": _each(alerts.due(now), alerts.send),
     }
 
 
@@ -41,15 +46,20 @@ def _each(ids: Iterable[Any], mend: Callable[[Any], None]) -> int:
         try:
             mend(row_id)
         except Exception:
-            log.exception("sweep: %s %s failed", mend.__name__, row_id)
+            log.exception("sweep: %s %s failed", mend, row_id)
         else:
             count += 1
     return count
 
 
-def _open_turns(quiet: datetime) -> list[int]:
+def _open_turns(quiet: datetime, now: datetime) -> list[int]:
+    """Those of a channel that waits for its repair are looked at again when they have waited too long."""
     unsettled = Turn.objects.filter(state__in=Turn.UNSETTLED, last_message_at__lt=quiet)
-    return list(unsettled.values_list("pk", flat=True))
+    held = Q(conversation__contact__channel__status=Channel.Status.PAUSED) & ~Q(
+        conversation__contact__channel__status_reason=""
+    )
+    too_long = Q(last_message_at__lt=now - turns.HOLD_AT_MOST)
+    return list(unsettled.filter(~held | too_long).values_list("pk", flat=True))
 
 
 def _lost_requests(quiet: datetime) -> list[Any]:
@@ -71,11 +81,12 @@ def _lost_sends(quiet: datetime, now: datetime) -> list[int]:
         & (Q(sending_at=None) | Q(sending_at__lt=quiet))
         | Q(state=Message.State.SENDING, sending_at__lt=abandoned)
     )
-    return list(lost.order_by(F("pk")).values_list("pk", flat=True))
+    waiting_for_repair = Q(channel__status=Channel.Status.PAUSED) & ~Q(channel__status_reason="")
+    return list(lost.exclude(waiting_for_repair).order_by("pk").values_list("pk", flat=True))
 
 
 @transaction.atomic
-def _send_again(message_id: int) -> None:
+def _send_again(now: datetime, message_id: int) -> None:
     """Through the queue, which keeps the conversation's order; the sender sees what became of an earlier
     attempt."""
-    actions.queue_delivery(Message.objects.get(pk=message_id))
+    actions.queue_delivery(Message.objects.get(pk=message_id), occasion=f"sweep-{now:%H%M}")

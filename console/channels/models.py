@@ -33,6 +33,10 @@ class Channel(models.Model):
     options = models.JSONField(default=dict, blank=True)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
     status_reason = models.CharField(max_length=300, blank=True, editable=False)
+    alerted_at = models.DateTimeField(
+        null=True, editable=False, help_text="When its admins were told that it is broken."
+    )
+    resumed_at = models.DateTimeField(null=True, editable=False, help_text="When it was repaired last.")
     last_webhook_at = models.DateTimeField(null=True, editable=False)
     checked_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -47,3 +51,8 @@ class Channel(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the hub paused it because of its credential: what is to be sent waits for the repair."""
+        return self.status == self.Status.PAUSED and bool(self.status_reason)

@@ -29,6 +29,12 @@ class Contact(models.Model):
     is_unreachable = models.BooleanField(
         default=False, help_text="The contact blocked the bot or left the platform."
     )
+    is_blocked = models.BooleanField(
+        "blocked", default=False, help_text="What they write is stored and declined, without a word to them."
+    )
+    limit_told_at = models.DateTimeField(
+        null=True, editable=False, help_text="When they were last told that they are over a limit."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -90,6 +96,7 @@ class Turn(models.Model):
         null=True, help_text="When its answer started on its way: later messages belong to the next turn."
     )
     settled_at = models.DateTimeField(null=True, help_text="When its outcome was known.")
+    staff_told_at = models.DateTimeField(null=True, help_text="When staff got an e-mail on its hand-over.")
 
     class Meta:
         ordering = ["-first_message_at"]
@@ -110,6 +117,11 @@ class Turn(models.Model):
                 fields=["last_message_at"], condition=Q(state__in=["open", "asked"]), name="turn_unsettled"
             ),
             models.Index(fields=["organization", "first_message_at"], name="turn_by_organization"),
+            models.Index(
+                fields=["settled_at"],
+                condition=Q(state="handed_over", staff_told_at__isnull=True),
+                name="turn_staff_not_told",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -127,7 +139,9 @@ class Message(models.Model):
 
     class Purpose(models.TextChoices):
         ANSWER = "answer", "Answer"
+        HOLDING = "holding", "Holding line"
         FALLBACK = "fallback", "Fallback"
+        LIMIT = "limit", "Limit line"
         STAFF = "staff", "Staff reply"
 
     class State(models.TextChoices):
@@ -195,6 +209,7 @@ class LlmRequest(models.Model):
         PENDING = "pending", "Pending"
         COMPLETED = "completed", "Completed"
         FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     turn = models.ForeignKey(Turn, on_delete=models.PROTECT, related_name="requests")
@@ -212,6 +227,9 @@ class LlmRequest(models.Model):
     prompt_tokens = models.PositiveIntegerField(null=True)
     completion_tokens = models.PositiveIntegerField(null=True)
     error_code = models.CharField(max_length=60, blank=True)
+    objection = models.CharField(
+        max_length=300, blank=True, help_text="Why this answer is not sent: what in it nobody has said."
+    )
     asked_at = models.DateTimeField(default=timezone.now)
     received_at = models.DateTimeField(null=True, help_text="When the LLM's server took it from the queue.")
     started_at = models.DateTimeField(null=True, help_text="When generation started.")
@@ -220,6 +238,9 @@ class LlmRequest(models.Model):
 
     class Meta:
         ordering = ["asked_at"]
+        indexes = [
+            models.Index(fields=["asked_at"], condition=Q(state="pending"), name="llmrequest_pending"),
+        ]
 
 
 class PlatformEvent(models.Model):
@@ -246,6 +267,11 @@ class DeadLetter(models.Model):
 
     organization_lookup: ClassVar[str] = "organization"
 
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        REPLAYED = "replayed", "Replayed"
+        DISCARDED = "discarded", "Discarded"
+
     organization = models.ForeignKey(
         Organization, null=True, on_delete=models.CASCADE, related_name="dead_letters"
     )
@@ -253,6 +279,13 @@ class DeadLetter(models.Model):
     queue = models.CharField(max_length=80)
     queue_message_id = models.CharField(max_length=100, unique=True)
     body = ExactTextField()
+    cause = models.CharField(max_length=300, blank=True, help_text="What the handler said when it failed.")
+    state = models.CharField(max_length=9, choices=State.choices, default=State.WAITING)
+    resolved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    resolved_at = models.DateTimeField(null=True)
+    alerted_at = models.DateTimeField(null=True, help_text="When staff got an e-mail about it.")
     stored_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -27,6 +27,9 @@ env = environ.Env(
     HUB_WEBHOOK_URL=(str, ""),
     HUB_QUEUE_PREFIX=(str, ""),
     HUB_STORAGE_BUCKET=(str, ""),
+    HUB_EMAIL_URL=(str, ""),
+    HUB_EMAIL_FROM=(str, "channels-hub <hub@localhost>"),
+    HUB_LLM_REQUESTS_PER_ORGANIZATION=(int, 8),
     HUB_TELEGRAM_API_URL=(str, "https://api.telegram.org"),
     HUB_GRAPH_API_URL=(str, "https://graph.facebook.com"),
     HUB_INSTAGRAM_API_URL=(str, "https://graph.instagram.com"),
@@ -101,6 +104,16 @@ TWILIO_API_URL = service_url("HUB_TWILIO_API_URL")
 QUEUE_PREFIX: str = env("HUB_QUEUE_PREFIX")
 AWS_ENDPOINT_URL: str | None = env("AWS_ENDPOINT_URL") or None
 AWS_REGION: str = env("AWS_DEFAULT_REGION")
+
+LLM_REQUESTS_PER_ORGANIZATION: int = env("HUB_LLM_REQUESTS_PER_ORGANIZATION")
+
+if env("HUB_EMAIL_URL"):
+    vars().update(env.email_url("HUB_EMAIL_URL"))
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = str(HUB_HOME / "mail")
+EMAIL_TIMEOUT = 5
+DEFAULT_FROM_EMAIL: str = env("HUB_EMAIL_FROM")
 
 TENANT_APPS = ["console.organizations", "console.channels", "console.prompts", "console.conversations"]
 AUTH_USER_MODEL = "organizations.User"

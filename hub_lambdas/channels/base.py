@@ -107,7 +107,36 @@ class OtherEvent:
     type: Literal["other"] = "other"
 
 
-Inbound = InboundMessage | InboundEdit | OtherEvent
+@dataclass(frozen=True)
+class Echo:
+    """A message to the contact (`sender`), as the platform reports it. `is_ours`: the hub's own app sent it,
+    and not a person in the platform's inbox. `reference`: what `send` was given, where the platform returns
+    it. `platform_id` is the message's."""
+
+    sender: Sender
+    platform_id: str
+    text: str
+    is_ours: bool
+    payload: str
+    reference: str = ""
+    type: Literal["echo"] = "echo"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a message of ours, by its `message_platform_id` or by the `reference` of `send`.
+    `failure`: why the platform did not deliver it, empty when it did."""
+
+    platform_id: str
+    message_platform_id: str
+    payload: str
+    reference: str = ""
+    failure: str = ""
+    sender: Sender | None = None
+    type: Literal["receipt"] = "receipt"
+
+
+Inbound = InboundMessage | InboundEdit | Echo | Receipt | OtherEvent
 
 
 # --- a connected channel ------------------------------------------------------------------------------------
@@ -179,6 +208,9 @@ class Kind(Protocol):
     text_limit: ClassVar[int]
     shows_typing: ClassVar[bool]
     """Whether `show_typing` has an effect at the platform."""
+    reconciles: ClassVar[bool]
+    """Whether the platform reports what it took (as Echo or Receipt), also after a call that it did not
+    answer."""
 
     def verify(self, request: Request, account: Account) -> None:
         """Raise SignatureError unless the request certainly comes from the platform. Fails closed."""

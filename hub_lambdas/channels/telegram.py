@@ -278,6 +278,7 @@ class Telegram:
     pages: ClassVar[Mapping[str, str]] = {}
     text_limit: ClassVar[int] = 4096
     shows_typing: ClassVar[bool] = True
+    reconciles: ClassVar[bool] = False
 
     def verify(self, request: Request, account: Account) -> None:
         expected = account.credentials.get("webhook_secret")

@@ -292,6 +292,7 @@ class WebChat:
     pages: ClassVar[Mapping[str, str]] = {"page": "", "script": "embed.js"}
     text_limit: ClassVar[int] = TEXT_LIMIT
     shows_typing: ClassVar[bool] = False
+    reconciles: ClassVar[bool] = False
 
     def verify(self, request: Request, account: Account) -> None:
         _contact(request, account)

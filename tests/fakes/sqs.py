@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from botocore.exceptions import EndpointConnectionError
+
 Handler = Callable[[dict[str, Any], object], dict[str, Any]]
 
 
@@ -32,7 +34,7 @@ class FakeSqs:
     def send_message(self, **message: Any) -> dict[str, Any]:
         queue = message["QueueUrl"]
         if queue in self.broken:
-            raise ConnectionError(f"{queue} is out of order")
+            raise EndpointConnectionError(endpoint_url=queue)
         message["MessageBody"].encode("ascii")
         deduplication = (queue, str(message.get("MessageDeduplicationId")))
         if message.get("MessageDeduplicationId") and deduplication in self._seen:
@@ -59,6 +61,10 @@ class FakeSqs:
         """The bodies that wait in a queue, in order."""
         return [json.loads(record["body"]) for record in self.queues.get(queue, [])]
 
+    def requests(self) -> list[Any]:
+        """The requests that wait for the LLM, without cancellations."""
+        return [body for body in self.bodies("llm-requests") if "cancel" not in body]
+
     def put(self, queue: str, body: Any) -> None:
         """Queue a body as somebody else would."""
         self.send_message(QueueUrl=queue, MessageBody=json.dumps(body), MessageGroupId="test")
@@ -74,6 +80,9 @@ class FakeSqs:
         failed: set[str] = set()
         for _ in range(times):
             if records:
+                for record in records:
+                    count = int(record["attributes"]["ApproximateReceiveCount"])
+                    record["attributes"]["ApproximateReceiveCount"] = str(count + 1)
                 failures = handler({"Records": records}, None)["batchItemFailures"]
                 failed = {failure["itemIdentifier"] for failure in failures}
         left = [record for record in records if record["messageId"] in failed]
@@ -86,7 +95,10 @@ class FakeSqs:
             "messageId": f"m{number}",
             "receiptHandle": f"r{number}",
             "body": message["MessageBody"],
-            "attributes": {"MessageGroupId": message.get("MessageGroupId", "")},
+            "attributes": {
+                "MessageGroupId": message.get("MessageGroupId", ""),
+                "ApproximateReceiveCount": "0",
+            },
             "eventSource": "aws:sqs",
             "eventSourceARN": f"arn:aws:sqs:us-east-1:000000000000:{queue}",
             "awsRegion": "us-east-1",

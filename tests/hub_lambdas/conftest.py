@@ -1,28 +1,37 @@
 """Handlers over queues in memory, with a channel kind whose platform is a list."""
 
+import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
+from django.utils import timezone
 
 from console.channels.models import Channel
 from console.organizations.models import Organization
+from console.prompts.models import PromptVersion
 from hub_lambdas import channels, queues
 from hub_lambdas.channels.base import (
     Account,
     ContactView,
+    Echo,
     Field,
     Health,
     Inbound,
     InboundMessage,
     OtherEvent,
+    Receipt,
     Sender,
     SignatureError,
 )
 from hub_lambdas.http import Request, Response
 from tests.fakes.sqs import FakeSqs
+
+
+INSTRUCTIONS = "You are the loft. A whitening costs 240 €, a check-up 45 €. We are open and close at 6 p.m."
+"""What the answers in these tests draw on."""
 
 
 class Pigeon:
@@ -35,9 +44,11 @@ class Pigeon:
     pages: ClassVar[Mapping[str, str]] = {}
     text_limit: ClassVar[int] = 100
     shows_typing: ClassVar[bool] = True
+    reconciles: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str]] = []
+        self.references: list[int] = []
         self.typing: list[str] = []
         self.stored: list[Inbound] = []
         self.faults: list[Exception] = []
@@ -54,8 +65,14 @@ class Pigeon:
                 raise RuntimeError("the parser met a shape that it does not know")
             if item["kind"] == "feather":
                 found.append(OtherEvent(item["id"], "feather", "{}"))
+            elif item["kind"] == "echo":
+                ours, text = item.get("ours", False), item["text"]
+                found.append(Echo(Sender(item["from"]), item["id"], text, ours, "{}", item.get("ref", "")))
+            elif item["kind"] == "receipt":
+                failure, reference = item.get("failure", ""), item.get("ref", "")
+                found.append(Receipt(item["id"], item.get("message", ""), "{}", reference, failure))
             else:
-                at = datetime.now(UTC)
+                at = timezone.now() - timedelta(seconds=item.get("age", 0))
                 sender = Sender(item["from"])
                 found.append(InboundMessage(sender, item["id"], item["kind"], item.get("text", ""), at, "{}"))
         return found
@@ -74,8 +91,13 @@ class Pigeon:
             self.before_send()
         if self.faults:
             raise self.faults.pop(0)
-        self.sent.append((contact, text))
+        self.take(contact, text, reference)
         return f"pigeon-{len(self.sent)}"
+
+    def take(self, contact: str, text: str, reference: str) -> None:
+        """Bring it to the contact."""
+        self.sent.append((contact, text))
+        self.references.append(int(reference))
 
     def show_typing(self, account: Account, contact: str) -> None:
         self.typing.append(contact)
@@ -113,6 +135,7 @@ def pigeon(monkeypatch: pytest.MonkeyPatch) -> Pigeon:
 def channel(transactional_db: None, pigeon: Pigeon) -> Channel:
     """A pigeon channel of an organization that answers without a burst window."""
     organization = Organization.objects.create(slug="loft", name="The Loft", burst_window_seconds=0)
+    PromptVersion(organization=organization, instructions=INSTRUCTIONS).publish()
     return Channel.objects.create(
         organization=organization, kind="pigeon", name="Loft", credentials={"ring": "r1"}
     )
@@ -124,11 +147,14 @@ def write(sqs: FakeSqs, channel: Channel) -> Callable[..., dict[str, Any]]:
     from hub_lambdas import webhook
 
     def post(
-        text: str = "hello", *, message_id: str | None = None, kind: str = "text", contact: str = "ann"
+        text: str = "hello",
+        *,
+        message_id: str | None = None,
+        kind: str = "text",
+        contact: str = "ann",
+        **more: Any,
     ) -> dict[str, Any]:
-        import json
-
-        item = {"from": contact, "id": message_id or uuid.uuid4().hex, "kind": kind, "text": text}
+        item = {"from": contact, "id": message_id or uuid.uuid4().hex, "kind": kind, "text": text, **more}
         return webhook.handler(http_event(f"/pigeon/{channel.pk}", json.dumps([item]), ring="r1"), None)
 
     return post

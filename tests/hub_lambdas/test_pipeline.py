@@ -56,7 +56,7 @@ def reply_to(request: dict[str, Any], text: str = "240 €.", **fields: Any) -> 
 
 def answer(sqs: FakeSqs, text: str = "240 €.", **fields: Any) -> None:
     """Play the LLM for every waiting request, and store its replies."""
-    for request in sqs.bodies("llm-requests"):
+    for request in sqs.requests():
         sqs.put("llm-replies", reply_to(request, text, **fields))
     sqs.queues["llm-requests"] = []
     assert sqs.run("llm-replies", replies.handler) == 0
@@ -104,11 +104,11 @@ def test_messages_in_a_burst_get_one_answer(
     for text in ("hi", "one question", "how much is a whitening?"):
         write(text)
     sqs.run("dm-inbound.fifo", inbound.handler)
-    assert sqs.bodies("llm-requests") == []
+    assert sqs.requests() == []
     Organization.objects.update(burst_window_seconds=0)
     sqs.release("wakeups")
     sqs.run("wakeups", wakeups.handler)
-    [request] = sqs.bodies("llm-requests")
+    [request] = sqs.requests()
     assert request["messages"][-1]["content"].endswith("Question: hi\none question\nhow much is a whitening?")
     run(sqs)
     assert len(pigeon.sent) == 1
@@ -120,7 +120,7 @@ def test_a_newer_message_makes_a_reply_stale(sqs: FakeSqs, write: Write, pigeon:
     sqs.run("dm-inbound.fifo", inbound.handler)
     write("and a check-up?")
     sqs.run("dm-inbound.fifo", inbound.handler)
-    first, second = sqs.bodies("llm-requests")
+    first, second = sqs.requests()
     sqs.queues["llm-requests"] = []
     sqs.put("llm-replies", reply_to(first, "240 €."))
     sqs.put("llm-replies", reply_to(second, "240 € and 45 €."))
@@ -223,7 +223,7 @@ def test_a_short_question_is_read_with_the_one_before(sqs: FakeSqs, write: Write
     run(sqs)
     write("and how long??")
     sqs.run("dm-inbound.fifo", inbound.handler)
-    [request] = sqs.bodies("llm-requests")
+    [request] = sqs.requests()
     assert request["messages"][-1]["content"] == "Facts: 620 €.\n\nQuestion: and how long??"
 
 
@@ -283,7 +283,7 @@ class TestSending:
             "paused",
             "The token is not valid: paste a new one.",
         )
-        assert outcomes() == [("handed_over", "delivery_failed")]
+        assert outcomes() == [("asked", "")], "it is held"
 
     def test_a_contact_with_a_new_id_gets_it_there(self, sqs: FakeSqs, pigeon: Pigeon) -> None:
         pigeon.faults = [ContactMoved("moved", "ann2")]
@@ -301,6 +301,8 @@ class TestSending:
         pigeon.faults = [MemoryError()]
         assert sqs.run("dm-outbound.fifo", outbound.handler) == 1
         assert Message.objects.get(direction="out").state == "sending"
+        assert sqs.run("dm-outbound.fifo", outbound.handler) == 1, "its sender may still be at it"
+        Message.objects.filter(direction="out").update(sending_at=timezone.now() - timedelta(seconds=41))
         assert sqs.run("dm-outbound.fifo", outbound.handler) == 0
         assert pigeon.sent == []
         assert outcomes() == [("handed_over", "delivery_unknown")]
@@ -332,16 +334,16 @@ class TestSweep:
         Organization.objects.update(burst_window_seconds=0)
         self.age()
         assert sweep.handler({}, None)["turns"] == 1
-        assert len(sqs.bodies("llm-requests")) == 1
+        assert len(sqs.requests()) == 1
 
     def test_a_lost_request(self, sqs: FakeSqs, write: Write, pigeon: Pigeon) -> None:
         write("hello")
         sqs.run("dm-inbound.fifo", inbound.handler)
-        [lost] = sqs.bodies("llm-requests")
+        [lost] = sqs.requests()
         sqs.queues.clear()
         self.age()
         sweep.handler({}, None)
-        assert sqs.bodies("llm-requests") == [lost]
+        assert [request["id"] for request in sqs.requests()] == [lost["id"]]
         run(sqs)
         assert outcomes() == [("answered", "")]
 
@@ -374,7 +376,7 @@ class TestSweep:
         write("hello")
         run(sqs)
         self.age()
-        assert sweep.handler({}, None) == {"requests": 0, "sends": 0, "turns": 0}
+        assert set(sweep.handler({}, None).values()) == {0}
 
 
 class TestDeadLetters:
@@ -413,7 +415,7 @@ class TestDeadLetters:
     ) -> None:
         write("hello")
         sqs.run("dm-inbound.fifo", inbound.handler)
-        [stale] = sqs.bodies("llm-requests")
+        [stale] = sqs.requests()
         write("hello again")
         sqs.run("dm-inbound.fifo", inbound.handler)
         answer(sqs, "Welcome.")
@@ -485,7 +487,6 @@ def test_the_llm_is_given_prompt_examples_history_and_question(
     sqs: FakeSqs, write: Write, channel: Channel
 ) -> None:
     organization = channel.organization
-    PromptVersion(organization=organization, instructions="You are the loft.").publish()
     PromptVersion(organization=organization, instructions="You are a better loft.").publish()
     PromptVersion.objects.create(organization=organization, instructions="a draft")
     CannedPrompt.objects.create(organization=organization, position=2, question="Price?", answer="240 €.")
@@ -502,7 +503,7 @@ def test_the_llm_is_given_prompt_examples_history_and_question(
     run(sqs)
     write("the price please")
     sqs.run("dm-inbound.fifo", inbound.handler)
-    [request] = sqs.bodies("llm-requests")
+    [request] = sqs.requests()
     assert [(said["role"], said["content"]) for said in request["messages"]] == [
         ("system", f"You are a better loft. {RULE}"),
         ("user", "Facts: 9 to 6.\n\nQuestion: When can I come?"),
@@ -521,7 +522,7 @@ def test_the_llm_is_given_prompt_examples_history_and_question(
     newest = LlmRequest.objects.order_by("asked_at").last()
     assert newest
     assert newest.prompt_version
-    assert newest.prompt_version.number == 2
+    assert newest.prompt_version.instructions == "You are a better loft."
 
 
 def test_a_queue_out_of_order_loses_nothing(sqs: FakeSqs, write: Write, pigeon: Pigeon) -> None:

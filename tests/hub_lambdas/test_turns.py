@@ -17,22 +17,28 @@ from hub_lambdas.turns import (
     Asked,
     Cancel,
     Deliver,
+    HoldTheLine,
+    Late,
     Owner,
     Part,
     Policy,
     Reason,
     RequestState,
+    SendAgain,
     SendState,
     Settle,
     State,
     Turn,
     Wait,
+    Withdraw,
     Written,
     decide,
+    is_holding_line_due,
 )
 
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
-POLICY = Policy(burst_window=timedelta(seconds=1), handover_after=timedelta(seconds=60))
+PLAIN = Policy(burst_window=timedelta(seconds=1), handover_after=timedelta(seconds=60))
+POLICY = replace(PLAIN, has_holding_line=False)
 FIRST, SECOND = uuid.UUID(int=1), uuid.UUID(int=2)
 
 
@@ -53,8 +59,9 @@ def asked(
     at: float = 1,
     text: str = "",
     error: str = "",
+    objection: str = "",
 ) -> Asked:
-    return Asked(FIRST, last, state, after(at), text, error)
+    return Asked(FIRST, last, state, after(at), text, error, objection)
 
 
 def a_turn(
@@ -72,6 +79,7 @@ def a_turn(
 COMPLETED = asked(RequestState.COMPLETED, text="A whitening costs 240 €.")
 FAILED = asked(RequestState.FAILED, error="engine_error")
 LIMIT = Wait(after(60))
+LINE = Wait(after(4))
 
 
 @pytest.mark.parametrize(
@@ -135,8 +143,14 @@ LIMIT = Wait(after(60))
         pytest.param(
             a_turn(requests=[asked(RequestState.COMPLETED, text=" \n")]),
             2,
+            [Ask(), LIMIT],
+            id="the LLM said nothing: it is asked once more",
+        ),
+        pytest.param(
+            a_turn(requests=[asked(RequestState.COMPLETED, text=" \n")] * MAX_REQUESTS_PER_MESSAGE),
+            2,
             [Settle(State.HANDED_OVER, Reason.NO_ANSWER, True)],
-            id="the LLM said nothing",
+            id="the LLM said nothing again",
         ),
         pytest.param(
             a_turn(written(kind="image")),
@@ -254,6 +268,188 @@ def test_decide(turn: Turn, seconds: float, due: list[Action]) -> None:
     assert decide(turn, after(seconds)) == due
 
 
+@pytest.mark.parametrize(
+    ("turn", "seconds", "due"),
+    [
+        pytest.param(a_turn(policy=PLAIN), 0, [Wait(after(1)), LINE], id="it will be looked at in time"),
+        pytest.param(a_turn(policy=PLAIN, requests=[asked()]), 2, [LINE, LIMIT], id="not before 4 s"),
+        pytest.param(
+            a_turn(policy=PLAIN, requests=[asked()]), 4, [HoldTheLine(), LIMIT], id="no answer by 4 s"
+        ),
+        pytest.param(
+            replace(a_turn(policy=PLAIN, requests=[asked()]), holding_line_sent=True),
+            9,
+            [LIMIT],
+            id="once is enough",
+        ),
+        pytest.param(
+            replace(a_turn(policy=PLAIN, requests=[FAILED]), is_held_off=True),
+            4,
+            [HoldTheLine(), LIMIT],
+            id="also while its organization has enough requests at the LLM",
+        ),
+        pytest.param(
+            a_turn(written(1), written(2, at=3.8), policy=PLAIN),
+            4,
+            [Wait(after(4.8)), Wait(after(7.8))],
+            id="it runs from the last message",
+        ),
+        pytest.param(
+            a_turn(policy=PLAIN, requests=[COMPLETED]), 5, [Answer(FIRST)], id="an answer is better"
+        ),
+        pytest.param(
+            a_turn(policy=replace(PLAIN, burst_window=timedelta(seconds=9))),
+            5,
+            [Wait(after(9))],
+            id="not while the contact is still writing",
+        ),
+        pytest.param(
+            a_turn(policy=PLAIN, requests=[asked()]),
+            60,
+            [Settle(State.HANDED_OVER, Reason.NO_ANSWER_IN_TIME, True)],
+            id="the limit comes all the same",
+        ),
+    ],
+)
+def test_the_holding_line(turn: Turn, seconds: float, due: list[Action]) -> None:
+    assert decide(turn, after(seconds)) == due
+
+
+@pytest.mark.parametrize(
+    ("turn", "is_due"),
+    [
+        pytest.param(a_turn(requests=[asked()]), True, id="nothing came meanwhile"),
+        pytest.param(a_turn(parts=[Part(9, FIRST, SendState.PENDING)]), False, id="the answer is here"),
+        pytest.param(a_turn(sealed=True), False, id="the answer is leaving"),
+        pytest.param(a_turn(state=State.HANDED_OVER), False, id="staff have it"),
+        pytest.param(a_turn(owner=Owner.STAFF), False, id="staff took over"),
+    ],
+)
+def test_the_holding_line_is_not_sent_in_vain(turn: Turn, is_due: bool) -> None:
+    assert is_holding_line_due(turn) is is_due
+
+
+OBJECTED = asked(RequestState.COMPLETED, text="It costs 9 €.", objection="It names the price 9 €.")
+UNKNOWN = Part(9, FIRST, SendState.UNKNOWN, attempts=1, attempted_at=after(2))
+LATE = Written(1, "text", "hello", after(0), written_at=after(-3600))
+HELD = replace(POLICY, is_held=True)
+
+
+@pytest.mark.parametrize(
+    ("turn", "seconds", "due"),
+    [
+        pytest.param(a_turn(requests=[OBJECTED]), 3, [Ask(), LIMIT], id="an invented answer: one more try"),
+        pytest.param(
+            a_turn(requests=[OBJECTED, OBJECTED]),
+            3,
+            [Settle(State.HANDED_OVER, Reason.NOT_GROUNDED, True)],
+            id="invented again: staff answer",
+        ),
+        pytest.param(
+            a_turn(requests=[OBJECTED, COMPLETED]), 3, [Answer(FIRST)], id="the second try may be sent"
+        ),
+        pytest.param(
+            a_turn(written(1), written(2, at=1.5), requests=[asked()]),
+            1.6,
+            [Withdraw(FIRST), Wait(after(2.5))],
+            id="a newer message withdraws the question",
+        ),
+        pytest.param(
+            replace(a_turn(), is_held_off=True), 2, [LIMIT], id="held off: another turn's reply lets it in"
+        ),
+        pytest.param(
+            replace(a_turn(), over_limit=Reason.CONTACT_RATE),
+            0,
+            [Settle(State.DECLINED, Reason.CONTACT_RATE, True)],
+            id="over a limit",
+        ),
+        pytest.param(
+            a_turn(LATE, requests=[COMPLETED]), 2, [Answer(FIRST, apologize=True)], id="late: with an apology"
+        ),
+        pytest.param(
+            a_turn(LATE, requests=[COMPLETED], policy=replace(POLICY, late=Late.ANSWER)),
+            2,
+            [Answer(FIRST)],
+            id="late: answered",
+        ),
+        pytest.param(
+            a_turn(LATE, policy=replace(POLICY, late=Late.HAND_OVER)),
+            0,
+            [Settle(State.HANDED_OVER, Reason.LATE, True)],
+            id="late: handed over",
+        ),
+        pytest.param(
+            a_turn(replace(LATE, written_at=after(3600)), requests=[COMPLETED]),
+            2,
+            [Answer(FIRST)],
+            id="a platform's clock that is ahead makes nothing late",
+        ),
+        pytest.param(a_turn(policy=HELD), 70, [], id="a broken channel: it waits for the repair"),
+        pytest.param(
+            a_turn(parts=[Part(9, FIRST, SendState.PENDING)], policy=HELD),
+            5,
+            [Cancel()],
+            id="its answer is decided upon anew after the repair",
+        ),
+        pytest.param(
+            a_turn(parts=[Part(9, FIRST, SendState.PENDING)], sealed=True, policy=HELD),
+            70,
+            [],
+            id="the rest of an answer waits too",
+        ),
+        pytest.param(
+            a_turn(policy=HELD),
+            86_400,
+            [Settle(State.HANDED_OVER, Reason.CHANNEL_HELD, True)],
+            id="but not for ever",
+        ),
+        pytest.param(
+            a_turn(
+                requests=[COMPLETED],
+                policy=replace(POLICY, resumed_at=after(500), late_after=timedelta(hours=1)),
+            ),
+            505,
+            [Answer(FIRST)],
+            id="after the repair its time begins anew",
+        ),
+        pytest.param(
+            a_turn(parts=[UNKNOWN], sealed=True, policy=replace(POLICY, reconciles=True)),
+            3,
+            [Wait(after(32))],
+            id="unknown: the platform may still say",
+        ),
+        pytest.param(
+            a_turn(parts=[UNKNOWN], sealed=True, policy=replace(POLICY, reconciles=True)),
+            32,
+            [Cancel(), Settle(State.HANDED_OVER, Reason.DELIVERY_UNKNOWN, False)],
+            id="unknown: it did not say",
+        ),
+        pytest.param(
+            a_turn(parts=[UNKNOWN], sealed=True, policy=replace(POLICY, sends_again=True)),
+            3,
+            [SendAgain(9)],
+            id="unknown: rather twice",
+        ),
+        pytest.param(
+            a_turn(
+                parts=[replace(UNKNOWN, attempts=2)], sealed=True, policy=replace(POLICY, sends_again=True)
+            ),
+            3,
+            [Cancel(), Settle(State.HANDED_OVER, Reason.DELIVERY_UNKNOWN, False)],
+            id="unknown twice: not a third time",
+        ),
+        pytest.param(
+            a_turn(parts=[UNKNOWN], sealed=True, owner=Owner.STAFF, policy=replace(POLICY, sends_again=True)),
+            3,
+            [Cancel(), Settle(State.HANDED_OVER, Reason.DELIVERY_UNKNOWN, False)],
+            id="unknown, and staff took over: they see to it",
+        ),
+    ],
+)
+def test_policies(turn: Turn, seconds: float, due: list[Action]) -> None:
+    assert decide(turn, after(seconds)) == due
+
+
 messages = st.lists(
     st.builds(
         Written,
@@ -275,6 +471,7 @@ requests = st.lists(
         asked_at=st.floats(0, 60).map(after),
         text=st.sampled_from(["", "Yes."]),
         error_code=st.sampled_from(["", "engine_error", "context_length_exceeded"]),
+        objection=st.sampled_from(["", "", "It names a price."]),
     ),
     max_size=3,
 )
@@ -284,23 +481,40 @@ parts = st.lists(
         id=st.integers(10, 19),
         request_id=st.sampled_from([FIRST, SECOND]),
         state=st.sampled_from(SendState),
+        attempts=st.integers(1, 3),
+        attempted_at=st.floats(0, 60).map(after),
     ),
     max_size=3,
+)
+policies = st.builds(
+    Policy,
+    burst_window=st.sampled_from([timedelta(0), timedelta(seconds=1), timedelta(seconds=30)]),
+    handover_after=st.just(POLICY.handover_after),
+    has_holding_line=st.booleans(),
+    late=st.sampled_from(Late),
+    sends_again=st.booleans(),
+    declines=st.sampled_from([None, None, Reason.CHANNEL_RETIRED]),
+    cannot_send=st.booleans(),
+    is_held=st.booleans(),
+    reconciles=st.booleans(),
 )
 turns = st.builds(
     Turn,
     state=st.sampled_from(State),
     owner=st.sampled_from(Owner),
-    policy=st.sampled_from([POLICY, replace(POLICY, declines=Reason.CHANNEL_RETIRED)]),
+    policy=policies,
     messages=messages,
     requests=requests,
     parts=st.just([]),
     is_sealed=st.just(False),
+    holding_line_sent=st.booleans(),
+    is_held_off=st.booleans(),
+    over_limit=st.sampled_from([None, None, Reason.CONTACT_QUOTA]),
 ) | st.builds(
     Turn,
     state=st.sampled_from([State.OPEN, State.ASKED]),
     owner=st.sampled_from(Owner),
-    policy=st.just(POLICY),
+    policy=policies,
     messages=messages,
     requests=requests,
     parts=parts.filter(bool),
@@ -313,13 +527,13 @@ def test_an_unsettled_turn_is_never_forgotten(turn: Turn, seconds: float) -> Non
     """Something is due, or a sender is at work: no state of a turn leaves a contact waiting for nothing."""
     due = decide(turn, after(seconds))
     being_sent = turn.is_sealed and any(part.state is SendState.SENDING for part in turn.parts)
-    assert bool(due) or turn.is_settled or being_sent
+    assert bool(due) or turn.is_settled or being_sent or turn.policy.is_held
 
 
 @given(turn=turns, seconds=st.floats(0, 200))
 def test_at_most_one_outcome_and_one_thing_to_send(turn: Turn, seconds: float) -> None:
     due = decide(turn, after(seconds))
-    decisive = [action for action in due if isinstance(action, Settle | Ask | Answer | Deliver)]
+    decisive = [action for action in due if isinstance(action, Settle | Ask | Answer | Deliver | SendAgain)]
     assert len(decisive) <= 1
 
 
@@ -327,7 +541,7 @@ def test_at_most_one_outcome_and_one_thing_to_send(turn: Turn, seconds: float) -
 def test_past_the_limit_nothing_new_is_begun(turn: Turn, seconds: float) -> None:
     now = turn.changed_at + POLICY.handover_after + timedelta(seconds=seconds)
     due = decide(turn, now)
-    assert not any(isinstance(action, Ask | Answer | Wait) for action in due)
+    assert not any(isinstance(action, Ask | Answer | HoldTheLine | SendAgain) for action in due)
 
 
 @given(turn=turns, seconds=st.floats(0, 200))
@@ -339,5 +553,5 @@ def test_it_waits_only_for_the_future(turn: Turn, seconds: float) -> None:
 @given(turn=turns, seconds=st.floats(0, 200))
 def test_a_conversation_of_staff_is_left_to_staff(turn: Turn, seconds: float) -> None:
     due = decide(replace(turn, owner=Owner.STAFF), after(seconds))
-    assert not any(isinstance(action, Ask | Answer) for action in due)
+    assert not any(isinstance(action, Ask | Answer | HoldTheLine | SendAgain) for action in due)
     assert not any(action.tell_contact for action in due if isinstance(action, Settle))

@@ -1,0 +1,63 @@
+"""What a platform reports of messages to a contact: its word settles an attempt that it did not answer."""
+
+from datetime import datetime
+
+from console.channels.models import Channel
+from console.conversations.models import Conversation, Message
+from hub_lambdas import actions, staff
+from hub_lambdas.channels.base import Echo, Receipt
+
+AWAITED = (Message.State.SENDING, Message.State.UNKNOWN)
+
+
+def note_echo(conversation: Conversation, received_at: datetime, echo: Echo) -> None:
+    """Our own message has arrived, or a person has answered in the platform's inbox and thereby taken the
+    conversation over. The caller holds the conversation's lock."""
+    if echo.is_ours:
+        message = _awaited(conversation, echo.reference, echo.text)
+        if message is not None:
+            _settle(message, received_at, echo.platform_id, "")
+        return
+    if Message.objects.filter(channel=conversation.contact.channel, platform_id=echo.platform_id).exists():
+        return
+    Message.objects.create(
+        conversation=conversation,
+        channel=conversation.contact.channel,
+        direction=Message.Direction.OUT,
+        purpose=Message.Purpose.STAFF,
+        text=echo.text,
+        platform_id=echo.platform_id,
+        state=Message.State.SENT,
+        sent_at=received_at,
+    )
+    staff.take_over(conversation.pk, None)
+
+
+def note_receipt(channel: Channel, received_at: datetime, receipt: Receipt) -> None:
+    """A message of ours has arrived, or never will."""
+    sent = Message.objects.filter(channel=channel, direction=Message.Direction.OUT)
+    found = sent.filter(pk=receipt.reference) if receipt.reference.isdecimal() else sent.none()
+    message = found.first() or sent.filter(platform_id=receipt.message_platform_id).first()
+    if message is None:
+        return
+    actions.lock_conversation(message.conversation_id)
+    message.refresh_from_db()
+    if message.state in AWAITED:
+        _settle(message, received_at, receipt.message_platform_id, receipt.failure)
+
+
+def _awaited(conversation: Conversation, reference: str, text: str) -> Message | None:
+    """The attempt that an echo of ours confirms: by its reference, else the oldest of the same text."""
+    awaited = conversation.messages.filter(direction=Message.Direction.OUT, state__in=AWAITED)
+    if reference:
+        return awaited.filter(pk=reference).first() if reference.isdecimal() else None
+    return awaited.filter(text=text).order_by("id").first()
+
+
+def _settle(message: Message, at: datetime, platform_id: str, failure: str) -> None:
+    message.state = Message.State.FAILED if failure else Message.State.SENT
+    message.platform_id, message.error = platform_id, failure[:300]
+    message.sent_at = None if failure else at
+    message.save(update_fields=["state", "platform_id", "error", "sent_at"])
+    if message.purpose == Message.Purpose.ANSWER and message.turn_id is not None:
+        actions.do_what_is_due(actions.load_turn(message.turn_id))

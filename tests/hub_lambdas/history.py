@@ -1,0 +1,398 @@
+"""An organization's life in small: contacts, queues, an LLM, a platform, staff, each as unreliable as told.
+
+Queues keep no order, deliver twice, late or never; senders die; the clock is the history's own. A history is
+a list of steps. Whatever they did, `settle` lets everything come to rest, and then `violations` says which
+promise was broken.
+"""
+
+import json
+import random
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import EndpointConnectionError
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from console.channels.models import Channel
+from console.conversations.models import Conversation, Message, Turn
+from console.organizations.models import Organization, User
+from hub_lambdas import (
+    dead_letters,
+    inbound,
+    outbound,
+    replies,
+    staff,
+    sweep,
+    wakeups,
+    webhook,
+)
+from hub_lambdas.channels.base import (
+    CredentialRejected,
+    SendRefused,
+    SendRejected,
+    SendUnknown,
+)
+from tests.fakes.sqs import FakeSqs
+from tests.hub_lambdas.conftest import Pigeon, http_event
+
+HANDLERS: dict[str, Callable[[Any, object], dict[str, Any]]] = {
+    "dm-inbound.fifo": inbound.handler,
+    "wakeups": wakeups.handler,
+    "llm-replies": replies.handler,
+    "dm-outbound.fifo": outbound.handler,
+}
+MAX_RECEIVES = 5
+VISIBILITY_SECONDS = 60
+MAX_ROUNDS = 15
+MAX_DELIVERIES = 300
+REPLIES = (Message.Purpose.ANSWER, Message.Purpose.FALLBACK)
+
+
+@dataclass
+class Clock:
+    """Stands still until it is moved."""
+
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def move(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+class Queues(FakeSqs):
+    """`FakeSqs` with a clock: delays and visibility pass, and what fails five times is a dead letter."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.clock = clock
+        self.loses_next = False
+        self.refuses_next = False
+        self.due: dict[str, datetime] = {}
+
+    def send_message(self, **message: Any) -> dict[str, Any]:
+        if self.refuses_next:
+            self.refuses_next = False
+            raise EndpointConnectionError(endpoint_url="the queue")
+        if self.loses_next and message["QueueUrl"] != "dm-inbound.fifo":
+            self.loses_next = False
+            return {"MessageId": "lost"}
+        delay = timedelta(seconds=message.pop("DelaySeconds", 0))
+        answer = super().send_message(**message)
+        self.due[answer["MessageId"]] = self.clock.now + delay
+        return answer
+
+    def put_safely(self, queue: str, body: Any) -> None:
+        """Queue a body as somebody else would, whatever this history has in store for the hub's own sends."""
+        kept = self.loses_next, self.refuses_next
+        self.loses_next = self.refuses_next = False
+        self.put(queue, body)
+        self.loses_next, self.refuses_next = kept
+
+    def change_message_visibility(self, QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int) -> None:  # noqa: N803
+        self.due["m" + ReceiptHandle[1:]] = self.clock.now + timedelta(seconds=VisibilityTimeout)
+
+    def visible(self) -> list[tuple[str, dict[str, Any]]]:
+        """What a handler could be given now, in no order that it may rely on."""
+        return [
+            (queue, record)
+            for queue, records in self.queues.items()
+            for record in records
+            if self.due[record["messageId"]] <= self.clock.now and queue in HANDLERS
+        ]
+
+    def deliver(self, queue: str, record: dict[str, Any], *, keep: bool = False) -> None:
+        """Give one record to its handler. `keep`: the queue forgets that it did, and delivers it again."""
+        attributes = record["attributes"]
+        attributes["ApproximateReceiveCount"] = str(int(attributes["ApproximateReceiveCount"]) + 1)
+        self.due[record["messageId"]] = self.clock.now + timedelta(seconds=VISIBILITY_SECONDS)
+        failed = HANDLERS[queue]({"Records": [record]}, None)["batchItemFailures"]
+        if keep:
+            self.due[record["messageId"]] = self.clock.now
+        elif not failed:
+            self.queues[queue].remove(record)
+        elif int(attributes["ApproximateReceiveCount"]) >= MAX_RECEIVES:
+            self.queues[queue].remove(record)
+            self._bury(queue, record)
+
+    def _bury(self, queue: str, record: dict[str, Any]) -> None:
+        name, dot, suffix = queue.partition(".")
+        arn = f"arn:aws:sqs:us-east-1:000000000000:{name}-dead{dot}{suffix}"
+        assert dead_letters.handler({"Records": [{**record, "eventSourceARN": arn}]}, None) == {
+            "batchItemFailures": []
+        }
+
+
+class Llm:
+    """Answers, refuses, fails, invents or keeps silent as told; it may say everything twice."""
+
+    TEXTS: tuple[str, ...] = ("Certainly.", "STAFF", "", "It costs 977 €.", "Certainly.")
+
+    def __init__(self, queues: Queues) -> None:
+        self._queues = queues
+
+    def answer(self, choice: int, *, keep: bool = False) -> None:
+        """Take a request and put the reply to it on its queue."""
+        waiting = self._queues.queues.get("llm-requests", [])
+        if not waiting:
+            return
+        record = waiting[choice % len(waiting)]
+        if not keep:
+            waiting.remove(record)
+        body = json.loads(record["body"])
+        if "cancel" in body:
+            return
+        fails = choice % 7 == 6
+        self._queues.put_safely(
+            "llm-replies",
+            {
+                "id": body["id"],
+                "status": "failed" if fails else "completed",
+                "text": "" if fails else self.TEXTS[choice % len(self.TEXTS)],
+                "finish_reason": None if fails else "stop",
+                "error": {"code": "engine_error"} if fails else None,
+            },
+        )
+
+
+class Platform(Pigeon):
+    """Takes messages, or does what `faults` says; a time-out may come after it has taken the message."""
+
+    def send(self, account: Any, contact: str, text: str, reference: str) -> str:
+        fault = self.faults.pop(0) if self.faults else None
+        if fault is None or getattr(fault, "taken", False):
+            self.take(contact, text, reference)
+        if fault is not None:
+            raise fault
+        return f"pigeon-{reference}"
+
+
+def faults() -> Iterator[Exception]:
+    """Everything that may go wrong between the hub and a platform."""
+    yield SendRefused("slow down", 2)
+    yield SendRejected("the contact has blocked the bot", contact_gone=True)
+    yield SendUnknown("no answer")
+    taken = SendUnknown("no answer")
+    taken.taken = True  # type: ignore[attr-defined]
+    yield taken
+    yield MemoryError("the sender died before it called the platform")
+    died = MemoryError("the sender died before it heard the platform")
+    died.taken = True  # type: ignore[attr-defined]
+    yield died
+    yield CredentialRejected("The token is not valid.")
+
+
+class History:
+    """An organization with one channel; every history has its own, so that they share no row."""
+
+    CONTACTS = ("ann", "bob")
+
+    def __init__(self, platform: Platform, queues: Queues, seed: int, **settings: Any) -> None:
+        self.queues, self.platform, self.clock = queues, platform, queues.clock
+        self.chance = random.Random(seed)  # noqa: S311 - no secret
+        self.llm = Llm(queues)
+        slug = uuid.uuid4().hex[:20]
+        self.organization = Organization.objects.create(slug=slug, name=slug, **settings)
+        self.channel = Channel.objects.create(
+            organization=self.organization, kind="pigeon", name=slug, credentials={"ring": "r1"}
+        )
+        self.written: list[tuple[str, str]] = []
+        self.outcomes: dict[int, tuple[str, str]] = {}
+        self.problems: list[str] = []
+
+    # --- steps ---
+
+    def write(self, choice: int) -> None:
+        contact = self.CONTACTS[choice % 2]
+        message_id = f"{self.organization.slug}-{len(self.written)}"
+        kind = "image" if choice % 11 == 10 else "text"
+        text, age = f"message {len(self.written)}", 3600 if choice % 13 == 12 else 0
+        item = {"from": contact, "id": message_id, "kind": kind, "text": text, "age": age}
+        self.written.append((contact, message_id))
+        self._post(item)
+
+    def write_again(self, choice: int) -> None:
+        """The platform delivers a webhook once more."""
+        if self.written:
+            contact, message_id = self.written[choice % len(self.written)]
+            self._post({"from": contact, "id": message_id, "kind": "text", "text": "again"})
+
+    def _post(self, item: dict[str, Any]) -> None:
+        event = http_event(f"/pigeon/{self.channel.pk}", json.dumps([item]), ring="r1")
+        while webhook.handler(event, None)["statusCode"] != 200:
+            pass  # as a platform does: it comes again until it is taken
+
+    def deliver(self, choice: int) -> None:
+        self._deliver(choice, keep=False)
+
+    def deliver_twice(self, choice: int) -> None:
+        self._deliver(choice, keep=True)
+
+    def _deliver(self, choice: int, *, keep: bool) -> None:
+        if visible := self.queues.visible():
+            self.queues.deliver(*visible[choice % len(visible)], keep=keep)
+
+    def answer(self, choice: int) -> None:
+        self.llm.answer(choice)
+
+    def answer_twice(self, choice: int) -> None:
+        self.llm.answer(choice, keep=True)
+
+    def lose(self, choice: int) -> None:
+        self.queues.loses_next = True
+
+    def refuse(self, choice: int) -> None:
+        self.queues.refuses_next = True
+
+    def trouble(self, choice: int) -> None:
+        found = list(faults())
+        self.platform.faults.append(found[choice % len(found)])
+
+    def wait(self, choice: int) -> None:
+        self.clock.move((0.5, 1, 3, 4, 20, 65)[choice % 6])
+
+    def sweep(self, choice: int) -> None:
+        sweep.handler({}, None)
+
+    def take_over(self, choice: int) -> None:
+        for pk in self._conversations():
+            staff.take_over(pk, None)
+
+    def return_to_bot(self, choice: int) -> None:
+        for pk in self._conversations():
+            staff.return_to_bot(pk)
+
+    def staff_reply(self, choice: int) -> None:
+        for pk in self._conversations():
+            staff.reply(pk, self._member(), f"A person wrote this at {self.clock.now}.")
+
+    def echo(self, choice: int) -> None:
+        """The platform reports a message that it took, or that somebody answered in its own inbox."""
+        taken = zip(self.platform.sent, self.platform.references, strict=True)
+        mine = [each for each in taken if Message.objects.filter(pk=each[1], channel=self.channel).exists()]
+        if choice % 3 == 0 and self.written:
+            self._post({"from": "ann", "id": uuid.uuid4().hex, "kind": "echo", "text": "From the inbox."})
+        elif mine:
+            (contact, text), reference = mine[choice % len(mine)]
+            seen = {"from": contact, "id": f"pigeon-{reference}", "kind": "echo", "text": text}
+            self._post({**seen, "ours": True, "ref": str(reference)})
+
+    def repair(self, choice: int) -> None:
+        held = Channel.objects.filter(pk=self.channel.pk, status="paused")
+        if held.update(status="active", status_reason="", resumed_at=timezone.now()):
+            staff.resume_channel(self.channel.pk)
+
+    def progress(self, choice: int) -> None:
+        """Some of what waits is delivered, and some requests are answered."""
+        for _ in range(choice % 8):
+            self._deliver(self.chance.randrange(1000), keep=False)
+        self.llm.answer(choice)
+
+    STEPS = (
+        *(write, write, write, progress, progress, progress, progress, deliver, deliver, deliver_twice),
+        *(answer, answer_twice, wait, wait, sweep, trouble, trouble, trouble, lose, refuse, write_again),
+        *(take_over, return_to_bot, staff_reply, echo, echo, repair),
+    )
+
+    def step(self, number: int, choice: int) -> None:
+        """Take one step, and see that no turn with an outcome has got another."""
+        self.STEPS[number % len(self.STEPS)](self, choice)
+        self._watch_outcomes()
+
+    # --- the end ---
+
+    def settle(self) -> None:
+        """Let everything come that can: broken channels are repaired, time passes, and no new trouble comes up
+        beside what still waits for its moment."""
+        for _ in range(MAX_ROUNDS):
+            self._drain()
+            self.repair(0)
+            if not self._is_anything_left():
+                break
+            self.clock.move(61)
+            sweep.handler({}, None)
+        self._watch_outcomes()
+
+    def _is_anything_left(self) -> bool:
+        unsettled = Turn.objects.filter(organization=self.organization, state__in=Turn.UNSETTLED)
+        return any(self.queues.queues.values()) or unsettled.exists() or self._unsent().exists()
+
+    def _unsent(self) -> QuerySet[Message]:
+        return Message.objects.filter(channel=self.channel, state__in=["pending", "sending"])
+
+    def _drain(self) -> None:
+        """Deliver what can be delivered, in any order, a fifth of it twice."""
+        for _ in range(MAX_DELIVERIES):
+            visible, choice = self.queues.visible(), self.chance.randrange(1000)
+            if visible:
+                self._deliver(choice, keep=choice % 5 == 0)
+            elif self.queues.queues.get("llm-requests"):
+                self.llm.answer(choice, keep=choice % 10 == 0)
+            else:
+                return
+        self.problems.append("the queues never come to rest")
+
+    def violations(self) -> list[str]:
+        """Which promises were broken."""
+        return [*self.problems, *self._lost(), *self._unsettled(), *self._replies()]
+
+    def _lost(self) -> Iterator[str]:
+        stored = Message.objects.filter(channel=self.channel, direction=Message.Direction.IN)
+        ids = Counter(stored.values_list("platform_id", flat=True))
+        for _, message_id in self.written:
+            if ids[message_id] != 1:
+                yield f"message {message_id} is stored {ids[message_id]} times"
+
+    def _unsettled(self) -> Iterator[str]:
+        for turn in Turn.objects.filter(organization=self.organization):
+            if turn.state in Turn.UNSETTLED:
+                yield f"turn {turn.pk} has no outcome"
+            if turn.state == Turn.State.ANSWERED:
+                yield from self._answer_problems(turn)
+        for message in self._unsent():
+            yield f"message {message.pk} ({message.purpose}) is {message.state} for ever"
+
+    def _answer_problems(self, turn: Turn) -> Iterator[str]:
+        parts = list(turn.messages.filter(purpose=Message.Purpose.ANSWER, state=Message.State.SENT))
+        if not parts or not {part.pk for part in parts} <= set(self.platform.references):
+            yield f"turn {turn.pk} counts as answered, and the contact got nothing"
+        newest = turn.messages.filter(direction=Message.Direction.IN).order_by("-id").first()
+        for part in parts:
+            if part.request is None or part.request.last_message != newest:
+                yield f"turn {turn.pk} got an answer to an older state of it"
+
+    def _replies(self) -> Iterator[str]:
+        rows = {row.pk: row for row in Message.objects.filter(channel=self.channel, direction="out")}
+        received = [rows[pk] for pk in self.platform.references if pk in rows]
+        sends_twice = self.organization.unknown_delivery == "send_again"
+        for pk, count in Counter(message.pk for message in received).items():
+            if count > 1 and not sends_twice:
+                yield f"message {pk} ({rows[pk].purpose}) was received {count} times"
+        replied = [message for message in received if message.purpose in REPLIES and message.turn_id]
+        kinds = {(message.turn_id, message.purpose) for message in replied}
+        for turn_id, count in Counter(turn_id for turn_id, _ in kinds).items():
+            if count > 1:
+                yield f"turn {turn_id} got an answer and a fallback"
+        for contact in {message.conversation_id for message in replied}:
+            order = [message.turn_id for message in replied if message.conversation_id == contact]
+            if order != sorted(order, key=lambda turn_id: turn_id or 0):
+                yield f"replies came out of order: turns {order}"
+        lines = [message for message in received if message.purpose == Message.Purpose.HOLDING]
+        for turn_id, count in Counter(message.turn_id for message in lines).items():
+            if count > 1:
+                yield f"turn {turn_id} got {count} holding lines"
+
+    def _watch_outcomes(self) -> None:
+        settled = Turn.objects.filter(organization=self.organization).exclude(state__in=Turn.UNSETTLED)
+        for pk, state, reason in settled.values_list("pk", "state", "reason"):
+            if self.outcomes.setdefault(pk, (state, reason)) != (state, reason):
+                self.problems.append(f"turn {pk} was {self.outcomes[pk]} and became {(state, reason)}")
+
+    def _conversations(self) -> list[int]:
+        return list(Conversation.objects.filter(organization=self.organization).values_list("pk", flat=True))
+
+    def _member(self) -> User:
+        return User.objects.get_or_create(email="staff@example.com")[0]
