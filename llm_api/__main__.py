@@ -60,13 +60,14 @@ async def _serve(settings: Settings, engine: Engine, listener: socket.socket) ->
         endpoint_url=settings.aws_endpoint_url,
         visibility_seconds=settings.visibility_seconds,
         poll_seconds=settings.poll_seconds,
-        threads=engine.slots + 3,  # a receive, and per request a call of its own, with some air
+        threads=engine.slots + 4,  # a receive, a heartbeat, and per request a call of its own, with some air
     )
     consumer = Consumer(
         queues,
         engine,
         slots,
         metrics,
+        held_requests=settings.held,
         visibility_seconds=settings.visibility_seconds,
         drain_seconds=settings.drain_seconds,
     )

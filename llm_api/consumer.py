@@ -1,7 +1,8 @@
-"""The queue consumer: takes a request per free slot, answers it, and only then lets go of it.
+"""The queue consumer: holds requests, answers the one that is due in each free slot, then lets go of it.
 
-Every step may happen twice (SQS delivers at least once), so a request is known by its id: one in work
-is not started again, and one answered lately gets the same reply again.
+It holds more than it can answer at once, so that it can choose (`waiting`) and hear of cancellations while
+all slots are busy. Every step may happen twice (SQS delivers at least once), so a request is known by its id:
+one in hand is not started again, and one answered lately gets the same reply again.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ import logging
 import random
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from llm_api.answers import answer
 from llm_api.contract import (
     Addressee,
+    Cancellation,
     LlmReply,
     LlmRequest,
     MalformedRequestError,
@@ -26,24 +27,32 @@ from llm_api.contract import (
     parse_request,
 )
 from llm_api.engine.base import Engine, EngineUnavailableError
+from llm_api.heartbeat import keep_hidden
 from llm_api.logs import name_error
 from llm_api.metrics import ConsumerError, Metrics
 from llm_api.queues import QueueError, QueueMessage, Queues
 from llm_api.slots import Slots
+from llm_api.waiting import Waiting
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 KEPT_REPLIES = 1000
+KEPT_CANCELLATIONS = 10_000
 MAX_BACKOFF_SECONDS = 30.0
+EXPIRED = ReplyError(code="expired", message="Nobody waits for this answer any more.")
+MAX_GENERATION_SECONDS = 300.0
+"""An engine that is silent for so long does not answer any more: the request goes back to the queue."""
 
 
 @dataclass
 class Held:
-    """A request in hand and its latest delivery, whose receipt is the one that counts."""
+    """A request in hand and its latest delivery, whose receipt is the one that counts. `work` once it is
+    being answered."""
 
     request: LlmRequest
     message: QueueMessage
+    work: asyncio.Task[None] | None = None
     settled: bool = False
 
 
@@ -57,6 +66,7 @@ class Consumer:
         slots: Slots,
         metrics: Metrics,
         *,
+        held_requests: int = 32,
         visibility_seconds: float = 30,
         drain_seconds: float = 25,
         backoff_seconds: float = 0.5,
@@ -65,10 +75,16 @@ class Consumer:
         self._engine = engine
         self._slots = slots
         self._metrics = metrics
+        self._held_requests = max(held_requests, slots.total)
         self._visibility_seconds = visibility_seconds
         self._drain_seconds = drain_seconds
         self._backoff_seconds = backoff_seconds
         self._held: dict[str, Held] = {}
+        self._waiting: Waiting[Held] = Waiting(slots.total)
+        metrics.watch_waiting(lambda: len(self._waiting))
+        self._cancelled: OrderedDict[str, None] = OrderedDict()
+        self._some_waiting = asyncio.Event()
+        self._some_room = asyncio.Event()
         self._kept: OrderedDict[str, LlmReply] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
@@ -90,14 +106,48 @@ class Consumer:
 
     async def run(self) -> None:
         self._running = True
+        helpers = [asyncio.create_task(self._answer_in_turn()), asyncio.create_task(self._keep_hidden())]
         try:
             while not self._stopping.is_set():
-                free = await self._unless_stopped(self._slots.wait_free())
-                for message in await self._receive(free) if free else []:
+                limit = await self._unless_stopped(self._wait_for_room())
+                for message in await self._receive(limit) if limit else []:
                     self._take(message)
             await self._drain()
         finally:
             self._running = False
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+
+    async def _wait_for_room(self) -> int:
+        """How many requests to receive now: as many as can start at once, so that other boxes get theirs, or
+        with all slots busy as many as there is room for."""
+        while len(self._held) >= self._held_requests:
+            self._some_room.clear()
+            await self._some_room.wait()
+        room = self._held_requests - len(self._held)
+        return min(room, max(self._slots.free - len(self._waiting), 0) or room)
+
+    async def _answer_in_turn(self) -> None:
+        """Start whatever is due next whenever a slot is free."""
+        while True:
+            await self._some_waiting.wait()
+            await self._slots.wait_free()
+            self._drop_expired()
+            held = None if self._stopping.is_set() else self._waiting.pick(time.time())
+            if held is None:
+                self._some_waiting.clear()
+            else:
+                self._begin(held)
+
+    def _keep_hidden(self) -> Coroutine[Any, Any, None]:
+        def note(message: QueueMessage, reason: str) -> None:
+            self._note("heartbeat", "heartbeat failed", message, error=reason)
+
+        def messages() -> list[QueueMessage]:
+            return [held.message for held in self._held.values()]
+
+        return keep_hidden(self._queues, messages, self._visibility_seconds, note)
 
     async def _receive(self, limit: int) -> list[QueueMessage]:
         try:
@@ -132,24 +182,67 @@ class Consumer:
             self._note("malformed", "malformed, left to the dead-letter queue", message, reason=str(error))
             self._start(self._return(message))
             return
-        if not isinstance(request, LlmRequest):
+        if isinstance(request, Cancellation):
+            self._cancel(request, message)
+        elif not isinstance(request, LlmRequest):
             self._start(self._refuse(message, *request))
         elif held := self._held.get(request.id):
             self._take_duplicate(held, message)
         elif reply := self._kept.get(request.id):
             self._start(self._settle(message, request.organization, reply))
+        elif request.id in self._cancelled:
+            self._drop(message)
         else:
             self._take_new(Held(request, message))
 
     def _take_new(self, held: Held) -> None:
         self._held[held.request.id] = held
+        self._waiting.add(held.request.id, held, held.request.terms)
+        self._some_waiting.set()
+
+    def _begin(self, held: Held) -> None:
         self._slots.take()
+        held.work = self._start(self._answer(held))
 
         def let_go(task: asyncio.Task[None]) -> None:
-            del self._held[held.request.id]
             self._slots.release()
+            self._waiting.finish(held.request.organization)
+            self._forget(held)
+            self._some_waiting.set()
 
-        self._start(self._answer(held)).add_done_callback(let_go)
+        held.work.add_done_callback(let_go)
+
+    def _forget(self, held: Held) -> None:
+        del self._held[held.request.id]
+        self._some_room.set()
+
+    def _drop_expired(self) -> None:
+        """Nobody waits for these any more: they are answered so, without the engine."""
+        for held in self._waiting.drop_expired(time.time()):
+            self._forget(held)
+            self._metrics.count_dropped("expired")
+            addressee = Addressee(id=held.request.id, organization=held.request.organization)
+            self._start(self._refuse(held.message, addressee, EXPIRED))
+
+    def _cancel(self, cancellation: Cancellation, message: QueueMessage) -> None:
+        """Stop a request that is in hand, and do not start one that is still to come."""
+        self._cancelled[cancellation.id] = None
+        while len(self._cancelled) > KEPT_CANCELLATIONS:
+            self._cancelled.popitem(last=False)
+        self._start(self._delete(message))
+        held = self._held.get(cancellation.id)
+        if held is None or held.settled:
+            return
+        if held.work is not None:
+            held.work.cancel()
+        else:
+            self._waiting.remove(cancellation.id)
+            self._forget(held)
+        self._drop(held.message)
+
+    def _drop(self, message: QueueMessage) -> None:
+        self._metrics.count_dropped("cancelled")
+        self._start(self._delete(message))
 
     def _take_duplicate(self, held: Held, message: QueueMessage) -> None:
         if held.message.id == message.id:
@@ -160,22 +253,37 @@ class Consumer:
             self._start(self._delete(message))
 
     async def _answer(self, held: Held) -> None:
-        async with self._heartbeat(held):
-            try:
-                reply = await answer(self._engine, held.request, held.message.sent_at, self._metrics)
-            except Exception as error:  # whatever it was, the request must not be lost with it
-                self._note("engine", "engine failed, request returned", held.message, error=name_error(error))
-                pause = _retry_seconds(held.message) if isinstance(error, EngineUnavailableError) else 0
-                await self._return(held.message, pause)
-            else:
-                self._keep(reply)
-                await self._settle(held.message, held.request.organization, reply)
-            held.settled = True
+        try:
+            reply = await self._generate(held)
+        except Exception as error:  # whatever it was, the request must not be lost with it
+            self._note("engine", "engine failed, request returned", held.message, error=name_error(error))
+            pause = _retry_seconds(held.message) if isinstance(error, EngineUnavailableError) else 0
+            await self._return(held.message, pause)
+        else:
+            held.settled = True  # from here on a cancellation comes too late
+            self._keep(reply)
+            await self._settle(held.message, held.request.organization, reply)
+        held.settled = True
 
-    async def _refuse(self, message: QueueMessage, addressee: Addressee, error: ReplyError) -> None:
+    async def _generate(self, held: Held) -> LlmReply:
+        """The reply, or a refusal when the request expires meanwhile."""
+        expires_at = held.request.expires_at
+        seconds = MAX_GENERATION_SECONDS if expires_at is None else expires_at - time.time()
+        try:
+            async with asyncio.timeout(min(seconds, MAX_GENERATION_SECONDS)) as limit:
+                return await answer(self._engine, held.request, held.message.sent_at, self._metrics)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        if expires_at is None or time.time() < expires_at:
+            raise EngineUnavailableError("The engine did not answer in time: try again.")
+        self._metrics.count_dropped("expired")
+        return self._refusal(held.request.id, EXPIRED)
+
+    def _refusal(self, request_id: str, error: ReplyError) -> LlmReply:
         now = time.time()
-        reply = LlmReply(
-            id=addressee.id,
+        return LlmReply(
+            id=request_id,
             status="failed",
             model=self._engine.model,
             error=error,
@@ -183,7 +291,9 @@ class Consumer:
             started_at=now,
             finished_at=now,
         )
-        await self._settle(message, addressee.organization, reply)
+
+    async def _refuse(self, message: QueueMessage, addressee: Addressee, error: ReplyError) -> None:
+        await self._settle(message, addressee.organization, self._refusal(addressee.id, error))
 
     async def _settle(self, message: QueueMessage, organization: str, reply: LlmReply) -> None:
         """Send the reply, then delete the request: a crash in between repeats the reply, never loses it."""
@@ -208,24 +318,10 @@ class Consumer:
         except QueueError as error:
             self._note("release", "request not returned, it reappears by itself", message, error=str(error))
 
-    @asynccontextmanager
-    async def _heartbeat(self, held: Held) -> AsyncIterator[None]:
-        """Keep the request ours while the block runs."""
-        task = asyncio.create_task(self._beat(held))
-        try:
-            yield
-        finally:
-            task.cancel()
-
-    async def _beat(self, held: Held) -> None:
-        while True:
-            await asyncio.sleep(self._visibility_seconds / 3)
-            try:
-                await self._queues.hide(held.message, max(1, round(self._visibility_seconds)))
-            except QueueError as error:
-                self._note("heartbeat", "heartbeat failed", held.message, error=str(error))
-
     async def _drain(self) -> None:
+        for held in self._waiting.clear():
+            self._forget(held)
+            self._start(self._return(held.message))
         left = self._stopped_at + self._drain_seconds - time.monotonic()
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=max(0.0, left))

@@ -1,4 +1,4 @@
-"""The two queue messages of llm_api: a request comes in on llm-requests, its reply leaves on llm-replies."""
+"""The queue messages of llm_api: requests and cancellations on llm-requests, replies on llm-replies."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from llm_api.engine.base import ChatMessage, ChatRequest, FinishReason, Role
 from llm_api.engine.text import clean_text
+from llm_api.waiting import Priority, Terms
 
-ErrorCode = Literal["context_length_exceeded", "invalid_request", "engine_error"]
+ErrorCode = Literal["context_length_exceeded", "invalid_request", "engine_error", "expired"]
 
 
 def _clean(value: Any) -> Any:
@@ -47,6 +48,13 @@ class LlmRequest(Addressee):
     messages: Annotated[tuple[Message, ...], Field(min_length=1)]
     max_tokens: Annotated[int | None, Field(ge=1)] = None
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    priority: Priority = "interactive"
+    answer_by: Annotated[float | None, Field(allow_inf_nan=False)] = None
+    expires_at: Annotated[float | None, Field(allow_inf_nan=False)] = None
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(self.organization, self.priority, self.answer_by, self.expires_at)
 
     def chat(self) -> ChatRequest:
         return ChatRequest(
@@ -54,6 +62,13 @@ class LlmRequest(Addressee):
             max_tokens=self.max_tokens,
             temperature=self.temperature,
         )
+
+
+class Cancellation(_Model):
+    """Nobody wants the answer to the request of this id any more."""
+
+    id: Annotated[Name, Field(alias="cancel")]
+    organization: Name
 
 
 class ReplyError(_Model):
@@ -81,10 +96,12 @@ class LlmReply(_Model):
         return json.dumps(self.model_dump(), ensure_ascii=True)
 
 
-def parse_request(body: str) -> LlmRequest | tuple[Addressee, ReplyError]:
+def parse_request(body: str) -> LlmRequest | Cancellation | tuple[Addressee, ReplyError]:
     """Read a body of llm-requests. Raises MalformedRequestError when nobody can be told what is wrong."""
     try:
         data = json.loads(body)
+        if isinstance(data, dict) and "cancel" in data:
+            return Cancellation.model_validate(data)
         addressee = Addressee.model_validate(data)
     except ValidationError as error:
         raise MalformedRequestError(describe_validation(error)) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Literal
 
@@ -39,6 +39,10 @@ class Metrics:
             ["source"],
             registry=self.registry,
         )
+        self._waiting = Gauge(
+            "hub_llm_waiting", "Requests in hand that wait for a slot", registry=self.registry
+        )
+        self._dropped = self._counter("dropped", "Queue requests not answered, by reason", "reason")
         self._wait = self._histogram("queue_wait_seconds", "From sending a request to its start")
         self._generation = self._histogram("generation_seconds", "From the start to the last token")
 
@@ -47,6 +51,13 @@ class Metrics:
 
     def count_consumer_error(self, operation: ConsumerError) -> None:
         self._consumer_errors.labels(operation).inc()
+
+    def watch_waiting(self, count: Callable[[], int]) -> None:
+        """Ask `count` whenever somebody reads how many requests wait."""
+        self._waiting.set_function(count)
+
+    def count_dropped(self, reason: Literal["expired", "cancelled"]) -> None:
+        self._dropped.labels(reason).inc()
 
     async def observe(
         self, source: Source, events: AsyncGenerator[Event, None], sent_at: float

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -16,12 +17,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
+    from types_boto3_sqs.type_defs import ChangeMessageVisibilityBatchResultTypeDef
 
 T = TypeVar("T")
 
 REQUESTS = "llm-requests"
 REPLIES = "llm-replies"
-MAX_MESSAGES_PER_RECEIVE = 10  # the limit of SQS
+MAX_BATCH = 10  # the limit of SQS, for what it gives and takes in one call
 
 
 class QueueError(Exception):
@@ -47,6 +49,11 @@ class Queues(Protocol):
 
     async def hide(self, message: QueueMessage, seconds: int) -> None:
         """Keep the request from other receivers for `seconds` from now; 0 returns it."""
+
+    async def hide_all(
+        self, messages: Sequence[QueueMessage], seconds: int
+    ) -> list[tuple[QueueMessage, str]]:
+        """The same for many; returns those that the queue did not hide, each with its reason."""
 
     async def delete(self, message: QueueMessage) -> None: ...
 
@@ -79,7 +86,7 @@ class SqsQueues:
         response = await self._call(
             lambda: self._client.receive_message(
                 QueueUrl=self._url(REQUESTS),
-                MaxNumberOfMessages=min(limit, MAX_MESSAGES_PER_RECEIVE),
+                MaxNumberOfMessages=min(limit, MAX_BATCH),
                 WaitTimeSeconds=self._poll_seconds,
                 VisibilityTimeout=self._visibility_seconds,
                 MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
@@ -92,6 +99,28 @@ class SqsQueues:
             lambda: self._client.change_message_visibility(
                 QueueUrl=self._url(REQUESTS), ReceiptHandle=message.receipt, VisibilityTimeout=seconds
             )
+        )
+
+    async def hide_all(
+        self, messages: Sequence[QueueMessage], seconds: int
+    ) -> list[tuple[QueueMessage, str]]:
+        failed: list[tuple[QueueMessage, str]] = []
+        for start in range(0, len(messages), MAX_BATCH):
+            batch = messages[start : start + MAX_BATCH]
+            answer = await self._call(partial(self._hide_batch, batch, seconds))
+            refused = {each["Id"]: each["Code"] for each in answer.get("Failed", [])}
+            failed += [(batch[int(number)], code) for number, code in refused.items()]
+        return failed
+
+    def _hide_batch(
+        self, batch: Sequence[QueueMessage], seconds: int
+    ) -> ChangeMessageVisibilityBatchResultTypeDef:
+        return self._client.change_message_visibility_batch(
+            QueueUrl=self._url(REQUESTS),
+            Entries=[
+                {"Id": str(number), "ReceiptHandle": message.receipt, "VisibilityTimeout": seconds}
+                for number, message in enumerate(batch)
+            ],
         )
 
     async def delete(self, message: QueueMessage) -> None:

@@ -63,6 +63,11 @@ class Settings(BaseSettings):
         alias="HUB_LLM_SLOTS",
         description="Requests at a time to HUB_LLM_URL; the embedded model takes one.",
     )
+    held: Annotated[int, Field(ge=1, le=1000)] = Field(
+        32,
+        alias="HUB_LLM_HELD",
+        description="Requests that a box holds at most, in work and waiting: it chooses among them.",
+    )
     context_tokens: Annotated[int, Field(ge=64)] = Field(
         4096,
         alias="HUB_LLM_CONTEXT_TOKENS",

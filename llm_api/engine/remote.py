@@ -26,6 +26,7 @@ from llm_api.engine.text import clean_text
 
 TIMEOUTS = httpx.Timeout(60.0, connect=5.0)
 CHECK_TIMEOUT_SECONDS = 2.0
+_NO_ANSWER = "The server at HUB_LLM_URL failed in its answer: try again."
 CONTEXT_WORDS = ("context_length", "context length", "context_size", "context size")  # by kind of server
 
 
@@ -105,20 +106,34 @@ async def _events(response: httpx.Response) -> AsyncIterator[Event]:
     pieces = 0
     usage: dict[str, Any] = {}
     async for chunk in _chunks(response):
-        usage = chunk.get("usage") or usage
-        for choice in chunk.get("choices") or []:
-            if text := (choice.get("delta") or {}).get("content"):
+        try:
+            usage = chunk.get("usage") or usage
+            choices = [
+                (str((choice.get("delta") or {}).get("content") or ""), choice.get("finish_reason"))
+                for choice in chunk.get("choices") or []
+            ]
+        except (AttributeError, TypeError):
+            raise EngineUnavailableError(_NO_ANSWER) from None
+        for text, finish_reason in choices:
+            if text:
                 pieces += 1
                 yield Piece(text)
-            reason = choice.get("finish_reason") or reason
+            reason = finish_reason or reason
     if reason is None:
         raise EngineUnavailableError("The server at HUB_LLM_URL broke off its answer: try again.")
     yield Finished(
         "length" if reason == "length" else "stop",
-        prompt_tokens=int(usage.get("prompt_tokens") or 0),
-        completion_tokens=int(usage.get("completion_tokens") or pieces),
-        cached_tokens=int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0),
+        prompt_tokens=_count(usage, "prompt_tokens") or 0,
+        completion_tokens=_count(usage, "completion_tokens") or pieces,
+        cached_tokens=_count(usage, "prompt_tokens_details", "cached_tokens") or 0,
     )
+
+
+def _count(usage: Any, *path: str) -> int | None:
+    """A number of tokens, where the server tells one: it is for the metrics, and no reason to fail."""
+    for name in path:
+        usage = usage.get(name) if isinstance(usage, dict) else None
+    return usage if isinstance(usage, int) else None
 
 
 async def _chunks(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
@@ -131,7 +146,7 @@ async def _chunks(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
         except ValueError:
             chunk = None
         if not isinstance(chunk, dict) or chunk.get("error"):
-            raise EngineUnavailableError("The server at HUB_LLM_URL failed in its answer: try again.")
+            raise EngineUnavailableError(_NO_ANSWER)
         yield chunk
 
 

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -124,6 +124,13 @@ class FakeQueues:
         self.hides.append((message.id, message.receipt, seconds))
         if message.id in self.stored:
             self.stored[message.id].hidden = seconds > 0
+
+    async def hide_all(
+        self, messages: Sequence[QueueMessage], seconds: int
+    ) -> list[tuple[QueueMessage, str]]:
+        for message in messages:
+            await self.hide(message, seconds)
+        return []
 
     async def delete(self, message: QueueMessage) -> None:
         self.log.append(f"delete {message.id}")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
+from llm_api import consumer
 from llm_api.consumer import Consumer
 from llm_api.engine.base import ContextLengthExceededError, EngineError, EngineUnavailableError
 from llm_api.metrics import Metrics
@@ -63,17 +65,29 @@ async def test_a_request_is_answered_and_only_then_deleted() -> None:
     assert box.metric("hub_llm_in_flight", source="queue") == 0
 
 
-async def test_it_never_receives_more_than_it_can_start() -> None:
-    box = Box(FakeEngine(slots=2))
+async def test_it_holds_no_more_than_it_may() -> None:
+    box = Box(FakeEngine(slots=2), held_requests=3)
     box.engine.gate.clear()
     for number in range(5):
         box.queues.ask(f"r{number}")
     async with box.running():
-        await until(lambda: box.engine.running == 2)
-        assert sum(stored.hidden for stored in box.queues.stored.values()) == 2
+        await until(lambda: sum(stored.hidden for stored in box.queues.stored.values()) == 3)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert box.engine.running == 2
+        assert box.metric("hub_llm_waiting") == 1
+        assert sum(stored.hidden for stored in box.queues.stored.values()) == 3
         box.engine.gate.set()
         await until(lambda: len(box.queues.deleted) == 5)
-    assert max(box.queues.limits) == 2
+
+
+async def test_it_takes_no_more_than_it_can_start_while_a_slot_is_free() -> None:
+    """The rest is for other boxes."""
+    box = Box(FakeEngine(slots=2))
+    box.engine.gate.clear()
+    async with box.running():
+        await until(lambda: box.queues.limits)
+    assert set(box.queues.limits) == {2}
 
 
 async def test_a_slot_taken_by_http_is_not_offered_to_the_queue() -> None:
@@ -81,11 +95,123 @@ async def test_a_slot_taken_by_http_is_not_offered_to_the_queue() -> None:
     box.slots.take()
     box.queues.ask()
     async with box.running():
+        await until(lambda: box.queues.stored["m1"].hidden)
         for _ in range(20):
             await asyncio.sleep(0)
-        assert box.queues.limits == []
+        assert box.engine.requests == []
         box.slots.release()
         await until(lambda: box.queues.deleted)
+
+
+async def test_a_flood_does_not_stand_in_the_way_of_others() -> None:
+    box = Box(FakeEngine(slots=2))
+    box.engine.gate.clear()
+    for number in range(6):
+        box.queues.ask(f"flood-{number}", "flood")
+    async with box.running():
+        await until(lambda: box.engine.running == 2)
+        box.queues.ask("calm-1", "calm")
+        await until(lambda: all(stored.hidden for stored in box.queues.stored.values()))
+        box.engine.gate.set()
+        await until(lambda: len(box.queues.replies) == 7)
+    assert [reply["id"] for reply, _ in box.queues.replies].index("calm-1") <= 2
+
+
+async def test_test_runs_wait_for_contacts() -> None:
+    box = Box(FakeEngine())
+    box.engine.gate.clear()
+    box.queues.ask("first")
+    async with box.running():
+        await until(lambda: box.engine.running)
+        box.queues.ask("test", priority="test")
+        box.queues.ask("contact")
+        await until(lambda: all(stored.hidden for stored in box.queues.stored.values()))
+        box.engine.gate.set()
+        await until(lambda: len(box.queues.replies) == 3)
+    assert [reply["id"] for reply, _ in box.queues.replies] == ["first", "contact", "test"]
+
+
+class TestExpiry:
+    async def test_what_nobody_waits_for_is_not_generated(self) -> None:
+        box = Box(FakeEngine())
+        box.queues.ask("r1", expires_at=time.time() - 1)
+        async with box.running():
+            await until(lambda: box.queues.deleted)
+        [(reply, organization)] = box.queues.replies
+        assert (reply["id"], reply["status"], reply["error"]["code"]) == ("r1", "failed", "expired")
+        assert organization == "smile"
+        assert box.engine.requests == []
+        assert box.metric("hub_llm_dropped_total", reason="expired") == 1
+
+    async def test_a_model_that_never_answers_loses_its_slot(self) -> None:
+        box = Box(FakeEngine())
+        box.engine.gate.clear()
+        box.queues.ask("r1", expires_at=time.time() + 0.05)
+        async with box.running():
+            await until(lambda: box.queues.deleted)
+            assert box.slots.free == 1
+        assert box.engine.cancelled == 1
+        assert [reply["error"]["code"] for reply, _ in box.queues.replies] == ["expired"]
+
+    async def test_without_an_end_it_goes_back_to_the_queue(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(consumer, "MAX_GENERATION_SECONDS", 0.05)
+        box = Box(FakeEngine())
+        box.engine.gate.clear()
+        box.queues.ask("r1")
+        async with box.running():
+            await until(lambda: box.queues.hides)
+        assert box.queues.hides == [("m1", "m1#1", 2)]
+        assert box.queues.replies == []
+
+
+class TestCancellation:
+    def cancel(self, box: Box, request_id: str = "r1") -> str:
+        return box.queues.put(json.dumps({"cancel": request_id, "organization": "smile"}))
+
+    async def test_a_request_in_work_is_stopped(self) -> None:
+        box = Box(FakeEngine())
+        box.engine.gate.clear()
+        box.queues.ask("r1")
+        async with box.running():
+            await until(lambda: box.engine.running)
+            self.cancel(box)
+            await until(lambda: not box.queues.stored)
+            assert box.slots.free == 1
+        assert box.engine.cancelled == 1
+        assert box.queues.replies == []
+        assert box.metric("hub_llm_dropped_total", reason="cancelled") == 1
+
+    async def test_a_waiting_request_is_dropped(self) -> None:
+        box = Box(FakeEngine())
+        box.engine.gate.clear()
+        box.queues.ask("r0")
+        box.queues.ask("r1")
+        async with box.running():
+            await until(lambda: box.engine.running and box.queues.stored["m2"].hidden)
+            self.cancel(box)
+            await until(lambda: set(box.queues.stored) == {"m1"})
+            box.engine.gate.set()
+            await until(lambda: not box.queues.stored)
+        assert [reply["id"] for reply, _ in box.queues.replies] == ["r0"]
+
+    async def test_a_request_that_comes_after_its_cancellation_is_not_started(self) -> None:
+        box = Box(FakeEngine())
+        self.cancel(box)
+        async with box.running():
+            await until(lambda: not box.queues.stored)
+            box.queues.ask("r1")
+            await until(lambda: not box.queues.stored)
+        assert box.engine.requests == []
+        assert box.queues.replies == []
+
+    async def test_after_the_reply_it_comes_too_late(self) -> None:
+        box = Box(FakeEngine())
+        box.queues.ask("r1")
+        async with box.running():
+            await until(lambda: not box.queues.stored)
+            self.cancel(box)
+            await until(lambda: not box.queues.stored)
+        assert [reply["id"] for reply, _ in box.queues.replies] == ["r1"]
 
 
 async def test_the_heartbeat_keeps_the_request_hidden() -> None:
@@ -288,3 +414,19 @@ async def test_a_message_that_arrives_while_stopping_goes_back() -> None:
     assert arrived.is_set()
     assert box.engine.requests == []
     assert not box.queues.stored["m1"].hidden
+
+
+async def test_a_stop_returns_what_waits_at_once() -> None:
+    box = Box(FakeEngine(), drain_seconds=3600)
+    box.engine.gate.clear()
+    for number in range(3):
+        box.queues.ask(f"r{number}")
+    async with box.running() as task:
+        await until(lambda: all(stored.hidden for stored in box.queues.stored.values()))
+        box.consumer.stop_receiving()
+        await until(lambda: not box.queues.stored["m3"].hidden)
+        assert not box.queues.stored["m2"].hidden
+        assert box.queues.stored["m1"].hidden
+        box.engine.gate.set()
+        await task
+    assert [reply["id"] for reply, _ in box.queues.replies] == ["r0"]

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from llm_api.contract import LlmReply, LlmRequest, MalformedRequestError, parse_request
+from llm_api.contract import Cancellation, LlmReply, LlmRequest, MalformedRequestError, parse_request
 
 VALID = {"id": "r1", "organization": "smile", "messages": [{"role": "user", "content": "hi"}]}
 
@@ -12,6 +12,18 @@ def test_a_request_is_read_with_its_defaults() -> None:
     assert isinstance(request, LlmRequest)
     assert (request.max_tokens, request.temperature) == (None, 0.0)
     assert request.chat().messages[0].content == "hi"
+
+
+def test_a_cancellation_is_read() -> None:
+    parsed = parse_request(json.dumps({"cancel": "r1", "organization": "smile"}))
+    assert isinstance(parsed, Cancellation)
+    assert (parsed.id, parsed.organization) == ("r1", "smile")
+
+
+@pytest.mark.parametrize("change", [{"cancel": ""}, {"cancel": 7}, {"organization": None}])
+def test_a_cancellation_of_nothing_is_malformed(change: dict[str, object]) -> None:
+    with pytest.raises(MalformedRequestError):
+        parse_request(json.dumps({"cancel": "r1", "organization": "smile"} | change))
 
 
 def test_odd_text_is_cleaned_and_not_refused() -> None:
@@ -38,7 +50,7 @@ def test_without_an_addressee_it_is_malformed(body: str) -> None:
 )  # fmt: skip
 def test_an_invalid_request_has_an_addressee_and_an_error_without_its_text(change: dict[str, object]) -> None:
     parsed = parse_request(json.dumps(VALID | change))
-    assert not isinstance(parsed, LlmRequest)
+    assert isinstance(parsed, tuple)
     addressee, error = parsed
     assert (addressee.id, error.code) == ("r1", "invalid_request")
     assert "SECRET" not in error.message
