@@ -95,7 +95,11 @@ async def test_without_a_name_it_takes_the_first_model_of_the_server() -> None:
      (httpx.Response(500, text="SECRET"), EngineUnavailableError),
      (stream(delta("Hel")), EngineUnavailableError),
      (stream(delta("x"), {"error": {"code": 500}}), EngineUnavailableError),
-     (stream("data: {broken"), EngineUnavailableError)],
+     (stream("data: {broken"), EngineUnavailableError), (stream(), EngineUnavailableError),
+     (httpx.Response(200, text="<html>SECRET</html>"), EngineUnavailableError),
+     (httpx.Response(200, content=b"\xff\xfe\0garbage"), EngineUnavailableError),
+     *[(stream(garbage), EngineUnavailableError) for garbage in
+       ([], 5, None, {"choices": "SECRET"}, {"choices": [5]}, {"choices": 5}, {"choices": [{"delta": "x"}]})]],
 )  # fmt: skip
 async def test_failures_become_errors_that_quote_nothing(
     response: httpx.Response, kind: type[EngineError]
@@ -104,6 +108,12 @@ async def test_failures_become_errors_that_quote_nothing(
         await run(engine_with(lambda request: response))
     assert type(caught.value) is kind
     assert "SECRET" not in str(caught.value)
+
+
+async def test_odd_numbers_of_tokens_are_no_reason_to_fail() -> None:
+    usage = {"prompt_tokens": "many", "prompt_tokens_details": 7}
+    response = stream(delta("x", "stop"), {"choices": None, "usage": usage})
+    assert (await run(engine_with(lambda request: response)))[-1] == Finished("stop", 0, 1, 0)
 
 
 async def test_a_server_that_cannot_be_reached_is_unavailable() -> None:
