@@ -11,8 +11,7 @@ from django.utils import timezone
 
 from console.channels.models import Channel
 from console.organizations.models import Organization
-from console.prompts.models import PromptVersion
-from hub_lambdas import channels, queues
+from hub_lambdas import channels, grounding, queues
 from hub_lambdas.channels.base import (
     Account,
     ContactView,
@@ -28,10 +27,6 @@ from hub_lambdas.channels.base import (
 )
 from hub_lambdas.http import Request, Response
 from tests.fakes.sqs import FakeSqs
-
-
-INSTRUCTIONS = "You are the loft. A whitening costs 240 €, a check-up 45 €. We are open and close at 6 p.m."
-"""What the answers in these tests draw on."""
 
 
 class Pigeon:
@@ -131,11 +126,16 @@ def pigeon(monkeypatch: pytest.MonkeyPatch) -> Pigeon:
     return kind
 
 
+def object_to_977(answer: str, sources: object) -> str:
+    """In place of the grounding check, which has tests of its own: here the LLM may say anything else."""
+    return "It names 977." if "977" in answer else ""
+
+
 @pytest.fixture
-def channel(transactional_db: None, pigeon: Pigeon) -> Channel:
+def channel(transactional_db: None, pigeon: Pigeon, monkeypatch: pytest.MonkeyPatch) -> Channel:
     """A pigeon channel of an organization that answers without a burst window."""
+    monkeypatch.setattr(grounding, "objection", object_to_977)
     organization = Organization.objects.create(slug="loft", name="The Loft", burst_window_seconds=0)
-    PromptVersion(organization=organization, instructions=INSTRUCTIONS).publish()
     return Channel.objects.create(
         organization=organization, kind="pigeon", name="Loft", credentials={"ring": "r1"}
     )

@@ -305,8 +305,8 @@ class History:
     # --- the end ---
 
     def settle(self) -> None:
-        """Let everything come that can: broken channels are repaired, time passes, and no new trouble comes up
-        beside what still waits for its moment."""
+        """Let everything come that can: broken channels are repaired, time passes, and no new trouble comes
+        up beside what still waits for its moment."""
         for _ in range(MAX_ROUNDS):
             self._drain()
             self.repair(0)

@@ -11,8 +11,20 @@ from django.utils import timezone
 from console.channels.models import Channel
 from console.conversations.models import Contact, Conversation, DeadLetter, LlmRequest, Message, Turn
 from console.organizations.models import Member, Organization, Translation, User
-from hub_lambdas import alerts, batch, dead_letters, inbound, outbound, queues, staff, sweep, wakeups
+from hub_lambdas import (
+    alerts,
+    batch,
+    dead_letters,
+    grounding,
+    inbound,
+    outbound,
+    queues,
+    staff,
+    sweep,
+    wakeups,
+)
 from hub_lambdas.channels.base import CredentialRejected, SendUnknown
+from hub_lambdas.grounding import objection as real_objection
 from tests.fakes.sqs import FakeSqs
 from tests.hub_lambdas.conftest import Pigeon
 from tests.hub_lambdas.test_pipeline import answer, outcomes, run
@@ -98,8 +110,9 @@ class TestHoldingLine:
 
 class TestGrounding:
     def test_an_invented_answer_is_tried_again_and_then_goes_to_staff(
-        self, sqs: FakeSqs, write: Write, pigeon: Pigeon
+        self, sqs: FakeSqs, write: Write, pigeon: Pigeon, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(grounding, "objection", real_objection)
         ask(sqs, write, "how much is a crown?")
         answer(sqs, "A crown costs 977 €.")
         assert outcomes() == [("asked", "")]

@@ -2,14 +2,17 @@
 
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub_lambdas import channels, queues
-from tests.hub_lambdas.history import Clock, History, Platform, Queues
+from hub_lambdas import channels, grounding, queues, sending
+from hub_lambdas.channels.base import SendUnknown
+from tests.hub_lambdas.conftest import object_to_977
+from tests.hub_lambdas.history import Clock, History, Platform, Queues, faults
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -46,7 +49,7 @@ def patch() -> Iterator[pytest.MonkeyPatch]:
 def test_no_history_breaks_a_promise(
     patch: pytest.MonkeyPatch,
     chunk: int,
-    policy: dict[str, str],
+    policy: dict[str, Any],
     reconciles: bool,
     seed: int,
     taken: list[tuple[int, int]],
@@ -59,12 +62,33 @@ def test_no_history_breaks_a_promise(
     assert history.violations() == []
 
 
-def begin(patch: pytest.MonkeyPatch, policy: dict[str, str], reconciles: bool, seed: int) -> History:
+def begin(patch: pytest.MonkeyPatch, policy: dict[str, Any], reconciles: bool, seed: int) -> History:
     clock = Clock()
     platform, sqs = Platform(), Queues(clock)
     queues.url.cache_clear()
     patch.setattr(timezone, "now", lambda: clock.now)
     patch.setattr(queues, "client", lambda: sqs)
+    patch.setattr(grounding, "objection", object_to_977)
     patch.setattr(Platform, "reconciles", reconciles)
     patch.setitem(channels.KINDS, "pigeon", platform)
     return History(platform, sqs, seed, **policy)
+
+
+@pytest.mark.parametrize("is_safe", [True, False])
+def test_a_safeguard_that_is_off_is_noticed(patch: pytest.MonkeyPatch, is_safe: bool) -> None:
+    """The platform took the message and did not say so; without the rule for that it is simply sent again."""
+    history = begin(patch, {}, False, seed=0)
+    with pytest.MonkeyPatch.context() as sabotage:
+        if not is_safe:
+            sabotage.setattr(sending, "SendUnknown", NeverRaised)
+            sabotage.setattr(sending, "SendRefused", SendUnknown)
+            sabotage.setattr(SendUnknown, "retry_after_seconds", 1.0, raising=False)
+        taken_unknown = [getattr(fault, "taken", False) for fault in faults()].index(True)
+        history.trouble(taken_unknown)
+        history.write(0)
+        history.settle()
+    assert bool(history.violations()) is not is_safe
+
+
+class NeverRaised(Exception):
+    """What no platform says."""

@@ -487,6 +487,7 @@ def test_the_llm_is_given_prompt_examples_history_and_question(
     sqs: FakeSqs, write: Write, channel: Channel
 ) -> None:
     organization = channel.organization
+    PromptVersion(organization=organization, instructions="You are the loft.").publish()
     PromptVersion(organization=organization, instructions="You are a better loft.").publish()
     PromptVersion.objects.create(organization=organization, instructions="a draft")
     CannedPrompt.objects.create(organization=organization, position=2, question="Price?", answer="240 €.")
