@@ -15,11 +15,12 @@ from django.utils.text import Truncator
 from console import tenancy
 from console.channels.models import Channel
 from console.conversations.models import Conversation, Message, Turn
-from console.conversations.report import Report, report
+from console.conversations.report import Numbers, Scope, report
 from console.conversations.timeline import REPLY_LIMIT_MS
 from console.exact_text import printable
 from console.organizations.models import User
 from console.prompts.models import CannedPrompt, PromptVersion
+from console.proof.words import percent
 from console.signed_in import user_of
 
 HOURS = 24
@@ -60,7 +61,8 @@ def add_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, An
     organizations = tenancy.organizations_with(user, "organizations.view_organization")
     ids = list(organizations.values_list("pk", flat=True))
     now = timezone.now()
-    day, week = report(ids, now - timedelta(hours=24)), report(ids, now - timedelta(days=7))
+    day = report(Scope(ids, now - timedelta(hours=24)), ("first_reply",)).total
+    week = report(Scope(ids, now - timedelta(days=7)), ()).total
     hours = _hours(ids, now)
     return {
         **context,
@@ -70,9 +72,9 @@ def add_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, An
         "week": week,
         "day_answered": _share(day),
         "week_answered": _share(week),
+        "day_in_time": percent(day.in_time_percent),
         "open_now": _open_now(ids),
-        "limit_ms": REPLY_LIMIT_MS,
-        "is_slow": (day.reply_ms["p95"] or 0) > REPLY_LIMIT_MS,
+        "is_slow": (day.ms["first_reply"]["p95"] or 0) > REPLY_LIMIT_MS,
         "hours": hours,
         "peak": max((hour.total for hour in hours), default=0),
         "outcomes": OUTCOMES,
@@ -83,10 +85,10 @@ def add_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, An
     }
 
 
-def _share(found: Report) -> int | None:
+def _share(found: Numbers) -> int | None:
     """Percent of the settled turns that were answered."""
-    settled = found.answered + found.handed_over + found.declined
-    return round(found.answered * 100 / settled) if settled else None
+    settled = found.counts["turns"] - found.counts["open"]
+    return round(found.counts["answered"] * 100 / settled) if settled else None
 
 
 def _open_now(ids: Sequence[int]) -> dict[str, Any]:

@@ -48,6 +48,16 @@ def _waiting_badge(request: HttpRequest) -> dict[str, Any]:
     return {"badge": count, "badge_variant": "warning"} if count else {}
 
 
+def _dead_letters_badge(request: HttpRequest) -> dict[str, Any]:
+    """How many dead letters wait to be replayed or discarded."""
+    from console import tenancy
+    from console.conversations.models import DeadLetter
+
+    letters = tenancy.scope(DeadLetter.objects.all(), user_of(request), "conversations.view_deadletter")
+    count = letters.filter(state=DeadLetter.State.WAITING).count()
+    return {"badge": count, "badge_variant": "danger"} if count else {}
+
+
 def account_links(request: HttpRequest) -> list[dict[str, Any]]:
     """Entries of the user's own menu."""
     return [{"title": "Change password", "link": reverse("admin:password_change")}]
@@ -59,12 +69,24 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         {
             "items": [
                 {"title": "Dashboard", "icon": "monitoring", "link": reverse_lazy("admin:index")},
+                {
+                    "title": "Proof",
+                    "icon": "verified",
+                    "link": reverse_lazy("admin:proof_page"),
+                    "permission": _may("organizations.view_organization"),
+                },
             ]
         },
         {
             "title": "Inbox",
             "items": [
                 _item("Conversations", "forum", "conversations.conversation", **_waiting_badge(request)),
+                _item(
+                    "Dead letters",
+                    "mail_lock",
+                    "conversations.deadletter",
+                    **_dead_letters_badge(request),
+                ),
                 _item("Exports", "download", "conversations.export"),
             ],
         },

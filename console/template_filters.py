@@ -1,6 +1,6 @@
 """Filters of the console's templates (`{% load hub %}`)."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django import template
 from django.utils import timezone
@@ -25,10 +25,13 @@ def duration(milliseconds: int | None) -> str:
 @register.filter
 def age(at: datetime | None) -> str:
     """How long ago, in one unit: "12 s", "3 min", "2 h", "4 d"."""
-    if at is None:
-        return "–"
-    seconds = max(0, (timezone.now() - at).total_seconds())
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds // length:.0f} {unit}"
+    return "–" if at is None else length(max(timezone.now() - at, timedelta(0)))
+
+
+def length(time: timedelta) -> str:
+    """A stretch of time in one unit: "12 s", "3 min", "2 h", "4 d"."""
+    seconds = time.total_seconds()
+    for unit, unit_seconds in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= unit_seconds:
+            return f"{seconds // unit_seconds:.0f} {unit}"
     return f"{seconds:.0f} s"

@@ -40,12 +40,15 @@ def _bury(record: batch.SqsRecord) -> None:
 
 
 def _organization_named(body: str) -> Organization | None:
-    """The organization whose channel a body names, so that its dead letter is counted where people look."""
+    """The organization that a body without a turn belongs to, so that its dead letter is seen where people
+    look: by its channel, or by its message, as with a reply of staff."""
     try:
-        channel_id = uuid.UUID(json.loads(body)["channel"])
+        named = json.loads(body)
+        if "channel" in named:
+            return Organization.objects.filter(channels=uuid.UUID(named["channel"])).first()
+        return Organization.objects.filter(conversations__messages=named["message"]).first()
     except (ValueError, KeyError, TypeError):
         return None
-    return Organization.objects.filter(channels=channel_id).first()
 
 
 def _turn_behind(queue: str, body: str) -> Turn | None:

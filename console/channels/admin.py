@@ -1,5 +1,6 @@
 """Connecting channels."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -9,14 +10,22 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from unfold.decorators import action, display
 
+from console.channels import connection
 from console.channels.addresses import page_urls, webhook_url
 from console.channels.connection import connect, is_to_connect
 from console.channels.forms import channel_form, field_names
+from console.channels.holding import held
 from console.channels.models import Channel
 from console.tenant_admin import OrganizationFilter, TenantAdmin
 from hub_lambdas.channels import KINDS
 
-STATUS_LABELS = {"Active": "success", "Paused": "warning", "Retired": "danger", "Needs attention": "danger"}
+STATUS_LABELS = {
+    "Active": "success",
+    "Paused": "warning",
+    "Retired": "danger",
+    "Needs attention": "danger",
+    "Broken": "danger",
+}
 
 ACTIONS_BY_STATUS = {
     Channel.Status.ACTIVE: ("pause", "retire"),
@@ -50,6 +59,8 @@ class ChannelAdmin(TenantAdmin):
     def status_label(self, channel: Channel) -> str:
         if channel.status == Channel.Status.ACTIVE and channel.status_reason:
             return "Needs attention"
+        if channel.is_held:
+            return "Broken"
         return channel.get_status_display()
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -99,7 +110,8 @@ class ChannelAdmin(TenantAdmin):
     ) -> HttpResponse:
         channel = self.get_object(request, object_id)
         addresses = {"webhook_url": webhook_url(channel), "pages": page_urls(channel)} if channel else {}
-        context = {"channel": channel, **addresses, **(extra_context or {})}
+        waiting = held(channel) if channel else None
+        context = {"channel": channel, "held": waiting, **addresses, **(extra_context or {})}
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
 
@@ -110,8 +122,17 @@ class ChannelAdmin(TenantAdmin):
             transaction.on_commit(lambda: self._connect(request, obj))
 
     def _connect(self, request: HttpRequest, channel: Channel) -> None:
-        for problem in connect(channel):
+        connected = connect(channel)
+        for problem in connected.problems:
             self.message_user(request, f"{channel.name}: {problem}", messages.WARNING)
+        if connected.is_repaired:
+            self._say_released(request, channel, connected.released)
+
+    def _say_released(self, request: HttpRequest, channel: Channel, count: int) -> None:
+        held_back = "1 turn or message" if count == 1 else f"{count} turns and messages"
+        going = f"{held_back} that waited {'is' if count == 1 else 'are'} on the way now"
+        said = going if count else "nothing had to wait"
+        self.message_user(request, f"{channel.name} is active again: {said}.", messages.SUCCESS)
 
     # --- pausing ---
 
@@ -132,11 +153,10 @@ class ChannelAdmin(TenantAdmin):
 
     @action(description="Resume", icon="play_arrow")
     def resume(self, request: HttpRequest, obj: Channel) -> None:
+        """What the hub paused resumes only once the platform accepts its credential, when it is connected."""
         self._demand(request, "change", obj)
-        obj.status = Channel.Status.ACTIVE
-        obj.save(update_fields=["status"])
-        transaction.on_commit(lambda: self._connect(request, obj))
-        self.message_user(request, f"{obj.name} is active again.")
+        if not obj.is_held:
+            self._say_released(request, obj, connection.resume(obj))
 
     @action(description="Retire", icon="archive")
     def retire(self, request: HttpRequest, obj: Channel) -> None:
@@ -154,6 +174,7 @@ class ChannelAdmin(TenantAdmin):
     def resume_selected(self, request: HttpRequest, queryset: QuerySet[Channel]) -> None:
         for channel in queryset:
             self.resume(request, channel)
+            transaction.on_commit(partial(self._connect, request, channel))
 
 
 def _kind_name(request: HttpRequest, channel: Channel | None) -> str:

@@ -1,5 +1,6 @@
-"""The inbox: conversations with each turn's timeline, and exports."""
+"""The inbox: conversations with each turn's timeline, dead letters, and exports."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,16 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpRe
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import Truncator
 from kombu.exceptions import OperationalError
 from unfold.decorators import display
 
-from console.conversations import page
+from console import confirmation
+from console.confirmation import Question
+from console.conversations import blocking, page
+from console.conversations.dead_letters.admin import DeadLetterAdmin as DeadLetterAdmin  # registers it
 from console.conversations.forms import ReplyForm
 from console.conversations.jobs import make_export
 from console.conversations.models import Conversation, Export, Message, Turn
@@ -35,6 +40,13 @@ OUTCOME_LABELS = {
     "Open": "info",
     "Asked": "info",
 }
+BLOCK_TEXT = (
+    "What they write from now on is stored and declined, without a word to them, and what waits for an "
+    "answer is declined too. You see it here, and you can unblock them at any time."
+)
+UNFINISHED = (Export.State.WAITING, Export.State.RUNNING)
+LOST_AFTER = timedelta(hours=1)
+"""An export that is not made by then has lost its job: jobs that fail say so, and no file takes so long."""
 
 
 @admin.register(Conversation)
@@ -49,7 +61,7 @@ class ConversationAdmin(TenantAdmin):
         "age",
     ]
     list_display_links = ["contact_name", "last_message"]
-    list_filter = [OrganizationFilter, ChannelFilter, "owner"]
+    list_filter = [OrganizationFilter, ChannelFilter, "owner", "contact__is_blocked"]
     list_select_related = ["contact__channel", "organization", "assignee"]
     search_fields = ["contact__name", "contact__platform_id", "messages__text"]
     search_help_text = "Search names and messages"
@@ -79,7 +91,12 @@ class ConversationAdmin(TenantAdmin):
     @display(description="Contact", ordering="contact__name", header=True)
     def contact_name(self, conversation: Conversation) -> list[str]:
         name = printable(str(conversation.contact))
-        return [Truncator(name).chars(40), "", name[:1].upper()]
+        blocked = format_html('<span class="hub-badge hub-badge-blocked">{}</span>', "Blocked")
+        return [
+            Truncator(name).chars(40),
+            blocked if conversation.contact.is_blocked else "",
+            name[:1].upper(),
+        ]
 
     @display(description="Channel", ordering="contact__channel__name")
     def channel(self, conversation: Conversation) -> str:
@@ -114,7 +131,13 @@ class ConversationAdmin(TenantAdmin):
 
     def get_urls(self) -> list[Any]:
         urls: list[Any] = super().get_urls()
-        views = {"take-over": self.take_over, "return-to-bot": self.return_to_bot, "reply": self.reply}
+        views = {
+            "take-over": self.take_over,
+            "return-to-bot": self.return_to_bot,
+            "reply": self.reply,
+            "block": self.block,
+            "unblock": self.unblock,
+        }
         return [
             path(
                 f"<int:object_id>/{name}/",
@@ -148,6 +171,7 @@ class ConversationAdmin(TenantAdmin):
             "is_newest": not before,
             "form": form,
             "may_answer": self.has_change_permission(request, conversation),
+            "channel": conversation.contact.channel,
             "quick_replies": self._quick_replies(conversation),
             "is_fullwidth": "1",
         }
@@ -187,6 +211,28 @@ class ConversationAdmin(TenantAdmin):
             conversation,
             lambda: staff.reply(conversation.pk, user_of(request), form.cleaned_data["text"]),
             "Your reply is on its way.",
+        )
+
+    def block(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Have whatever the contact writes declined, once the user has confirmed."""
+        conversation = self._get(request, str(object_id), "change")
+        if request.method == "POST" and not confirmation.is_confirmed(request):
+            name = printable(str(conversation.contact))
+            back = reverse("admin:conversations_conversation_change", args=[conversation.pk])
+            question = Question(f"Block {name}?", BLOCK_TEXT, "Block", back, is_harmful=True)
+            return confirmation.ask(request, self, question)
+        return self._act(
+            request, conversation, lambda: blocking.block(conversation.pk), "The contact is blocked."
+        )
+
+    def unblock(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Have what the contact writes from now on answered again."""
+        conversation = self._get(request, str(object_id), "change")
+        return self._act(
+            request,
+            conversation,
+            lambda: blocking.unblock(conversation.pk),
+            "The contact is not blocked any more: what they write next is answered.",
         )
 
     def _act(self, request: HttpRequest, conversation: Conversation, action: Any, done: str) -> HttpResponse:
@@ -244,21 +290,33 @@ class ExportAdmin(TenantAdmin):
         label={"Waiting": "info", "Running": "info", "Done": "success", "Failed": "danger"},
     )
     def state_label(self, export: Export) -> str:
-        return export.get_state_display()
+        return Export.State.FAILED.label if _is_lost(export) else export.get_state_display()
 
     @display(description="File")
     def link(self, export: Export) -> Any:
         if export.state == Export.State.DONE:
             address = reverse("admin:conversations_export_download", args=[export.pk])
             return format_html('<a class="hub-link" href="{}">Download</a>', address)
-        return export.error or "-"
+        problem = "Its job was lost." if _is_lost(export) else export.error
+        if not problem:
+            return "-"
+        again = reverse("admin:conversations_export_add")
+        return format_html(
+            '{} <a class="hub-link" href="{}?organization={}&amp;format={}">Request it again</a>',
+            problem,
+            again,
+            export.organization_id,
+            export.format,
+        )
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The list, which looks again by itself while a file is being made."""
-        running = self.get_queryset(request).filter(state__in=[Export.State.WAITING, Export.State.RUNNING])
+        running = self.get_queryset(request).filter(
+            state__in=UNFINISHED, created_at__gt=timezone.now() - LOST_AFTER
+        )
         response: HttpResponse = super().changelist_view(
             request, {**(extra_context or {}), "title": "Exports", "is_working": running.exists()}
         )
@@ -280,7 +338,7 @@ class ExportAdmin(TenantAdmin):
         except (OperationalError, BotoCoreError, ClientError):
             export.state, export.error = (
                 Export.State.FAILED,
-                "The queue could not be reached: request the export again.",
+                "The queue could not be reached.",
             )
             export.save(update_fields=["state", "error"])
             self.message_user(request, export.error, messages.ERROR)
@@ -308,3 +366,7 @@ class ExportAdmin(TenantAdmin):
         except NotImplementedError:
             return redirect(export.file.url)
         return FileResponse(export.file.open(), as_attachment=True, filename=path_on_disk.name)
+
+
+def _is_lost(export: Export) -> bool:
+    return export.state in UNFINISHED and export.created_at < timezone.now() - LOST_AFTER

@@ -37,7 +37,7 @@ def make_export(export_id: int) -> None:
             log.exception("export %s failed", export_id)
             export.state, export.error = (
                 Export.State.FAILED,
-                "The file could not be made: request the export again.",
+                "The file could not be made.",
             )
             export.finished_at = timezone.now()
             export.save(update_fields=["state", "error", "finished_at"])

@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from console.conversations.models import Conversation, LlmRequest, Message, Turn
 from console.conversations.timeline import Timeline, timeline
 from console.exact_text import printable
+from console.template_filters import length
 
 PAGE_SIZE = 100
 
@@ -50,6 +51,10 @@ class Bubble:
     badge: str
     error: str
     is_edited: bool
+    is_aside: bool
+    """Whether it is said beside the answer: the holding line, and what is said over a limit."""
+    late: str
+    """How long after it was written it reached the hub, where that is late."""
     turn: Timeline | None
     """The turn that ends here, if one does."""
 
@@ -61,15 +66,17 @@ def newest(conversation: Conversation, before: int | None = None) -> tuple[list[
         messages = messages.filter(pk__lt=before)
     found = list(messages.order_by("-id")[: PAGE_SIZE + 1])
     shown = found[:PAGE_SIZE][::-1]
-    timelines = _timelines({message.turn_id for message in shown if message.turn_id})
+    timelines = _timelines(conversation, {message.turn_id for message in shown if message.turn_id})
+    late_after = timedelta(minutes=conversation.organization.late_after_minutes)
     ends = set({message.turn_id: message.pk for message in shown if message.turn_id}.values())
     bubbles = [
-        _bubble(message, timelines.get(message.turn_id) if message.pk in ends else None) for message in shown
+        _bubble(message, late_after, timelines.get(message.turn_id) if message.pk in ends else None)
+        for message in shown
     ]
     return bubbles, len(found) > PAGE_SIZE
 
 
-def _timelines(turn_ids: set[int]) -> dict[int | None, Timeline]:
+def _timelines(conversation: Conversation, turn_ids: set[int]) -> dict[int | None, Timeline]:
     messages: dict[int | None, list[Message]] = defaultdict(list)
     for message in Message.objects.filter(turn__in=turn_ids).defer("payload", "text").order_by("id"):
         messages[message.turn_id].append(message)
@@ -79,10 +86,18 @@ def _timelines(turn_ids: set[int]) -> dict[int | None, Timeline]:
     ):
         requests[request.turn_id].append(request)
     turns = Turn.objects.filter(pk__in=turn_ids)
-    return {turn.pk: timeline(turn, messages[turn.pk], requests[turn.pk]) for turn in turns}
+    is_held = conversation.contact.channel.is_held
+    return {turn.pk: timeline(turn, messages[turn.pk], requests[turn.pk], is_held=is_held) for turn in turns}
 
 
-def _bubble(message: Message, turn: Timeline | None) -> Bubble:
+def _lateness(message: Message, late_after: timedelta) -> str:
+    if message.platform_at is None or message.received_at is None:
+        return ""
+    delay = message.received_at - message.platform_at
+    return length(delay) if delay > late_after else ""
+
+
+def _bubble(message: Message, late_after: timedelta, turn: Timeline | None) -> Bubble:
     is_inbound = message.direction == Message.Direction.IN
     sender = ""
     if not is_inbound:
@@ -100,5 +115,7 @@ def _bubble(message: Message, turn: Timeline | None) -> Bubble:
         badge="" if is_inbound else STATE_BADGES.get(Message.State(message.state), ""),
         error=message.error,
         is_edited=message.edited_at is not None,
+        is_aside=message.purpose in (Message.Purpose.HOLDING, Message.Purpose.LIMIT),
+        late=_lateness(message, late_after) if is_inbound else "",
         turn=turn,
     )

@@ -1,152 +1,323 @@
-"""What the ledger says in numbers, computed by Postgres: outcomes, open turns, duplicates, latencies."""
+"""What the ledger says in numbers, computed by Postgres: outcomes, promises kept or broken, times.
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+`TURNS` has a row per turn with what is known of it. Every number is one of `CONDITIONS` or `MEASURES` over
+those rows, so a list of turns by the same condition (console/proof/turns.py) shows exactly those counted.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 from django.utils import timezone
 
+from console.conversations.timeline import REPLY_LIMIT_MS
+from hub_lambdas.turns import HOLD_AT_MOST
+
 PERCENTILES = (0.5, 0.95, 0.99)
-HOPS = ("store", "ask", "queue_for_llm", "llm_wait", "llm", "reply_back", "enqueue", "send")
-"""received → stored → asked → taken by llm_api → started → finished → reply stored → sending → sent."""
-
 Percentiles = dict[str, int | None]
+"""Whole milliseconds by name ("p50"), None where nothing was measured."""
 
+# --- what is known of each turn -----------------------------------------------------------------------------
 
-@dataclass(frozen=True)
-class Report:
-    """The ledger of some organizations. Latencies are whole milliseconds, None where nothing was measured."""
+_HOPS: Mapping[str, str] = {
+    "store": "written.stored_at - written.last_at",
+    "ask": "request.asked_at - written.stored_at",
+    "queue_for_llm": "request.received_at - request.asked_at",
+    "llm_wait": "request.started_at - request.received_at",
+    "llm": "request.finished_at - request.started_at",
+    "reply_back": "request.stored_at - request.finished_at",
+    "enqueue": "CASE WHEN sent.reply_at = sent.answer_at THEN sent.answer_sending_at - request.stored_at END",
+    "send": "sent.reply_at - CASE WHEN sent.reply_at = sent.answer_at THEN sent.answer_sending_at"
+    " ELSE sent.fallback_sending_at END",
+}
+_MEASURES: Mapping[str, str] = {
+    "reply": "sent.reply_at - written.last_at",
+    "first_reply": "sent.first_reply_at - written.before_first_reply_at",
+    "first_reply_from_first": "sent.first_reply_at - written.first_at",
+    "answer": "sent.answer_at - written.before_answer_at",
+    "answer_from_first": "sent.answer_at - written.first_at",
+    **_HOPS,
+}
+HOPS = tuple(_HOPS)
+"""received → stored → asked → taken by llm_api → started → finished → reply stored → sending → sent."""
+MEASURES = tuple(_MEASURES)
+"""Milliseconds of a turn. A first reply is the first of answer, holding line and fallback; `reply` leaves the
+holding line out. They run from the contact's last message before it, `…_from_first` from the turn's first."""
 
-    turns: int
-    answered: int
-    handed_over: int
-    declined: int
-    open: int
-    oldest_open_seconds: int | None
-    duplicates: int
-    dead_letters: int
-    reply_ms: Percentiles
-    hops_ms: dict[str, Percentiles] = field(default_factory=dict)
+CONDITIONS: Mapping[str, str] = {
+    "turns": "true",
+    "answered": "state = 'answered'",
+    "handed_over": "state = 'handed_over'",
+    "declined": "state = 'declined'",
+    "open": "is_open",
+    "held": "is_open AND channel_is_held",
+    "overdue": "is_open AND %(now)s > due_at",
+    "duplicates": "replies > 1",
+    "unknown_deliveries": "has_unknown_delivery",
+    "dead_lettered": "has_dead_letter",
+    "replied": "first_reply IS NOT NULL",
+    "in_time": f"first_reply <= {REPLY_LIMIT_MS}",
+    "slow": f"first_reply > {REPLY_LIMIT_MS} OR"
+    f" (first_reply IS NULL AND is_open AND %(now)s > last_message_at + interval '{REPLY_LIMIT_MS} ms')",
+    "held_the_line": "had_holding_line",
+    "unreplied": "first_reply IS NULL AND NOT is_open",
+}
+"""What a turn may be counted as, over a row of `TURNS`. `held`: it waits for the repair of its channel.
+`overdue`: open beyond its organization's limit, or held for longer than the hub holds. `duplicates`: it got
+more than one reply (answer or fallback, each in any number of parts). `slow`: none within five seconds."""
 
-    def as_json(self) -> dict[str, Any]:
-        """What `manage.py ledger --json` prints."""
-        return {
-            "turns": self.turns,
-            "answered": self.answered,
-            "handed_over": self.handed_over,
-            "declined": self.declined,
-            "open": self.open,
-            "oldest_open_seconds": self.oldest_open_seconds,
-            "duplicates": self.duplicates,
-            "dead_letters": self.dead_letters,
-            "latency_ms": {**self.reply_ms, "hops": self.hops_ms},
-        }
-
-
-_COUNTS = """
-SELECT count(*),
-       count(*) FILTER (WHERE state = 'answered'),
-       count(*) FILTER (WHERE state = 'handed_over'),
-       count(*) FILTER (WHERE state = 'declined'),
-       count(*) FILTER (WHERE state IN ('open', 'asked')),
-       max(extract(epoch FROM %(now)s - last_message_at)) FILTER (WHERE state IN ('open', 'asked'))
-FROM conversations_turn
-WHERE organization_id = ANY(%(organizations)s) AND first_message_at >= %(since)s
-"""
-
-# A reply in several parts is one reply: its first part stands for it.
-_DUPLICATES = """
-SELECT count(*) FROM (
-    SELECT message.turn_id
-    FROM conversations_message message JOIN conversations_turn turn ON turn.id = message.turn_id
-    WHERE turn.organization_id = ANY(%(organizations)s) AND turn.first_message_at >= %(since)s
-      AND message.direction = 'out' AND message.purpose IN ('answer', 'fallback')
-      AND message.state = 'sent' AND message.part = 0
-    GROUP BY message.turn_id HAVING count(*) > 1
-) doubled
-"""
-
-_DEAD_LETTERS = """
-SELECT count(*) FROM conversations_deadletter
-WHERE organization_id = ANY(%(organizations)s) AND stored_at >= %(since)s
-"""
-
-_LATENCIES = """
-WITH turn AS (
-    SELECT id FROM conversations_turn
-    WHERE organization_id = ANY(%(organizations)s) AND first_message_at >= %(since)s
-), inbound AS (
-    SELECT DISTINCT ON (turn_id) turn_id, received_at, stored_at
+TURNS = """
+WITH turn AS MATERIALIZED (
+    SELECT turn.id, turn.organization_id, turn.conversation_id, contact.channel_id, turn.state, turn.reason,
+           turn.first_message_at, turn.last_message_at, channel.resumed_at,
+           turn.state IN ('open', 'asked') AS is_open,
+           channel.status = 'paused' AND channel.status_reason <> '' AS channel_is_held,
+           organization.handover_after_seconds * interval '1 second' AS handover_after
+    FROM conversations_turn turn
+    JOIN conversations_conversation conversation ON conversation.id = turn.conversation_id
+    JOIN conversations_contact contact ON contact.id = conversation.contact_id
+    JOIN channels_channel channel ON channel.id = contact.channel_id
+    JOIN organizations_organization organization ON organization.id = turn.organization_id
+    WHERE turn.organization_id = ANY(%(organizations)s)
+      AND turn.first_message_at >= %(since)s AND turn.first_message_at < %(until)s
+      AND (%(channel)s::uuid IS NULL OR contact.channel_id = %(channel)s::uuid)
+      AND (NOT %(only_open)s OR turn.state IN ('open', 'asked'))
+), outbound AS (
+    SELECT turn_id, purpose, sending_at, sent_at, state = 'unknown' AS is_unknown,
+           state = 'sent' AND part = 0 AS is_sent
     FROM conversations_message
-    WHERE direction = 'in' AND turn_id IN (SELECT id FROM turn)
-    ORDER BY turn_id, received_at DESC NULLS LAST, id DESC
+    WHERE direction = 'out' AND turn_id IN (SELECT id FROM turn)
+), sent AS (
+    SELECT turn_id,
+           min(sent_at) FILTER (WHERE is_sent AND purpose IN ('answer', 'holding', 'fallback'))
+               AS first_reply_at,
+           min(sent_at) FILTER (WHERE is_sent AND purpose IN ('answer', 'fallback')) AS reply_at,
+           min(sent_at) FILTER (WHERE is_sent AND purpose = 'answer') AS answer_at,
+           min(sending_at) FILTER (WHERE is_sent AND purpose = 'answer') AS answer_sending_at,
+           min(sending_at) FILTER (WHERE is_sent AND purpose = 'fallback') AS fallback_sending_at,
+           count(*) FILTER (WHERE is_sent AND purpose IN ('answer', 'fallback')) AS replies,
+           bool_or(is_sent AND purpose = 'holding') AS had_holding_line,
+           bool_or(is_unknown) AS has_unknown_delivery
+    FROM outbound GROUP BY turn_id
+), written AS (
+    SELECT message.turn_id, min(received_at) AS first_at, max(received_at) AS last_at,
+           max(stored_at) AS stored_at, max(edited_at) AS edited_at,
+           max(received_at) FILTER (WHERE received_at <= sent.first_reply_at) AS before_first_reply_at,
+           max(received_at) FILTER (WHERE received_at <= sent.answer_at) AS before_answer_at
+    FROM conversations_message message LEFT JOIN sent ON sent.turn_id = message.turn_id
+    WHERE message.direction = 'in' AND message.turn_id IN (SELECT id FROM turn)
+    GROUP BY message.turn_id
 ), request AS (
     SELECT DISTINCT ON (turn_id) turn_id, asked_at, received_at, started_at, finished_at, stored_at
     FROM conversations_llmrequest
     WHERE state = 'completed' AND turn_id IN (SELECT id FROM turn)
     ORDER BY turn_id, asked_at DESC
-), reply AS (
-    SELECT DISTINCT ON (turn_id) turn_id, purpose, sending_at, sent_at
-    FROM conversations_message
-    WHERE direction = 'out' AND purpose IN ('answer', 'fallback') AND state = 'sent' AND part = 0
-      AND turn_id IN (SELECT id FROM turn)
-    ORDER BY turn_id, sent_at
-), hop AS (
-    SELECT reply.sent_at - inbound.received_at AS reply,
-           inbound.stored_at - inbound.received_at AS store,
-           request.asked_at - inbound.stored_at AS ask,
-           request.received_at - request.asked_at AS queue_for_llm,
-           request.started_at - request.received_at AS llm_wait,
-           request.finished_at - request.started_at AS llm,
-           request.stored_at - request.finished_at AS reply_back,
-           CASE WHEN reply.purpose = 'answer' THEN reply.sending_at - request.stored_at END AS enqueue,
-           reply.sent_at - reply.sending_at AS send
-    FROM inbound LEFT JOIN request USING (turn_id) LEFT JOIN reply USING (turn_id)
+), told AS (
+    SELECT turn.*,
+           coalesce(sent.replies, 0) AS replies,
+           coalesce(sent.had_holding_line, false) AS had_holding_line,
+           coalesce(sent.has_unknown_delivery, false) AS has_unknown_delivery,
+           turn.id IN (SELECT turn_id FROM conversations_deadletter
+                       WHERE state = 'waiting' AND turn_id IS NOT NULL) AS has_dead_letter,
+           CASE WHEN turn.channel_is_held
+                THEN greatest(turn.last_message_at, written.edited_at) + %(hold_at_most)s
+                ELSE greatest(turn.last_message_at, written.edited_at, turn.resumed_at) + turn.handover_after
+           END AS due_at,
+           MEASURES
+    FROM turn
+    LEFT JOIN sent ON sent.turn_id = turn.id
+    LEFT JOIN written ON written.turn_id = turn.id
+    LEFT JOIN request ON request.turn_id = turn.id
 )
-SELECT {columns} FROM hop
 """
+TURNS = TURNS.replace(
+    "MEASURES",
+    ", ".join(f"1000 * date_part('epoch', {sql}) AS {name}" for name, sql in _MEASURES.items()),
+)
+"""Common table expressions, the last of which is `told`: a row per turn of a scope. Takes `parameters()`."""
 
 
-def report(organization_ids: Sequence[int], since: datetime | None = None) -> Report:
-    """The ledger of these organizations, of turns that began at `since` or later."""
-    parameters = {
-        "organizations": list(organization_ids),
-        "since": since or datetime.min.replace(tzinfo=timezone.get_default_timezone()),
-        "now": timezone.now(),
-        "percentiles": list(PERCENTILES),
-    }
-    turns, answered, handed_over, declined, open_, oldest = _row(_COUNTS, parameters)
-    columns = ", ".join(_percentiles_of(name) for name in ("reply", *HOPS))
-    reply, *hops = _row(_LATENCIES.format(columns=columns), parameters)
+EVER, NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Which turns: of these organizations, begun at `since` or later and before `until`, on one channel or
+    all, open ones or all. `is_platform`: dead letters that name no organization belong to it, too."""
+
+    organization_ids: Sequence[int]
+    since: datetime = EVER
+    until: datetime = NEVER
+    channel_id: UUID | None = None
+    only_open: bool = False
+    is_platform: bool = False
+
+    @property
+    def standing(self) -> "Scope":
+        """What is open now, however long ago it began."""
+        return replace(self, since=EVER, until=NEVER, only_open=True)
+
+    def parameters(self) -> dict[str, Any]:
+        """What `TURNS` and `CONDITIONS` take."""
+        return {
+            "organizations": list(self.organization_ids),
+            "since": self.since,
+            "until": self.until,
+            "channel": self.channel_id,
+            "only_open": self.only_open,
+            "is_platform": self.is_platform,
+            "now": timezone.now(),
+            "hold_at_most": HOLD_AT_MOST,
+        }
+
+
+# --- the numbers --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What some turns add up to: how many meet each of `CONDITIONS`, and the percentiles of `MEASURES`."""
+
+    counts: Mapping[str, int]
+    ms: Mapping[str, Percentiles]
+    oldest_open_seconds: int | None = None
+
+    def percent(self, condition: str, of: str = "turns") -> float | None:
+        """How many percent of the turns that meet `of` meet `condition` too; None where there are none."""
+        return _percent(self.counts[condition], self.counts[of])
+
+    @property
+    def in_time_percent(self) -> float | None:
+        """Replied to within five seconds, of the turns with a reply and those that wait for one too long."""
+        return _percent(self.counts["in_time"], self.counts["in_time"] + self.counts["slow"])
+
+
+NOTHING = Numbers(
+    counts=dict.fromkeys(CONDITIONS, 0),
+    ms={name: {f"p{round(share * 100)}": None for share in PERCENTILES} for name in MEASURES},
+)
+"""The numbers of no turns."""
+
+
+@dataclass(frozen=True)
+class DeadLetters:
+    """Dead letters stored since the scope began, and those that wait for somebody, however old."""
+
+    stored: int
+    waiting: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """The numbers of a scope: in all, per stretch of time (by its start) and per organization (by its id)."""
+
+    total: Numbers
+    over_time: Mapping[datetime, Numbers]
+    by_organization: Mapping[int, Numbers]
+
+
+def report(
+    scope: Scope,
+    measures: Sequence[str] = MEASURES,
+    bucket: timedelta | None = None,
+    by_organization: bool = False,
+) -> Report:
+    """The numbers of `scope` with the percentiles of `measures`: in all, per `bucket` of time and per
+    organization where asked for. Buckets are counted from a Monday, midnight UTC."""
+    keys = ["bucket" if bucket else "NULL", "organization_id" if by_organization else "NULL"]
+    sets = ["()", *(f"({key})" for key in keys if key != "NULL")]
+    sql = TURNS + _NUMBERS.format(columns=", ".join([*keys, *_columns(measures)]), sets=", ".join(sets))
+    width = bucket or timedelta(days=1)
+    parameters = {**scope.parameters(), "width": width, "origin": ORIGIN, "shares": list(PERCENTILES)}
+    found = [
+        (start, organization, _numbers(values, measures))
+        for start, organization, *values in rows(sql, parameters)
+    ]
     return Report(
-        turns=turns,
-        answered=answered,
-        handed_over=handed_over,
-        declined=declined,
-        open=open_,
-        oldest_open_seconds=None if oldest is None else round(oldest),
-        duplicates=_row(_DUPLICATES, parameters)[0],
-        dead_letters=_row(_DEAD_LETTERS, parameters)[0],
-        reply_ms=_named(reply),
-        hops_ms={name: _named(values) for name, values in zip(HOPS, hops, strict=True)},
+        total=next(each for start, organization, each in found if start is None and organization is None),
+        over_time={start: each for start, _, each in found if start is not None},
+        by_organization={organization: each for _, organization, each in found if organization is not None},
     )
 
 
-def _percentiles_of(interval: str) -> str:
-    milliseconds = f"extract(epoch FROM {interval})::float8 * 1000"
-    return f"percentile_cont(%(percentiles)s::float8[]) WITHIN GROUP (ORDER BY {milliseconds})"
+def reasons(scope: Scope) -> dict[str, list[tuple[str, int]]]:
+    """How many turns were handed over and declined for which reason, the most frequent first, by outcome."""
+    found: dict[str, list[tuple[str, int]]] = {"handed_over": [], "declined": []}
+    for state, reason, turns in rows(_REASONS, scope.parameters()):
+        found[state].append((reason, turns))
+    return found
 
 
-def _row(sql: str, parameters: dict[str, Any]) -> tuple[Any, ...]:
+def dead_letters(scope: Scope) -> DeadLetters:
+    """The dead letters of `scope`. Of one channel: those whose turn is on it."""
+    ((stored, waiting),) = rows(_DEAD_LETTERS, scope.parameters())
+    return DeadLetters(stored, waiting)
+
+
+def rows(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Everything that a statement finds."""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        row: tuple[Any, ...] = cursor.fetchone()
-    return row
+        return list(cursor.fetchall())
+
+
+ORIGIN = datetime(2001, 1, 1, tzinfo=UTC)
+
+_NUMBERS = """
+SELECT {columns}
+FROM (SELECT *, date_bin(%(width)s, first_message_at, %(origin)s) AS bucket FROM told) told
+GROUP BY GROUPING SETS ({sets})
+"""
+
+_REASONS = """
+SELECT turn.state, turn.reason, count(*)
+FROM conversations_turn turn
+JOIN conversations_conversation conversation ON conversation.id = turn.conversation_id
+JOIN conversations_contact contact ON contact.id = conversation.contact_id
+WHERE turn.organization_id = ANY(%(organizations)s) AND turn.state IN ('handed_over', 'declined')
+  AND turn.first_message_at >= %(since)s AND turn.first_message_at < %(until)s
+  AND (%(channel)s::uuid IS NULL OR contact.channel_id = %(channel)s::uuid)
+GROUP BY turn.state, turn.reason ORDER BY count(*) DESC, turn.reason
+"""
+
+_DEAD_LETTERS = """
+SELECT count(*) FILTER (WHERE letter.stored_at >= %(since)s AND letter.stored_at < %(until)s),
+       count(*) FILTER (WHERE letter.state = 'waiting')
+FROM conversations_deadletter letter
+LEFT JOIN conversations_turn turn ON turn.id = letter.turn_id
+LEFT JOIN conversations_conversation conversation ON conversation.id = turn.conversation_id
+LEFT JOIN conversations_contact contact ON contact.id = conversation.contact_id
+WHERE (letter.organization_id = ANY(%(organizations)s) OR %(is_platform)s AND letter.organization_id IS NULL)
+  AND (%(channel)s::uuid IS NULL OR contact.channel_id = %(channel)s::uuid)
+"""
+
+
+def _columns(measures: Sequence[str]) -> list[str]:
+    counts = [f"count(*) FILTER (WHERE {condition})" for condition in CONDITIONS.values()]
+    oldest = "max(extract(epoch FROM %(now)s - last_message_at)) FILTER (WHERE is_open)"
+    percentiles = [
+        f"percentile_cont(%(shares)s::float8[]) WITHIN GROUP (ORDER BY {name})" for name in measures
+    ]
+    return [*counts, oldest, *percentiles]
+
+
+def _numbers(values: Sequence[Any], measures: Sequence[str]) -> Numbers:
+    counts, oldest = values[: len(CONDITIONS)], values[len(CONDITIONS)]
+    return Numbers(
+        counts=dict(zip(CONDITIONS, counts, strict=True)),
+        ms=dict(zip(measures, map(_named, values[len(CONDITIONS) + 1 :]), strict=True)),
+        oldest_open_seconds=None if oldest is None else round(oldest),
+    )
 
 
 def _named(values: Sequence[float | None] | None) -> Percentiles:
     names = [f"p{round(share * 100)}" for share in PERCENTILES]
     found: Sequence[float | None] = values or [None] * len(names)
     return {name: None if value is None else round(value) for name, value in zip(names, found, strict=True)}
+
+
+def _percent(part: int, whole: int) -> float | None:
+    return part * 100 / whole if whole else None

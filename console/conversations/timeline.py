@@ -17,6 +17,8 @@ REASONS = {
     "llm_failed": "The LLM failed twice.",
     "no_answer": "The LLM had no answer.",
     "not_known": "The LLM said that this is for a person to answer.",
+    "not_grounded": "The LLM stated something twice that the organization's facts do not say.",
+    "late": "The message reached the hub late, and late messages are for staff here.",
     "no_answer_in_time": "No answer came within the organization's limit.",
     "delivery_failed": "The platform refused the answer.",
     "delivery_unknown": "The platform did not say whether it took the answer, so it was not sent again.",
@@ -24,7 +26,18 @@ REASONS = {
     "organization_retired": "The organization is retired.",
     "channel_retired": "The channel is retired.",
     "channel_paused": "The channel is paused, so no answer could be sent.",
+    "channel_held": "The channel was broken for too long: its credential was not repaired within a day.",
+    "contact_blocked": "The contact is blocked.",
+    "contact_rate": "The contact sent more messages in a minute than the organization allows.",
+    "contact_quota": "The contact has had as many answers in a day as the organization allows.",
+    "organization_rate": "More turns came in a minute than the organization allows in all.",
+    "organization_quota": "The organization has given as many answers in a day as it allows in all.",
 }
+HELD = "It waits for the repair of its channel, and is answered then."
+WITHDRAWN = "the contact wrote more, or its outcome was known."
+REPLIES = (Message.Purpose.ANSWER, Message.Purpose.FALLBACK)
+FIRST_REPLIES = (*REPLIES, Message.Purpose.HOLDING)
+"""What counts as a first reply; the proof counts the same."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +51,16 @@ class Hop:
 
 @dataclass(frozen=True)
 class Timeline:
-    """One turn. `total_ms` runs from the contact's last message to the moment the platform took the reply."""
+    """One turn. `first_ms` runs from the contact's last message to the first thing that they were sent then,
+    `total_ms` to the answer or fallback. `notes` say what else there is to know, in plain words."""
 
     turn_id: int
     outcome: str
     outcome_label: str
     reason: str
     hops: Sequence[Hop] = field(default_factory=tuple)
+    notes: Sequence[str] = field(default_factory=tuple)
+    first_ms: int | None = None
     total_ms: int | None = None
     prompt: str = ""
     model: str = ""
@@ -53,43 +69,48 @@ class Timeline:
 
     @property
     def is_late(self) -> bool:
-        return self.total_ms is not None and self.total_ms > REPLY_LIMIT_MS
+        return self.first_ms is not None and self.first_ms > REPLY_LIMIT_MS
 
     @property
     def share_of_limit(self) -> int:
-        """How much of the five seconds was used, in percent, at most 100."""
-        return min(100, round((self.total_ms or 0) * 100 / REPLY_LIMIT_MS))
+        """How much of the five seconds the first reply used, in percent, at most 100."""
+        return min(100, round((self.first_ms or 0) * 100 / REPLY_LIMIT_MS))
 
 
-def timeline(turn: Turn, messages: Sequence[Message], requests: Sequence[LlmRequest]) -> Timeline:
-    """The timeline of `turn` from its messages and requests, both oldest first."""
+def timeline(
+    turn: Turn, messages: Sequence[Message], requests: Sequence[LlmRequest], *, is_held: bool = False
+) -> Timeline:
+    """The timeline of `turn` from its messages and requests, both oldest first. `is_held`: its channel waits
+    for its repair."""
     written = [message for message in messages if message.direction == Message.Direction.IN]
-    last = max(written, key=lambda message: message.received_at or message.stored_at, default=None)
+    last = max(written, key=_came_at, default=None)
     request = _telling_request(requests)
-    reply = _reply(messages)
+    reply, first = _first(messages, REPLIES), _first(messages, FIRST_REPLIES)
+    is_open = turn.state in Turn.UNSETTLED
     hops = _hops(
         [
             ("Received", last.received_at if last else None),
             ("Stored", last.stored_at if last else None),
-            ("Asked the LLM", request.asked_at if request else None),
-            ("LLM took it", request.received_at if request else None),
-            ("LLM started", request.started_at if request else None),
-            ("LLM finished", request.finished_at if request else None),
-            ("Reply stored", request.stored_at if request else None),
+            *_request_hops(requests, request),
             (turn.get_state_display(), turn.settled_at if turn.state != Turn.State.ANSWERED else None),
             ("Sending", reply.sending_at if reply else None),
             ("Sent", reply.sent_at if reply else None),
-        ]
+        ],
+        [
+            (f"{message.get_purpose_display()} sent", message.sent_at)
+            for message in messages
+            if message.purpose in (Message.Purpose.HOLDING, Message.Purpose.LIMIT)
+        ],
     )
-    received_at = last.received_at or last.stored_at if last else None
-    sent_at = reply.sent_at if reply else None
     return Timeline(
         turn_id=turn.pk,
         outcome=turn.state,
         outcome_label=turn.get_state_display(),
         reason=explain(turn.reason),
         hops=hops,
-        total_ms=_ms_between(received_at, sent_at) if received_at and sent_at else None,
+        notes=(*_request_notes(requests), *([HELD] if is_open and is_held else [])),
+        first_ms=_waited_ms(written, first),
+        total_ms=_waited_ms(written, reply),
         prompt=f"v{request.prompt_version.number}" if request and request.prompt_version else "",
         model=request.model if request else "",
         prompt_tokens=request.prompt_tokens if request else None,
@@ -102,31 +123,89 @@ def explain(reason: str) -> str:
     return REASONS.get(reason, reason.replace("_", " "))
 
 
+def _came_at(message: Message) -> datetime:
+    return message.received_at or message.stored_at
+
+
+def _waited_ms(written: Sequence[Message], reply: Message | None) -> int | None:
+    """From the last message before `reply` to the moment when the platform took it."""
+    if reply is None or reply.sent_at is None:
+        return None
+    before = [came_at for message in written if (came_at := _came_at(message)) <= reply.sent_at]
+    return _ms_between(max(before), reply.sent_at) if before else None
+
+
 def _telling_request(requests: Sequence[LlmRequest]) -> LlmRequest | None:
-    """The newest request that was completed, else the newest."""
-    completed = [request for request in requests if request.state == LlmRequest.State.COMPLETED]
-    candidates = completed or list(requests)
+    """The newest request whose reply could be sent, else the newest that somebody still wanted."""
+    wanted = [request for request in requests if request.state != LlmRequest.State.CANCELLED]
+    usable = [request for request in wanted if _is_usable(request)]
+    candidates = usable or wanted or list(requests)
     return candidates[-1] if candidates else None
 
 
-def _reply(messages: Sequence[Message]) -> Message | None:
-    """What the contact was told first: a part that was sent, else one that should be."""
-    purposes = (Message.Purpose.ANSWER, Message.Purpose.FALLBACK)
+def _is_usable(request: LlmRequest) -> bool:
+    return request.state == LlmRequest.State.COMPLETED and not request.objection
+
+
+def _request_hops(
+    requests: Sequence[LlmRequest], telling: LlmRequest | None
+) -> list[tuple[str, datetime | None]]:
+    """Every hop of the request that tells; of those before it, that they were asked and why it went on."""
+    if telling is None:
+        return []
+    hops: list[tuple[str, datetime | None]] = []
+    for request in requests[: list(requests).index(telling)]:
+        if request.state == LlmRequest.State.CANCELLED:
+            continue
+        hops += [
+            ("Asked again" if hops else "Asked the LLM", request.asked_at),
+            ("Answer not sent" if request.objection else "LLM had no answer", request.stored_at),
+        ]
+    return [
+        *hops,
+        ("Asked again" if hops else "Asked the LLM", telling.asked_at),
+        ("LLM took it", telling.received_at),
+        ("LLM started", telling.started_at),
+        ("LLM finished", telling.finished_at),
+        ("Answer not sent" if telling.objection else "Reply stored", telling.stored_at),
+    ]
+
+
+def _request_notes(requests: Sequence[LlmRequest]) -> list[str]:
+    """Why answers were not sent, and how many questions were withdrawn."""
+    notes = []
+    for number, request in enumerate(requests, start=1):
+        if request.objection:
+            again = any(later.state != LlmRequest.State.CANCELLED for later in requests[number:])
+            notes.append(f"Not sent: {request.objection}{' The LLM was asked again.' if again else ''}")
+    withdrawn = sum(request.state == LlmRequest.State.CANCELLED for request in requests)
+    if withdrawn:
+        questions = "A question" if withdrawn == 1 else f"{withdrawn} questions"
+        notes.append(f"{questions} to the LLM {'was' if withdrawn == 1 else 'were'} withdrawn: {WITHDRAWN}")
+    return notes
+
+
+def _first(messages: Sequence[Message], purposes: Sequence[str]) -> Message | None:
+    """What the contact was told first of `purposes`: a part that was sent, else one that should be."""
     replies = [
         message
         for message in messages
         if message.purpose in purposes and message.state != Message.State.CANCELLED and message.part == 0
     ]
-    sent = [message for message in replies if message.sent_at]
-    return next(iter(sent or replies), None)
+    sent = {message.sent_at: message for message in reversed(replies) if message.sent_at}
+    return sent[min(sent)] if sent else next(iter(replies), None)
 
 
-def _hops(moments: Sequence[tuple[str, datetime | None]]) -> tuple[Hop, ...]:
-    """The moments that are known, each with the time since the one before."""
-    known = [(label, at) for label, at in moments if at is not None]
-    settled = sorted(known, key=lambda moment: moment[1]) if _has_outcome_among(known) else known
+def _hops(
+    moments: Sequence[tuple[str, datetime | None]], asides: Sequence[tuple[str, datetime | None]]
+) -> tuple[Hop, ...]:
+    """The moments that are known, each with the time since the one before; `asides` may stand anywhere among
+    them."""
+    known = [(label, at) for label, at in (*moments, *asides) if at is not None]
+    if any(at for _, at in asides) or _has_outcome_among(known):
+        known.sort(key=lambda moment: moment[1])
     hops: list[Hop] = []
-    for label, at in settled:
+    for label, at in known:
         hops.append(Hop(label, at, _ms_between(hops[-1].at, at) if hops else None))
     return tuple(hops)
 

@@ -14,16 +14,33 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from console.organizations import accounts
-from console.organizations.models import Member, Organization, User
+from console.organizations.models import Member, Organization, Translation, User
 from console.signed_in import user_of
 from console.tenant_admin import OrganizationFilter, TenantAdmin, TenantForm, TenantInline
 
 admin.site.unregister(Group)  # roles take the place of groups
 
 
+ANSWER_TEXTS = ("holding_line", "fallback", "apology", "limit_line")
+
+
+class TranslationInline(TenantInline):
+    """What contacts are told in their own language, where the platform says which that is."""
+
+    model = Translation
+    fields = ["purpose", "language", "text"]
+    verbose_name = "translation"
+    verbose_name_plural = "In other languages"
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "text":
+            kwargs["widget"] = UnfoldAdminTextareaWidget({"rows": 2, "dir": "auto"})
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+
 class MemberInline(TenantInline):
     model = Member
-    fields = ["user", "role"]
+    fields = ["user", "role", "gets_alerts"]
     readonly_fields = ["user"]
     verbose_name_plural = "Members"
 
@@ -36,14 +53,48 @@ class MemberInline(TenantInline):
 class OrganizationAdmin(TenantAdmin):
     list_display = ["name", "slug", "active", "channel_count", "member_count"]
     search_fields = ["name", "slug"]
-    inlines = [MemberInline]
+    inlines = [TranslationInline, MemberInline]
     fieldsets = [
         (None, {"fields": ["name", "slug", "is_active"]}),
+        ("How turns are answered", {"fields": ["burst_window_seconds", "max_answer_tokens"]}),
         (
-            "How turns are answered",
-            {"fields": ["burst_window_seconds", "max_answer_tokens"]},
+            "When the answer takes longer",
+            {
+                "fields": ["holding_line"],
+                "description": "So that nobody waits more than five seconds for a sign.",
+            },
         ),
-        ("When staff take over", {"fields": ["handover_after_seconds", "fallback"]}),
+        (
+            "When staff take over",
+            {"fields": ["handover_after_seconds", "fallback", "return_to_bot_after_minutes"]},
+        ),
+        (
+            "Late messages",
+            {
+                "fields": ["late_after_minutes", "late_policy", "apology"],
+                "description": "After an outage, platforms deliver what contacts wrote long before. When "
+                "they wrote it is judged by the platform's own clock.",
+            },
+        ),
+        (
+            "Delivery",
+            {
+                "fields": ["unknown_delivery"],
+                "description": "A platform that does not answer may have taken an answer or not.",
+            },
+        ),
+        (
+            "Limits",
+            {
+                "fields": [
+                    ("contact_messages_per_minute", "contact_answers_per_day"),
+                    ("turns_per_minute", "answers_per_day"),
+                    "limit_line",
+                ],
+                "description": "Against abuse and unexpected costs: what goes beyond a limit is stored and "
+                "declined. Empty: no limit.",
+            },
+        ),
     ]
 
     @display(description="Status", label={"Active": "success", "Retired": "danger"})
@@ -64,11 +115,11 @@ class OrganizationAdmin(TenantAdmin):
         return fields if user_of(request).is_ops else [*fields, "slug", "is_active"]
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
-        return [] if obj is None else [MemberInline]
+        return [] if obj is None else self.inlines
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if db_field.name == "fallback":
-            kwargs["widget"] = UnfoldAdminTextareaWidget({"rows": 3})
+        if db_field.name in ANSWER_TEXTS:
+            kwargs["widget"] = UnfoldAdminTextareaWidget({"rows": 2, "dir": "auto"})
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
@@ -98,7 +149,7 @@ class MemberAddForm(TenantForm):
 
     class Meta:
         model = Member
-        fields = ["organization", "role"]
+        fields = ["organization", "role", "gets_alerts"]
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
@@ -112,13 +163,13 @@ class MemberAddForm(TenantForm):
 
 @admin.register(Member)
 class MemberAdmin(TenantAdmin):
-    list_display = ["person", "email", "role_label", "organization", "created_at"]
+    list_display = ["person", "email", "role_label", "gets_alerts", "organization", "created_at"]
     list_select_related = ["user", "organization"]
     list_filter = [OrganizationFilter, "role"]
     search_fields = ["user__email", "user__name"]
     readonly_fields = ["user"]
-    fieldsets = [(None, {"fields": ["organization", "user", "role"]})]
-    add_fieldsets = [(None, {"fields": ["organization", "email", "name", "role"]})]
+    fieldsets = [(None, {"fields": ["organization", "user", "role", "gets_alerts"]})]
+    add_fieldsets = [(None, {"fields": ["organization", "email", "name", "role", "gets_alerts"]})]
 
     @display(description="Name", ordering="user__name")
     def person(self, member: Member) -> str:

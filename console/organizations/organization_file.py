@@ -1,4 +1,4 @@
-"""An organization as a YAML file: its settings, its prompt, its canned prompts and its channels."""
+"""An organization as a YAML file: settings, translations, the prompt, canned prompts and channels."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model
 
 from console.channels.models import Channel
-from console.organizations.models import Organization
+from console.organizations.models import Organization, Translation
 from console.organizations.yaml_sections import FileError, Place, Section, read
 from console.prompts.models import CannedPrompt, PromptVersion
 from hub_lambdas.channels import KINDS
@@ -19,11 +19,24 @@ SETTINGS: Mapping[str, type] = {
     "name": str,
     "is_active": bool,
     "burst_window_seconds": float,
+    "max_answer_tokens": int,
+    "holding_line": str,
     "handover_after_seconds": int,
     "fallback": str,
-    "max_answer_tokens": int,
+    "return_to_bot_after_minutes": int,
+    "late_after_minutes": int,
+    "late_policy": str,
+    "apology": str,
+    "unknown_delivery": str,
+    "contact_messages_per_minute": int,
+    "contact_answers_per_day": int,
+    "turns_per_minute": int,
+    "answers_per_day": int,
+    "limit_line": str,
 }
-_KEYS = ("slug", *SETTINGS, "prompt", "canned_prompts", "channels")
+Translations = Mapping[tuple[str, str], str]
+"""Texts by (language, purpose)."""
+_KEYS = ("slug", *SETTINGS, "translations", "prompt", "canned_prompts", "channels")
 
 
 @dataclass(frozen=True)
@@ -61,6 +74,7 @@ class OrganizationFile:
 
     slug: str
     settings: Mapping[str, Any]
+    translations: Translations | None = None
     prompt: str | None = None
     canned_prompts: Sequence[CannedPromptEntry] | None = None
     channels: Sequence[ChannelEntry] = field(default_factory=tuple)
@@ -73,18 +87,37 @@ def parse(source: str, text: str) -> OrganizationFile:
     """The contents of a file named `source`; FileError with the line of the first mistake."""
     root = read(source, text, _KEYS)
     root.demand("slug", "name")
-    settings: dict[str, Any] = {
-        name: root.value(name, wanted) for name, wanted in SETTINGS.items() if name in root
-    }
+    settings = {name: _setting(root, name) for name in SETTINGS if name in root}
     slug = root.value("slug", str)
     _validate(Organization(slug=slug, **settings), root)
     return OrganizationFile(
         slug=slug,
         settings=settings,
+        translations=_translations(root) if "translations" in root else None,
         prompt=_prompt(root) if "prompt" in root else None,
         canned_prompts=_canned_prompts(root) if "canned_prompts" in root else None,
         channels=_channels(root) if "channels" in root else (),
     )
+
+
+def _setting(root: Section, name: str) -> Any:
+    """The value of a setting; None (null in the file) where it may be without one."""
+    if root.is_empty(name) and Organization._meta.get_field(name).null:
+        return None
+    return root.value(name, SETTINGS[name])
+
+
+def _translations(root: Section) -> Translations:
+    found: dict[tuple[str, str], str] = {}
+    languages = root.section("translations", known=None)
+    for language in languages.nodes:
+        texts = languages.section(language, Translation.Purpose.values)
+        for purpose in texts.nodes:
+            text = texts.value(purpose, str).strip()
+            translation = Translation(purpose=purpose, language=language, text=text)
+            _validate(translation, texts, {"text": purpose, "language": purpose})
+            found[language, purpose] = text
+    return found
 
 
 def _prompt(root: Section) -> str:
@@ -199,6 +232,8 @@ def dump(organization: Organization) -> str:
     """The file of an organization. Credentials are not in it, only names of variables to put them in."""
     content: dict[str, Any] = {"slug": organization.slug}
     content |= {name: getattr(organization, name) for name in SETTINGS}
+    if translations := _translation_entries(organization):
+        content["translations"] = translations
     prompt = PromptVersion.objects.filter(
         organization=organization, status=PromptVersion.Status.PUBLISHED
     ).first()
@@ -208,6 +243,13 @@ def dump(organization: Organization) -> str:
     channels = organization.channels.exclude(status=Channel.Status.RETIRED)
     content["channels"] = [_channel_entry(channel) for channel in channels if channel.kind in KINDS]
     return yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _translation_entries(organization: Organization) -> dict[str, dict[str, str]]:
+    entries: dict[str, dict[str, str]] = {}
+    for translation in organization.translations.order_by("language", "purpose"):
+        entries.setdefault(translation.language, {})[translation.purpose] = translation.text
+    return entries
 
 
 def _canned_prompt_entry(canned_prompt: CannedPrompt) -> dict[str, Any]:

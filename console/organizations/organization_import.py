@@ -7,12 +7,13 @@ from django.db import transaction
 
 from console.channels.connection import add_own_secrets, is_to_connect
 from console.channels.models import Channel
-from console.organizations.models import Organization
+from console.organizations.models import Organization, Translation
 from console.organizations.organization_file import (
     CannedPromptEntry,
     ChannelEntry,
     FromEnvironment,
     OrganizationFile,
+    Translations,
 )
 from console.prompts.models import CannedPrompt, PromptVersion
 from hub_lambdas.channels import KINDS
@@ -31,6 +32,8 @@ class Outcome:
 def apply(file: OrganizationFile, environment: Mapping[str, str]) -> Outcome:
     """Import `file`; credentials that it leaves to the environment are read from `environment`."""
     outcome = _apply_settings(file)
+    if file.translations is not None:
+        _apply_translations(outcome, file.translations)
     if file.prompt is not None:
         _apply_prompt(outcome, file.prompt)
     if file.canned_prompts is not None:
@@ -53,6 +56,22 @@ def _apply_settings(file: OrganizationFile) -> Outcome:
         setattr(organization, name, file.settings[name])
     organization.save(update_fields=changed)
     return Outcome(organization, [f"organization {file.slug}: {', '.join(changed)} changed"])
+
+
+def _apply_translations(outcome: Outcome, wanted: Translations) -> None:
+    """What the file says is all there is."""
+    stored = {(each.language, each.purpose): each for each in outcome.organization.translations.all()}
+    for (language, purpose), text in wanted.items():
+        translation = stored.pop((language, purpose), None)
+        if translation is not None and translation.text == text:
+            continue
+        outcome.changes.append(f"translation {language}.{purpose}: {'changed' if translation else 'added'}")
+        Translation.objects.update_or_create(
+            organization=outcome.organization, language=language, purpose=purpose, defaults={"text": text}
+        )
+    for (language, purpose), translation in stored.items():
+        translation.delete()
+        outcome.changes.append(f"translation {language}.{purpose}: removed, for it is not in the file")
 
 
 def _apply_prompt(outcome: Outcome, instructions: str) -> None:

@@ -62,8 +62,13 @@ class Section:
             self.at(key).fail(f"{self._path(key)} must be {_TYPE_NAMES[wanted]}{hint}.")
         return found
 
-    def section(self, key: str, known: Sequence[str]) -> "Section":
-        """The mapping at `key`, which may have the keys `known`."""
+    def is_empty(self, key: str) -> bool:
+        """Whether the value at `key` is null."""
+        node = self.nodes[key]
+        return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
+
+    def section(self, key: str, known: Sequence[str] | None) -> "Section":
+        """The mapping at `key`, which may have the keys `known`; None: any."""
         return _section(self.at(key), self.nodes[key], known)
 
     def sections(self, key: str, known: Sequence[str]) -> Iterator["Section"]:
@@ -112,14 +117,14 @@ def read(source: str, text: str, known: Sequence[str]) -> Section:
     return _section(Place(source, _line(node)), node, known)
 
 
-def _section(place: Place, node: yaml.Node, known: Sequence[str]) -> Section:
+def _section(place: Place, node: yaml.Node, known: Sequence[str] | None) -> Section:
     if not isinstance(node, yaml.MappingNode):
         place.fail(f"{place.path or 'the file'} must be a mapping of names to values.")
     nodes: dict[str, yaml.Node] = {}
     for key_node, value in node.value:
         key, at = str(key_node.value), Place(place.source, _line(key_node))
         path = f"{place.path}.{key}" if place.path else key
-        if key not in known:
+        if known is not None and key not in known:
             at.fail(f"{path} is unknown{_suggestion(key, known)}")
         if key in nodes:
             at.fail(f"{path} is there twice.")

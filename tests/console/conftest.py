@@ -1,6 +1,6 @@
 """An organization with something in every table, another beside it, and people with each role."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,11 +10,12 @@ from django.test import Client
 from django.utils import timezone
 
 from console.channels.models import Channel
-from console.conversations.models import Conversation, Export
-from console.organizations.models import Organization, User
-from hub_lambdas import channels
+from console.conversations.models import Conversation, DeadLetter, Export
+from console.organizations.models import Organization, Translation, User
+from hub_lambdas import channels, queues
 from hub_lambdas.channels.base import Account, ChannelError, Field, Health
 from tests import factories
+from tests.fakes.sqs import FakeSqs
 
 TOKEN = "9876:the-very-secret-token"
 
@@ -39,6 +40,7 @@ class World:
         "Zebra Line",
         "zebra-admin@example.com",
         "@zebra_bot",
+        "zebra holding line in German",
     )
     text_markers: ClassVar[Sequence[str]] = (
         "Zebra Contact",
@@ -48,6 +50,8 @@ class World:
         "zebra canned question",
         "zebra canned answer",
         "zebra-export-file",
+        "zebra letter text",
+        "zebra cause",
     )
     secret_markers: ClassVar[Sequence[str]] = (TOKEN, "zebra-webhook-secret")
 
@@ -70,6 +74,12 @@ def world(db: None) -> World:
         organization=organization, state=Export.State.DONE, messages_count=2, finished_at=timezone.now()
     )
     export.file.save("zebra-export-file.csv", ContentFile(b"zebra message text"))
+    Translation.objects.create(
+        organization=organization,
+        purpose="holding_line",
+        language="de",
+        text="zebra holding line in German",
+    )
     _fill(other)
     return World(
         organization=organization,
@@ -83,6 +93,13 @@ def world(db: None) -> World:
         outside_agent=factories.make_member(other, "agent", email="heron-agent@example.com"),
         ops=factories.make_user("ops@example.com", is_ops=True),
     )
+
+
+def make_letter(organization: Organization | None, **fields: Any) -> DeadLetter:
+    """A dead letter that waits."""
+    number = DeadLetter.objects.count()
+    defaults = {"queue": queues.LLM_REQUESTS, "body": "{}", "queue_message_id": f"letter-{number}"}
+    return DeadLetter.objects.create(organization=organization, **{**defaults, **fields})
 
 
 def _fill(other: Organization) -> None:
@@ -107,6 +124,16 @@ def body(response: Any) -> str:
     """The whole text of an answer, headers and stream included."""
     content: bytes = b"".join(response.streaming_content) if response.streaming else response.content
     return f"{dict(response.headers)}\n{content.decode()}"
+
+
+@pytest.fixture
+def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSqs]:
+    """The hub's queues."""
+    fake = FakeSqs()
+    queues.url.cache_clear()
+    monkeypatch.setattr(queues, "client", lambda: fake)
+    yield fake
+    queues.url.cache_clear()
 
 
 class Semaphore:

@@ -1,10 +1,19 @@
 """Connecting channels in the console."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from django.db import connection
+from django.utils import timezone
 
+from console.channels.connection import connect
 from console.channels.models import Channel
+from console.conversations.models import Message, Turn
+from hub_lambdas import queues
+from hub_lambdas.channels.base import Health
+from tests import factories
 from tests.console.conftest import TOKEN, Semaphore, World, body, signed_in
+from tests.fakes.sqs import FakeSqs
 
 # The platform is called after the commit.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -137,6 +146,105 @@ def test_a_better_token_wakes_a_channel_that_the_hub_paused(semaphore: Semaphore
     client.post(url, entered(world, credential_token="right"))
     channel.refresh_from_db()
     assert (channel.status, channel.status_reason) == (Channel.Status.ACTIVE, "")
+
+
+REASON = "The platform does not accept the token."
+
+
+@pytest.fixture
+def broken(semaphore: Semaphore, world: World) -> Channel:
+    """A channel that the hub paused, with two turns and a message of staff that wait."""
+    signed_in(world.admin).post(ADD, entered(world))
+    channel = Channel.objects.get(name="Hill")
+    channel.status, channel.status_reason = Channel.Status.PAUSED, REASON
+    channel.save()
+    since = datetime(2026, 11, 24, 9, 39, tzinfo=UTC)
+    for _ in range(2):
+        conversation = factories.make_conversation(channel)
+        turn = factories.make_inbound(conversation).turn
+        factories.make_outbound(
+            conversation, turn=turn, state="cancelled", error=REASON, attempts=1, sending_at=since
+        )
+    factories.make_outbound(conversation, "Sam here.", purpose="staff", state="pending")
+    return channel
+
+
+def test_a_broken_channel_says_since_when_and_what_waits(broken: Channel, world: World) -> None:
+    for user in (world.admin, world.agent):
+        page = body(signed_in(user).get(f"/channels/channel/{broken.pk}/change/"))
+        assert REASON in page
+        assert "since 24 November 2026, 09:39 UTC" in page
+        assert "2 turns and 1 other message wait for the repair." in page
+    assert "Broken" in body(signed_in(world.agent).get("/channels/channel/"))
+
+
+def test_repairing_sends_what_waited_and_says_how_much(broken: Channel, world: World, sqs: FakeSqs) -> None:
+    url = f"/channels/channel/{broken.pk}/change/"
+    client = signed_in(world.admin)
+    page = body(client.post(url, entered(world, credential_token="wrong"), follow=True))
+    assert "The platform does not accept the token: enter the right one." in page
+    assert not sqs.queues
+    page = body(client.post(url, entered(world, credential_token="right"), follow=True))
+    assert "Hill is active again: 3 turns and messages that waited are on the way now." in page
+    staff_reply = Message.objects.get(text="Sam here.")
+    turns = Turn.objects.filter(conversation__contact__channel=broken).values_list("pk", flat=True)
+    assert sqs.bodies(queues.OUTBOUND) == [{"message": staff_reply.pk}]
+    assert sorted(each["turn"] for each in sqs.bodies(queues.WAKEUPS)) == sorted(turns)
+    broken.refresh_from_db()
+    assert broken.resumed_at is not None
+    assert broken.resumed_at > timezone.now() - timedelta(minutes=1)
+    assert "since 24 November" not in body(client.get(url))
+
+
+def test_resuming_a_broken_channel_asks_the_platform(broken: Channel, world: World, sqs: FakeSqs) -> None:
+    """The button alone does not help a credential that the platform refuses."""
+    Channel.objects.filter(pk=broken.pk).update(
+        credentials=Channel(credentials={"token": "wrong"}).credentials
+    )
+    client = signed_in(world.admin)
+    data = {"action": "resume_selected", "_selected_action": [str(broken.pk)]}
+    client.post("/channels/channel/", data)
+    broken.refresh_from_db()
+    assert (broken.status, bool(broken.status_reason), broken.resumed_at) == ("paused", True, None)
+    assert not sqs.queues
+    Channel.objects.filter(pk=broken.pk).update(
+        credentials=Channel(credentials={"token": "right"}).credentials
+    )
+    assert "Hill is active again: 3 turns" in body(client.post("/channels/channel/", data, follow=True))
+    broken.refresh_from_db()
+    assert (broken.status, broken.status_reason) == ("active", "")
+
+
+def test_resuming_by_hand_starts_the_clock_and_sends_what_waits(
+    broken: Channel, world: World, sqs: FakeSqs
+) -> None:
+    Channel.objects.filter(pk=broken.pk).update(status="paused", status_reason="")
+    url = f"/channels/channel/{broken.pk}/change/"
+    data = entered(world, credential_token="", channels_channel_resume="")
+    page = body(signed_in(world.admin).post(url, data, follow=True))
+    assert "Hill is active again: 3 turns and messages that waited are on the way now." in page
+    broken.refresh_from_db()
+    assert broken.status == "active"
+    assert broken.resumed_at is not None
+    assert len(sqs.bodies(queues.WAKEUPS)) == 2
+
+
+def test_a_pause_during_the_check_is_not_undone(
+    semaphore: Semaphore, world: World, monkeypatch: pytest.MonkeyPatch, sqs: FakeSqs
+) -> None:
+    """Somebody pauses the channel by hand while the platform takes its time."""
+    client = signed_in(world.admin)
+    client.post(ADD, entered(world))
+    channel = Channel.objects.get(name="Hill")
+
+    def pause(*_: object) -> Health:
+        Channel.objects.filter(pk=channel.pk).update(status="paused", status_reason="")
+        return Health("@semaphore_station", ["The webhook is slow."])
+
+    monkeypatch.setattr(semaphore, "check", pause)
+    connect(channel)
+    channel.refresh_from_db()
+    assert (channel.status, channel.is_held) == ("paused", False)
 
 
 def test_what_somebody_paused_stays_paused(semaphore: Semaphore, world: World) -> None:

@@ -1,25 +1,17 @@
 """The inbox: what staff see of a conversation and what they do in it."""
 
 import html
-from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from console.conversations.models import Conversation, Message, Turn
+from console.channels.models import Channel
+from console.conversations.models import Contact, Conversation, LlmRequest, Message, Turn
 from hub_lambdas import queues
 from tests import factories
 from tests.console.conftest import World, body, signed_in
 from tests.fakes.sqs import FakeSqs
-
-
-@pytest.fixture
-def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSqs]:
-    fake = FakeSqs()
-    queues.url.cache_clear()
-    monkeypatch.setattr(queues, "client", lambda: fake)
-    yield fake
-    queues.url.cache_clear()
 
 
 def address(conversation: Conversation, action: str = "change") -> str:
@@ -136,7 +128,7 @@ def test_an_empty_reply_is_not_sent(world: World, sqs: FakeSqs) -> None:
     assert not Message.objects.filter(purpose="staff").exists()
 
 
-@pytest.mark.parametrize("action", ["take-over", "return-to-bot", "reply"])
+@pytest.mark.parametrize("action", ["take-over", "return-to-bot", "reply", "block", "unblock"])
 def test_looking_changes_nothing(action: str, world: World) -> None:
     assert signed_in(world.agent).get(address(world.conversation, action)).status_code == 405
 
@@ -161,3 +153,91 @@ def test_the_badge_counts_who_waits_for_staff(world: World) -> None:
     client = signed_in(world.agent)
     assert client.get("/").context["sidebar_navigation"][1]["items"][0]["badge"] == 1
     assert "badge" not in signed_in(world.outsider).get("/").context["sidebar_navigation"][1]["items"][0]
+
+
+# --- what happens besides answers ---
+
+
+def show(world: World) -> str:
+    return body(signed_in(world.agent).get(address(world.conversation)))
+
+
+def test_what_is_said_beside_the_answer_is_labelled(world: World) -> None:
+    factories.make_outbound(world.conversation, "One moment.", purpose="holding")
+    factories.make_outbound(world.conversation, "Too much.", purpose="limit")
+    page = show(world)
+    assert page.count("is-aside") == 2
+    assert "Holding line" in page
+    assert "Limit line" in page
+
+
+@pytest.mark.parametrize(("delay_minutes", "is_said"), [(9, False), (11, True), (180, True)])
+def test_a_late_message_says_how_late(delay_minutes: int, is_said: bool, world: World) -> None:
+    now = timezone.now()
+    factories.make_inbound(
+        world.conversation, received_at=now, platform_at=now - timedelta(minutes=delay_minutes)
+    )
+    said = {9: "", 11: "reached the hub 11 min late", 180: "reached the hub 3 h late"}[delay_minutes]
+    page = show(world)
+    assert ("reached the hub" in page) is is_said
+    assert said in page
+
+
+def test_why_an_answer_was_not_sent_is_shown(world: World) -> None:
+    turn = Turn.objects.get(conversation=world.conversation)
+    request = turn.requests.get()
+    LlmRequest.objects.create(
+        turn=turn,
+        last_message=request.last_message,
+        state="completed",
+        text="It costs 45 €.",
+        objection="It names the price 45 €.",
+        asked_at=request.asked_at - timedelta(seconds=1),
+    )
+    page = show(world)
+    assert "Not sent: It names the price 45 €. The LLM was asked again." in page
+    assert "It costs 45 €" not in page
+
+
+def test_a_turn_of_a_broken_channel_waits_for_the_repair(world: World) -> None:
+    factories.make_inbound(world.conversation, "Anybody?")
+    assert "its repair" not in show(world)
+    Channel.objects.filter(pk=world.channel.pk).update(status="paused", status_reason="The token is wrong.")
+    page = show(world)
+    assert "The channel is broken: what is to be sent waits for" in page
+    assert "It waits for the repair of its channel, and is answered then." in page
+
+
+def test_blocking_asks_first_and_declines_what_waits(world: World, sqs: FakeSqs) -> None:
+    turn = factories.make_inbound(world.conversation, "Buy now").turn
+    assert turn is not None
+    client = signed_in(world.agent)
+    assert "Block Zebra Contact?" in body(client.post(address(world.conversation, "block")))
+    turn.refresh_from_db()
+    assert turn.state == "open"
+    page = body(client.post(address(world.conversation, "block"), {"confirmed": "yes"}, follow=True))
+    assert "The contact is blocked." in page
+    assert ">Blocked<" in page
+    assert "Bot answers" not in page
+    turn.refresh_from_db()
+    assert (turn.state, turn.reason) == ("declined", "contact_blocked")
+    assert not Message.objects.filter(turn=turn, direction="out").exists()  # without a word
+    assert ">Blocked<" in body(client.get("/conversations/conversation/"))
+
+
+def test_unblocking(world: World, sqs: FakeSqs) -> None:
+    Contact.objects.filter(pk=world.conversation.contact_id).update(is_blocked=True)
+    client = signed_in(world.agent)
+    page = body(client.post(address(world.conversation, "unblock"), follow=True))
+    assert "The contact is not blocked any more" in page
+    assert ">Blocked<" not in page
+    assert ">Blocked<" not in body(client.get("/conversations/conversation/"))
+    assert not Contact.objects.get(pk=world.conversation.contact_id).is_blocked
+
+
+def test_the_list_can_show_only_who_is_blocked(world: World) -> None:
+    client = signed_in(world.agent)
+    url = "/conversations/conversation/?contact__is_blocked__exact=1"
+    assert "Zebra Contact" not in body(client.get(url))
+    Contact.objects.filter(pk=world.conversation.contact_id).update(is_blocked=True)
+    assert "Zebra Contact" in body(client.get(url))

@@ -31,7 +31,7 @@ def test_numbers_of_the_last_day(world: World) -> None:
         factories.make_answered_turn(world.conversation, at=at)
     factories.make_handed_over_turn(world.conversation)
     context = signed_in(world.admin).get("/").context
-    assert (context["day"].turns, context["week"].turns) == (4, 5)
+    assert (context["day"].counts["turns"], context["week"].counts["turns"]) == (4, 5)
     assert context["day_answered"] == 75
     assert sum(hour.total for hour in context["hours"]) == 4
     assert context["steps"] == []
@@ -48,3 +48,19 @@ def test_channels_with_problems_are_listed(world: World) -> None:
     assert "The token was taken back." in body(signed_in(world.admin).get("/"))
     assert "The token was taken back." in body(signed_in(world.ops).get("/"))
     assert "The token was taken back." not in body(signed_in(world.outsider).get("/"))
+
+
+def test_the_first_reply_counts_and_leads_to_the_proof(world: World) -> None:
+    """The holding line came in time, the answer did not."""
+    at = timezone.now() - timedelta(minutes=1)
+    slow = factories.make_answered_turn(
+        world.conversation, at=at, hops_ms=(20, 1000, 30, 10, 9000, 25, 15, 120)
+    )
+    assert signed_in(world.admin).get("/").context["is_slow"]
+    factories.make_outbound(
+        world.conversation, turn=slow, purpose="holding", sent_at=at + timedelta(seconds=4)
+    )
+    response = signed_in(world.admin).get("/")
+    assert not response.context["is_slow"]
+    assert "100 % within 5 s" in body(response)
+    assert 'href="/proof/"' in body(response)

@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+from datetime import timedelta
 
 import pytest
 from django.core.files.storage import default_storage
+from django.utils import timezone
 
 from console.conversations import export_file, jobs
 from console.conversations.models import Export
@@ -23,6 +25,10 @@ def queued(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def request_export(world: World, export_format: str = "csv") -> Export:
     return Export.objects.create(organization=world.organization, format=export_format)
+
+
+def again(world: World) -> str:
+    return f"/conversations/export/add/?organization={world.organization.pk}&amp;format=csv"
 
 
 def test_a_file_is_requested_made_and_downloaded(
@@ -95,7 +101,9 @@ def test_a_failure_is_a_state_not_a_crash(world: World, monkeypatch: pytest.Monk
     jobs.make_export(export.pk)
     export.refresh_from_db()
     assert export.state == "failed"
-    assert "request the export again" in body(signed_in(world.admin).get("/conversations/export/"))
+    page = body(signed_in(world.admin).get("/conversations/export/"))
+    assert "The file could not be made." in page
+    assert again(world) in page
 
 
 def test_a_queue_that_is_away_is_said(
@@ -111,3 +119,19 @@ def test_a_queue_that_is_away_is_said(
         data = {"organization": world.organization.pk, "format": "csv"}
         signed_in(world.admin).post("/conversations/export/add/", data)
     assert Export.objects.filter(organization=world.organization, state="failed").exists()
+
+
+@pytest.mark.parametrize("state", ["waiting", "running"])
+def test_a_lost_job_is_a_failure_to_be_requested_again(state: str, world: World) -> None:
+    client = signed_in(world.admin)
+    export = request_export(world)
+    Export.objects.filter(pk=export.pk).update(state=state)
+    assert "looks again by itself" in body(client.get("/conversations/export/"))
+    Export.objects.filter(pk=export.pk).update(created_at=timezone.now() - timedelta(minutes=61))
+    page = body(client.get("/conversations/export/"))
+    assert "Its job was lost." in page
+    assert "Failed" in page
+    assert "looks again by itself" not in page
+    assert again(world) in page
+    form = client.get("/conversations/export/add/?format=jsonl")
+    assert '<option value="jsonl" selected>' in body(form)

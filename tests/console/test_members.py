@@ -2,7 +2,8 @@
 
 import re
 
-from console.organizations.models import Member, User
+from console.organizations.models import Member, Organization, Translation, User
+from console.organizations.organization_file import SETTINGS
 from tests import factories
 from tests.console.conftest import World, body, signed_in
 
@@ -53,16 +54,8 @@ def test_an_admin_changes_settings_but_not_the_slug(world: World) -> None:
     client = signed_in(world.admin)
     listing = client.get("/organizations/organization/")
     assert listing["Location"] == f"/organizations/organization/{world.organization.pk}/change/"
-    data = {
-        "name": "Zebra Practice",
-        "slug": "stolen",
-        "burst_window_seconds": "2",
-        "max_answer_tokens": "80",
-        "handover_after_seconds": "30",
-        "fallback": "Soon.",
-        "members-TOTAL_FORMS": "0",
-        "members-INITIAL_FORMS": "0",
-    }
+    changed = {"name": "Zebra Practice", "slug": "stolen", "handover_after_seconds": "30"}
+    data = settings_data(world.organization) | changed
     client.post(listing["Location"], data)
     world.organization.refresh_from_db()
     assert (world.organization.name, world.organization.slug) == ("Zebra Practice", "zebra-clinic")
@@ -70,17 +63,110 @@ def test_an_admin_changes_settings_but_not_the_slug(world: World) -> None:
     assert world.organization.handover_after_seconds == 30
 
 
+def settings_data(organization: Organization) -> dict[str, str]:
+    """What the settings' form sends when nothing is changed."""
+    values = {name: getattr(organization, name) for name in ("slug", *SETTINGS)}
+    data = {name: "" if value is None else str(value) for name, value in values.items()}
+    return data | {
+        "members-TOTAL_FORMS": "0",
+        "members-INITIAL_FORMS": "0",
+        "translations-TOTAL_FORMS": "0",
+        "translations-INITIAL_FORMS": "0",
+    }
+
+
+def test_every_setting_is_on_the_page_with_a_label(world: World) -> None:
+    page = body(signed_in(world.admin).get(f"/organizations/organization/{world.organization.pk}/change/"))
+    for name in set(SETTINGS) - {"is_active"}:
+        assert f'name="{name}"' in page, name
+    for heading in ("When the answer takes longer", "Late messages", "Limits", "In other languages"):
+        assert heading in page
+
+
+def test_limits_and_policies_are_saved(world: World) -> None:
+    url = f"/organizations/organization/{world.organization.pk}/change/"
+    data = settings_data(world.organization) | {
+        "holding_line": "",
+        "late_policy": "hand_over",
+        "unknown_delivery": "send_again",
+        "contact_answers_per_day": "",
+        "turns_per_minute": "90",
+    }
+    assert signed_in(world.admin).post(url, data).status_code == 302
+    world.organization.refresh_from_db()
+    found = world.organization
+    assert (found.holding_line, found.late_policy, found.unknown_delivery) == ("", "hand_over", "send_again")
+    assert (found.contact_answers_per_day, found.turns_per_minute) == (None, 90)
+    page = body(signed_in(world.admin).post(url, data | {"turns_per_minute": "0"}))
+    assert "Ensure this value is greater than or equal to 1." in page
+
+
+def test_translations_are_edited_with_the_settings(world: World) -> None:
+    url = f"/organizations/organization/{world.organization.pk}/change/"
+    kept = Translation.objects.get(organization=world.organization)
+    data = settings_data(world.organization) | {
+        "translations-TOTAL_FORMS": "2",
+        "translations-INITIAL_FORMS": "1",
+        "translations-0-id": str(kept.pk),
+        "translations-0-organization": str(world.organization.pk),
+        "translations-0-purpose": "holding_line",
+        "translations-0-language": "de",
+        "translations-0-text": "Gleich.",
+        "translations-1-organization": str(world.organization.pk),
+        "translations-1-purpose": "fallback",
+        "translations-1-language": "pt-br",
+        "translations-1-text": "Já vai.",
+    }
+    client = signed_in(world.admin)
+    assert client.post(url, data).status_code == 302
+    assert world.organization.text(Translation.Purpose.HOLDING_LINE, "de-AT") == "Gleich."
+    assert world.organization.text(Translation.Purpose.FALLBACK, "pt-BR") == "Já vai."
+    again = data | {"translations-INITIAL_FORMS": "1", "translations-1-language": "German"}
+    assert "Write a language as de or pt-br." in body(client.post(url, again))
+
+
+def test_a_translation_of_another_organization_stays_what_it_is(world: World) -> None:
+    """Sent with one's own settings, a foreign row is neither changed nor moved."""
+    foreign = Translation.objects.get(organization=world.organization)
+    data = settings_data(world.other) | {
+        "translations-TOTAL_FORMS": "1",
+        "translations-INITIAL_FORMS": "1",
+        "translations-0-id": str(foreign.pk),
+        "translations-0-organization": str(world.other.pk),
+        "translations-0-purpose": "holding_line",
+        "translations-0-language": "de",
+        "translations-0-text": "taken over",
+    }
+    signed_in(world.outsider).post(f"/organizations/organization/{world.other.pk}/change/", data)
+    foreign.refresh_from_db()
+    assert (foreign.organization, foreign.text) == (world.organization, "zebra holding line in German")
+
+
+def test_e_mails_are_switched_off_for_a_member(world: World) -> None:
+    client = signed_in(world.admin)
+    member = Member.objects.get(user=world.agent)
+    assert member.gets_alerts
+    url = f"/organizations/member/{member.pk}/change/"
+    assert "gets_alerts" in body(client.get(url))
+    client.post(url, {"role": "agent"})  # the box is not ticked
+    member.refresh_from_db()
+    assert not member.gets_alerts
+    data = settings_data(world.organization) | {
+        "members-TOTAL_FORMS": "1",
+        "members-INITIAL_FORMS": "1",
+        "members-0-id": str(member.pk),
+        "members-0-organization": str(world.organization.pk),
+        "members-0-role": "agent",
+        "members-0-gets_alerts": "on",
+    }
+    client.post(f"/organizations/organization/{world.organization.pk}/change/", data)
+    member.refresh_from_db()
+    assert member.gets_alerts
+
+
 def test_ops_create_organizations_and_reset_passwords(world: World) -> None:
     client = signed_in(world.ops)
-    data = {
-        "name": "New",
-        "slug": "new",
-        "is_active": "on",
-        "burst_window_seconds": "1",
-        "max_answer_tokens": "80",
-        "handover_after_seconds": "30",
-        "fallback": "Soon.",
-    }
+    data = settings_data(Organization(name="New", slug="new"))
     assert client.post("/organizations/organization/add/", data).status_code == 302
     page = body(
         client.post(

@@ -7,14 +7,20 @@ from pathlib import Path
 import pytest
 import yaml
 from django.core.management import CommandError, call_command
+from django.test import TestCase
 
 from console.channels.models import Channel
-from console.organizations.models import Organization
-from console.organizations.organization_file import parse
+from console.organizations.models import Organization, Translation
+from console.organizations.organization_file import SETTINGS, parse
 from console.prompts.models import CannedPrompt, PromptVersion
+from hub_lambdas import queues
+from tests import factories
 from tests.console.conftest import TOKEN, Semaphore, World
+from tests.fakes.sqs import FakeSqs
 
-DEMO = Path(__file__).parent.parent.parent / "demo" / "dental-clinic.yaml"
+ROOT = Path(__file__).parent.parent.parent
+DEMO = ROOT / "demo" / "dental-clinic.yaml"
+FORMAT = ROOT / "docs" / "organization_file.md"
 
 FILE = """\
 slug: hill
@@ -126,6 +132,97 @@ def test_what_changed_is_said(tmp_path: Path, semaphore: Semaphore) -> None:
     assert len(semaphore.registered) == 2
 
 
+EVERYTHING = """\
+slug: hill
+name: Hill Station
+is_active: true
+burst_window_seconds: 2.5
+max_answer_tokens: 99
+holding_line: ""
+handover_after_seconds: 45
+fallback: Soon.
+return_to_bot_after_minutes: null
+late_after_minutes: 7
+late_policy: hand_over
+apology: Sorry, late.
+unknown_delivery: send_again
+contact_messages_per_minute: 5
+contact_answers_per_day: null
+turns_per_minute: 300
+answers_per_day: 4000
+limit_line: Slowly, please.
+translations:
+  de:
+    fallback: Gleich.
+    holding_line: |-
+      Einen Moment:
+      ich sehe nach.
+  "no":
+    apology: Beklager.
+  pt-br:
+    limit_line: Devagar, por favor.
+canned_prompts: []
+channels: []
+"""
+
+
+@pytest.mark.django_db
+def test_every_setting_and_translation_goes_there_and_back(tmp_path: Path) -> None:
+    run_import(tmp_path, EVERYTHING)
+    organization = Organization.objects.get(slug="hill")
+    assert (organization.late_policy, organization.unknown_delivery) == ("hand_over", "send_again")
+    assert (organization.holding_line, organization.contact_answers_per_day) == ("", None)
+    assert organization.text(Translation.Purpose.APOLOGY, "no") == "Beklager."
+    assert organization.text(Translation.Purpose.LIMIT_LINE, "pt_BR") == "Devagar, por favor."
+    text = run_export("hill")
+    assert yaml.safe_load(text) == yaml.safe_load(EVERYTHING)
+    assert run_import(tmp_path, text) == ["unchanged"]
+    Organization.objects.all().delete()
+    run_import(tmp_path, text)
+    assert run_export("hill") == text
+
+
+def test_a_file_can_speak_of_every_setting() -> None:
+    """What the console offers and the file does not would be lost on the way to another installation."""
+    own = {field.name for field in Organization._meta.get_fields() if getattr(field, "editable", False)}
+    assert set(SETTINGS) == own - {"id", "slug"}
+    assert set(yaml.safe_load(EVERYTHING)) >= set(SETTINGS)
+    for name in SETTINGS:
+        assert f"`{name}`" in FORMAT.read_text(encoding="utf-8"), name
+
+
+@pytest.mark.django_db
+def test_translations_follow_the_file(tmp_path: Path) -> None:
+    run_import(tmp_path, EVERYTHING)
+    text = EVERYTHING.replace("Gleich.", "Sofort.").replace('"no":', "nn:")
+    assert run_import(tmp_path, text) == [
+        "translation de.fallback: changed",
+        "translation nn.apology: added",
+        "translation no.apology: removed, for it is not in the file",
+    ]
+    assert run_import(tmp_path, text) == ["unchanged"]
+    assert run_import(tmp_path, "slug: hill\nname: Hill Station\n") == ["unchanged"]
+    assert Translation.objects.count() == 4
+    run_import(tmp_path, "slug: hill\nname: Hill Station\ntranslations: {}\n")
+    assert not Translation.objects.exists()
+
+
+@pytest.mark.django_db
+def test_a_credential_from_a_file_repairs_a_channel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sqs: FakeSqs
+) -> None:
+    run_import(tmp_path, FILE)
+    channel = Channel.objects.get()
+    Channel.objects.update(status="paused", status_reason="The token is wrong.")
+    conversation = factories.make_conversation(channel)
+    factories.make_inbound(conversation)
+    monkeypatch.setenv("HILL_TOKEN", "newer")
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        lines = run_import(tmp_path, FILE)
+    assert "channel 'Top': active again, 1 that waited on the way now" in lines
+    assert len(sqs.bodies(queues.WAKEUPS)) == 1
+
+
 @pytest.mark.django_db
 def test_what_the_file_does_not_speak_of_stays(tmp_path: Path) -> None:
     run_import(tmp_path, FILE)
@@ -163,6 +260,17 @@ MISTAKES = [
     ("slug: x\nname: X\nchannels:\n- kind: semaphore\n  name: n\n  credentials:\n    token: {env: NO_SUCH_VARIABLE}\n", 7, "NO_SUCH_VARIABLE is not set"),
     ("slug: x\nname: X\nchannels:\n- kind: semaphore\n  name: n\n  options:\n    flags: red\n", 7, "options.flags must be a list"),
     ("slug: x\nname: X\nchannels:\n- kind: semaphore\n  name: n\n  options:\n    greetin: red\n", 7, "did you mean greeting?"),
+    ("slug: x\nname: X\nlate_policy: shrug\n", 3, "late_policy: Value 'shrug' is not a valid choice"),
+    ("slug: x\nname: X\ncontact_answers_per_day: 0\n", 3, "contact_answers_per_day: Ensure this value is greater"),
+    ("slug: x\nname: X\nfallback: null\n", 3, "fallback must be text"),
+    ("slug: x\nname: X\nfallback: ''\n", 3, "fallback: This field cannot be blank"),
+    ("slug: x\nname: X\nturns_per_minute: []\n", 3, "turns_per_minute must be a whole number"),
+    ("slug: x\nname: X\ntranslations:\n  de:\n    fallbck: Ja\n", 5, "translations.de.fallbck is unknown: did you mean fallback?"),
+    ("slug: x\nname: X\ntranslations:\n  de:\n    fallback: Ja\n    apology: 5\n", 6, "translations.de.apology must be text"),
+    ("slug: x\nname: X\ntranslations:\n  de:\n    fallback: ''\n", 5, "translations.de.fallback: This field cannot be blank"),
+    ("slug: x\nname: X\ntranslations:\n  Deutsch!:\n    fallback: Ja\n", 5, "Write a language as de or pt-br."),
+    ("slug: x\nname: X\ntranslations:\n  de: Ja\n", 4, "translations.de must be a mapping"),
+    ("slug: x\nname: X\ntranslations:\n  de:\n    fallback: Ja\n  de:\n    fallback: Nein\n", 6, "translations.de is there twice"),
     ("slug: x\nname: [\n", 3, "this is not YAML"),
     ("- slug\n", 1, "the file must be a mapping"),
     ("", 1, "the file is empty"),

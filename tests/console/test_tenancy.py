@@ -9,13 +9,15 @@ from django.contrib import admin
 from django.db import models
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
+from console import tenancy
 from console.channels.models import Channel
-from console.conversations.models import Conversation, Export
+from console.conversations.models import Conversation, DeadLetter, Export
 from console.organizations.models import Member, Organization, User
 from console.prompts.models import CannedPrompt, PromptVersion
-from tests.console.conftest import World, body, signed_in
+from tests.console.conftest import World, body, make_letter, signed_in
+from tests.fakes.sqs import FakeSqs
 
-TENANT_MODELS = [Organization, Member, Channel, PromptVersion, CannedPrompt, Conversation, Export]
+TENANT_MODELS = [Organization, Member, Channel, PromptVersion, CannedPrompt, Conversation, DeadLetter, Export]
 
 
 def url_names(patterns: Any = None) -> Iterator[str]:
@@ -98,6 +100,7 @@ def post_data(url: str, world: World) -> dict[str, Any]:
         "channels_channel_pause": "1",
         "text": "taken over",
         "format": "csv",
+        "confirmed": "yes",
         "is_ops": "on",
         "form-TOTAL_FORMS": "1",
         "form-INITIAL_FORMS": "1",
@@ -114,6 +117,15 @@ def snapshot(organization: Organization) -> list[Any]:
         if lookup:
             rows += list(model._default_manager.filter(**{lookup: organization.pk}).order_by("pk").values())
     return rows
+
+
+@pytest.fixture(autouse=True)
+def _letters(world: World, sqs: FakeSqs) -> None:
+    """Dead letters that wait; their queues are there, for whoever could replay one."""
+    turn = world.conversation.turns.get()
+    text = '{"text": "zebra letter text"}'
+    make_letter(world.organization, body=text, cause="ValueError: zebra cause", turn=turn)
+    make_letter(world.other)
 
 
 @pytest.fixture(params=["anonymous", "outsider", "outside_agent", "ops"])
@@ -144,6 +156,52 @@ def test_every_page_hides_what_is_not_ones_own(stranger: tuple[str, User | None]
             assert not leaks, f"{who} sees {leaks} at {url}"
             seen.append(response.status_code)
     assert len(seen) > 80
+
+
+@pytest.mark.parametrize("who", ["outsider", "outside_agent", "ops"])
+@pytest.mark.parametrize("action", ["replay_selected", "discard_selected"])
+def test_nobody_resolves_what_is_not_theirs(action: str, who: str, world: World, sqs: FakeSqs) -> None:
+    letter = target(DeadLetter, world.organization)
+    data = {"action": action, "_selected_action": [letter.pk], "confirmed": "yes"}
+    signed_in(getattr(world, who)).post("/conversations/deadletter/", data)
+    letter.refresh_from_db()
+    assert letter.state == "waiting"  # type: ignore[attr-defined]
+    assert not sqs.queues
+
+
+def test_what_names_no_organization_is_for_ops_and_without_its_text(world: World, sqs: FakeSqs) -> None:
+    letter = make_letter(None, body="quetzal text", cause="ValueError: quetzal cause")
+    url = f"/conversations/deadletter/{letter.pk}/"
+    for member in (world.admin, world.agent, world.outsider):
+        assert signed_in(member).get(f"{url}change/").status_code == 404
+        assert signed_in(member).post(f"{url}replay/", {"confirmed": "yes"}).status_code == 404
+    client = signed_in(world.ops)
+    said = body(client.get("/conversations/deadletter/")) + body(client.get(f"{url}change/"))
+    assert "It failed five times: it could not be read." in said
+    assert "quetzal" not in said
+    assert "Zebra Clinic <b>1</b>" in said  # how many wait there, and no more
+    client.post(f"{url}replay/", {"confirmed": "yes"})
+    letter.refresh_from_db()
+    assert (letter.state, letter.resolved_by) == ("replayed", world.ops)
+
+
+def test_a_member_among_ops_reads_only_their_own(world: World) -> None:
+    """Ops who are members of one organization see its dead letters, and none of another's."""
+    Member.objects.create(organization=world.other, user=world.ops, role="agent")
+    client = signed_in(world.ops)
+    assert (
+        client.get(f"/conversations/deadletter/{target(DeadLetter, world.other).pk}/change/").status_code
+        == 200
+    )
+    foreign = f"/conversations/deadletter/{target(DeadLetter, world.organization).pk}/change/"
+    assert client.get(foreign).status_code == 404
+    assert "zebra" not in body(client.get("/conversations/deadletter/")).lower().replace("zebra clinic", "")
+
+
+def test_the_platforms_rows_are_closed_to_a_closed_account(world: World) -> None:
+    make_letter(None)
+    world.ops.is_active = False
+    assert not tenancy.scope(DeadLetter.objects.all(), world.ops, "conversations.view_deadletter").exists()
 
 
 @pytest.mark.parametrize("who", ["anonymous", "outsider", "outside_agent"])
@@ -223,6 +281,9 @@ def test_agents_look_but_do_not_configure(world: World) -> None:
     assert client.get("/channels/channel/add/?kind=telegram").status_code == 403
     assert client.get("/prompts/cannedprompt/add/").status_code == 403
     assert client.get("/organizations/member/").status_code == 403
+    data = {"name": "x", "translations-TOTAL_FORMS": "0", "translations-INITIAL_FORMS": "0"}
+    organization_url = f"/organizations/organization/{world.organization.pk}/change/"
+    assert client.post(organization_url, data).status_code == 403
     assert client.get("/conversations/export/").status_code == 403
     assert client.get(f"/conversations/export/{world.export.pk}/download/").status_code == 404
     assert snapshot(world.organization) == before

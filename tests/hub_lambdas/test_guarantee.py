@@ -439,6 +439,14 @@ class TestDeadLetterCauses:
         assert dead_letters.handler({"Records": [record]}, None) == {"batchItemFailures": []}
         assert DeadLetter.objects.get().cause == "KeyError"
 
+    def test_a_reply_of_staff_is_shown_to_its_organization(self, sqs: FakeSqs, write: Write) -> None:
+        ask(sqs, write, kind="image")
+        user = User.objects.create_user("ann@example.com")
+        [message] = staff.reply(Conversation.objects.get().pk, user, "Hello, Ann here.")
+        sqs.put("dm-outbound-dead.fifo", {"message": message.pk})
+        assert sqs.run("dm-outbound-dead.fifo", dead_letters.handler) == 0
+        assert DeadLetter.objects.get().organization == Organization.objects.get()
+
     def test_one_that_was_replayed_is_handled_like_any_other(
         self, sqs: FakeSqs, write: Write, pigeon: Pigeon
     ) -> None:

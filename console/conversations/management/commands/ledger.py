@@ -5,45 +5,82 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from console.conversations.report import HOPS, Percentiles, Report, report
+from console.conversations.report import (
+    HOPS,
+    MEASURES,
+    DeadLetters,
+    Numbers,
+    Percentiles,
+    Scope,
+    dead_letters,
+    reasons,
+    report,
+)
 from console.organizations.models import Organization
+
+OUTCOMES = ("turns", "answered", "handed_over", "declined")
+PROMISES = ("overdue", "held", "duplicates", "unknown_deliveries")
+TIMES = tuple(name for name in MEASURES if name not in ("reply", *HOPS))
 
 
 class Command(BaseCommand):
-    help = "Turns by outcome, open turns and their age, duplicates, and latencies (p50, p95, p99)."
+    help = "Turns by outcome, what must be 0, and times (p50, p95, p99)."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--organization", metavar="SLUG", help="only this organization")
         parser.add_argument("--json", action="store_true", help="print JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        organizations = Organization.objects.all()
-        if slug := options["organization"]:
-            organizations = organizations.filter(slug=slug)
-            if not organizations:
-                raise CommandError(f"There is no organization {slug!r}.")
-        found = report(list(organizations.values_list("pk", flat=True)))
-        self.stdout.write(json.dumps(found.as_json(), indent=2) if options["json"] else _table(found))
+        slug = options["organization"]
+        organizations = Organization.objects.filter(slug=slug) if slug else Organization.objects.all()
+        if slug and not organizations:
+            raise CommandError(f"There is no organization {slug!r}.")
+        scope = Scope(list(organizations.values_list("pk", flat=True)), is_platform=not slug)
+        numbers, letters = report(scope).total, dead_letters(scope)
+        if options["json"]:
+            self.stdout.write(json.dumps(_json(numbers, letters, reasons(scope)), indent=2))
+        else:
+            self.stdout.write(_table(numbers, letters))
 
 
-def _table(found: Report) -> str:
-    oldest = "" if found.oldest_open_seconds is None else f"  (oldest {found.oldest_open_seconds} s)"
+def _json(
+    numbers: Numbers, letters: DeadLetters, by_reason: dict[str, list[tuple[str, int]]]
+) -> dict[str, Any]:
+    return {
+        **numbers.counts,
+        "oldest_open_seconds": numbers.oldest_open_seconds,
+        "in_time_percent": numbers.in_time_percent,
+        "dead_letters": letters.stored,
+        "dead_letters_waiting": letters.waiting,
+        "reasons": {outcome: dict(counted) for outcome, counted in by_reason.items()},
+        "latency_ms": {
+            **numbers.ms["reply"],
+            **{name: numbers.ms[name] for name in TIMES},
+            "hops": {name: numbers.ms[name] for name in HOPS},
+        },
+    }
+
+
+def _table(numbers: Numbers, letters: DeadLetters) -> str:
+    counts = numbers.counts
+    oldest = "" if numbers.oldest_open_seconds is None else f"  (oldest {numbers.oldest_open_seconds} s)"
     lines = [
-        f"{'turns':<14}{found.turns:>8}",
-        f"{'answered':<14}{found.answered:>8}",
-        f"{'handed over':<14}{found.handed_over:>8}",
-        f"{'declined':<14}{found.declined:>8}",
-        f"{'open':<14}{found.open:>8}{oldest}",
-        f"{'duplicates':<14}{found.duplicates:>8}",
-        f"{'dead letters':<14}{found.dead_letters:>8}",
+        *(_count_line(name, counts[name]) for name in OUTCOMES),
+        _count_line("open", counts["open"]) + oldest,
+        *(_count_line(name, counts[name]) for name in PROMISES),
+        _count_line("dead_letters", letters.stored) + f"  ({letters.waiting} waiting)",
         "",
-        f"{'milliseconds':<14}{'p50':>8}{'p95':>8}{'p99':>8}",
-        _latency_line("reply", found.reply_ms),
-        *(_latency_line(f"  {name}", found.hops_ms[name]) for name in HOPS),
+        f"{'milliseconds':<24}{'p50':>8}{'p95':>8}{'p99':>8}",
+        *(_time_line(name, numbers.ms[name]) for name in ("reply", *TIMES)),
+        *(_time_line(f"  {name}", numbers.ms[name]) for name in HOPS),
     ]
     return "\n".join(lines)
 
 
-def _latency_line(name: str, percentiles: Percentiles) -> str:
+def _count_line(name: str, count: int) -> str:
+    return f"{name.replace('_', ' '):<24}{count:>8}"
+
+
+def _time_line(name: str, percentiles: Percentiles) -> str:
     values = "".join(f"{'-' if value is None else value:>8}" for value in percentiles.values())
-    return f"{name.replace('_', ' '):<14}{values}"
+    return f"{name.replace('_', ' '):<24}{values}"

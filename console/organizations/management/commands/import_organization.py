@@ -32,5 +32,10 @@ class Command(BaseCommand):
         for change in outcome.changes or ["unchanged"]:
             self.stdout.write(change)
         for channel in outcome.to_connect:
-            for problem in connect(channel):
+            connected = connect(channel)
+            if connected.is_repaired:
+                self.stdout.write(
+                    f"channel {channel.name!r}: active again, {connected.released} that waited on the way now"
+                )
+            for problem in connected.problems:
                 self.stderr.write(self.style.WARNING(f"warning: channel {channel.name!r}: {problem}"))
