@@ -57,7 +57,9 @@ class Subject:
     def limit(self) -> str:
         """How long a turn may be open, in words."""
         limits = {organization.handover_after_seconds for organization in self.organizations}
-        return f"the limit of {limits.pop()}\N{NO-BREAK SPACE}s" if len(limits) == 1 else "its organization's limit"
+        if len(limits) != 1:
+            return "its organization's limit"
+        return f"the limit of {limits.pop()}\N{NO-BREAK SPACE}s"
 
     @cached_property
     def channels(self) -> QuerySet[Channel]:
