@@ -61,6 +61,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 
 _HTTPS = CONSOLE_URL.startswith("https://")
 SESSION_COOKIE_AGE = 12 * 60 * 60

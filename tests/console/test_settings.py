@@ -117,3 +117,9 @@ def test_the_first_admin(monkeypatch: pytest.MonkeyPatch) -> None:
     user.refresh_from_db()
     assert user.check_password("second long password")
     assert signed_in(user).get("/").status_code == 200
+
+
+def test_signing_in_leads_to_the_dashboard(client: Client, db: None) -> None:
+    user = factories.make_member(factories.make_organization())
+    response = client.post("/login/", {"username": user.email, "password": factories.PASSWORD})
+    assert (response.status_code, response.headers["location"]) == (302, "/")
