@@ -60,7 +60,7 @@ async def _serve(settings: Settings, engine: Engine, listener: socket.socket) ->
         endpoint_url=settings.aws_endpoint_url,
         visibility_seconds=settings.visibility_seconds,
         poll_seconds=settings.poll_seconds,
-        threads=engine.slots + 4,  # a receive, a heartbeat, and per request a call of its own, with some air
+        threads=engine.slots + 6,  # a receive, a heartbeat's batches, and per request a call of its own
     )
     consumer = Consumer(
         queues,

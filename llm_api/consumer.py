@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
-from collections import OrderedDict
 from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
-from llm_api.answers import answer
+from llm_api.answers import EXPIRED, answer, refusal
 from llm_api.contract import (
     Addressee,
     Cancellation,
@@ -26,38 +26,46 @@ from llm_api.contract import (
     ReplyError,
     parse_request,
 )
+from llm_api.deliveries import Deliveries, retry_seconds
 from llm_api.engine.base import Engine, EngineUnavailableError
-from llm_api.heartbeat import keep_hidden
+from llm_api.failures import Failures
+from llm_api.heartbeat import Heartbeat
 from llm_api.logs import name_error
-from llm_api.metrics import ConsumerError, Metrics
-from llm_api.queues import QueueError, QueueMessage, Queues
+from llm_api.metrics import Metrics
+from llm_api.queues import QueueMessage, Queues
+from llm_api.receiver import Receiver
+from llm_api.recent import Recent
 from llm_api.slots import Slots
 from llm_api.waiting import Waiting
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 KEPT_REPLIES = 1000
 KEPT_CANCELLATIONS = 10_000
-MAX_BACKOFF_SECONDS = 30.0
-EXPIRED = ReplyError(code="expired", message="Nobody waits for this answer any more.")
 MAX_GENERATION_SECONDS = 300.0
-"""An engine that is silent for so long does not answer any more: the request goes back to the queue."""
+"""An engine that has not finished after so long never will: the request goes back to the queue."""
+LOOK_AHEAD_SECONDS = 0.5
+"""How often a busy box looks for more. It does not wait at the queue, where idle boxes come first."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Held:
-    """A request in hand and its latest delivery, whose receipt is the one that counts. `work` once it is
-    being answered."""
+    """A request in hand and its latest delivery, whose receipt is the one that counts. `generation` is there
+    once it has been started; `received_at` is in epoch seconds."""
 
     request: LlmRequest
     message: QueueMessage
-    work: asyncio.Task[None] | None = None
-    settled: bool = False
+    received_at: float
+    generation: asyncio.Task[LlmReply] | None = None
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether the engine works on it just now."""
+        return self.generation is not None and not self.generation.done()
 
 
 class Consumer:
-    """Runs until `stop_receiving`; then finishes what it holds in `drain_seconds` and returns the rest."""
+    """Runs until `stop_receiving`; then finishes what is in work in `drain_seconds` and returns the rest."""
 
     def __init__(
         self,
@@ -69,308 +77,218 @@ class Consumer:
         held_requests: int = 32,
         visibility_seconds: float = 30,
         drain_seconds: float = 25,
+        generation_seconds: float = MAX_GENERATION_SECONDS,
+        look_ahead_seconds: float = LOOK_AHEAD_SECONDS,
         backoff_seconds: float = 0.5,
     ) -> None:
-        self._queues = queues
         self._engine = engine
         self._slots = slots
         self._metrics = metrics
         self._held_requests = max(held_requests, slots.total)
-        self._visibility_seconds = visibility_seconds
         self._drain_seconds = drain_seconds
-        self._backoff_seconds = backoff_seconds
+        self._generation_seconds = generation_seconds
+        self._look_ahead_seconds = look_ahead_seconds
+        self._failures = Failures(metrics)
+        self._heartbeat = Heartbeat(queues, self._failures, visibility_seconds)
+        self._deliveries = Deliveries(queues, self._heartbeat, self._failures)
+        self._stopping = asyncio.Event()
+        self._receiver = Receiver(queues, metrics, self._stopping, backoff_seconds)
         self._held: dict[str, Held] = {}
         self._waiting: Waiting[Held] = Waiting(slots.total)
-        metrics.watch_waiting(lambda: len(self._waiting))
-        self._cancelled: OrderedDict[str, None] = OrderedDict()
-        self._some_waiting = asyncio.Event()
-        self._some_room = asyncio.Event()
-        self._kept: OrderedDict[str, LlmReply] = OrderedDict()
+        self._kept: Recent[str, LlmReply] = Recent(KEPT_REPLIES)
+        self._cancelled: Recent[tuple[str, str], float] = Recent(KEPT_CANCELLATIONS)
+        self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._stopping = asyncio.Event()
         self._stopped_at = 0.0
         self._running = False
-        self._failed_receives = 0
+        metrics.watch_waiting(lambda: len(self._waiting))
+        slots.when_released(self._use_slot)
 
     def problem(self) -> str | None:
         """Why no request is being received, as a short phrase; None when all is well."""
         if not self._running or self._stopping.is_set():
             return "not receiving"
-        return "cannot reach the queue" if self._failed_receives else None
+        return "cannot reach the queue" if self._receiver.is_failing else None
 
     def stop_receiving(self) -> None:
-        """Start to stop; `run` returns when everything in hand is finished or returned."""
-        if not self._stopping.is_set():
-            self._stopped_at = time.monotonic()
-            self._stopping.set()
+        """Start to stop: what waits is returned at once, for other boxes; `run` returns when all else is
+        finished or returned."""
+        if self._stopping.is_set():
+            return
+        self._stopped_at = time.monotonic()
+        self._stopping.set()
+        self._changed.set()
+        self._give_back(self._waiting.clear())
 
     async def run(self) -> None:
         self._running = True
-        helpers = [asyncio.create_task(self._answer_in_turn()), asyncio.create_task(self._keep_hidden())]
+        beating = asyncio.create_task(self._heartbeat.run())
         try:
             while not self._stopping.is_set():
-                limit = await self._unless_stopped(self._wait_for_room())
-                for message in await self._receive(limit) if limit else []:
-                    self._take(message)
+                await self._receive()
             await self._drain()
         finally:
+            beating.cancel()
             self._running = False
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
 
-    async def _wait_for_room(self) -> int:
-        """How many requests to receive now: as many as can start at once, so that other boxes get theirs, or
-        with all slots busy as many as there is room for."""
-        while len(self._held) >= self._held_requests:
-            self._some_room.clear()
-            await self._some_room.wait()
+    async def _receive(self) -> None:
+        """Take what the queue has: with free slots, as much as can start at once, since the rest is for other
+        boxes; with none, as much as there is room for."""
+        self._changed.clear()
+        self._start_due()
         room = self._held_requests - len(self._held)
-        return min(room, max(self._slots.free - len(self._waiting), 0) or room)
-
-    async def _answer_in_turn(self) -> None:
-        """Start whatever is due next whenever a slot is free."""
-        while True:
-            await self._some_waiting.wait()
-            await self._slots.wait_free()
-            self._drop_expired()
-            held = None if self._stopping.is_set() else self._waiting.pick(time.time())
-            if held is None:
-                self._some_waiting.clear()
-            else:
-                self._begin(held)
-
-    def _keep_hidden(self) -> Coroutine[Any, Any, None]:
-        def note(message: QueueMessage, reason: str) -> None:
-            self._note("heartbeat", "heartbeat failed", message, error=reason)
-
-        def messages() -> list[QueueMessage]:
-            return [held.message for held in self._held.values()]
-
-        return keep_hidden(self._queues, messages, self._visibility_seconds, note)
-
-    async def _receive(self, limit: int) -> list[QueueMessage]:
-        try:
-            messages = await self._queues.receive(limit)
-        except QueueError as error:
-            await self._back_off(error)
-            return []
-        if self._failed_receives:
-            log.info("queue reached again", extra={"fields": {"failed_receives": self._failed_receives}})
-            self._failed_receives = 0
-        return messages
-
-    async def _back_off(self, error: QueueError) -> None:
-        """Log once per outage and wait longer after each try, with jitter so that boxes spread out."""
-        self._metrics.count_consumer_error("receive")
-        if not self._failed_receives:
-            log.warning("cannot reach the queue, trying on", extra={"fields": {"error": str(error)}})
-        seconds = min(MAX_BACKOFF_SECONDS, self._backoff_seconds * 2 ** min(self._failed_receives, 10))
-        self._failed_receives += 1
-        jitter = random.uniform(0.5, 1.0)  # noqa: S311  no secret
-        await self._unless_stopped(asyncio.sleep(seconds * jitter))
+        startable = min(room, self._slots.free)
+        if room:
+            for message in await self._receiver.receive(startable or room, wait=startable > 0):
+                self._take(message)
+            self._start_due()
+        if not startable:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), self._look_ahead_seconds)
 
     def _take(self, message: QueueMessage) -> None:
-        """Decide what to do with a delivery; without waiting, so that its slot is taken at once."""
+        """Decide what to do with a delivery."""
         if self._stopping.is_set():
-            self._start(self._return(message))
+            self._start(self._deliveries.give_back([message]))
             return
         try:
-            request = parse_request(message.body)
+            parsed = parse_request(message.body)
         except MalformedRequestError as error:
             # Returned, not deleted: after maxReceiveCount deliveries it is in the dead-letter queue.
-            self._note("malformed", "malformed, left to the dead-letter queue", message, reason=str(error))
-            self._start(self._return(message))
+            event = "malformed, left to the dead-letter queue"
+            self._failures.note("malformed", event, message, reason=str(error))
+            self._start(self._deliveries.give_back([message]))
             return
-        if isinstance(request, Cancellation):
-            self._cancel(request, message)
-        elif not isinstance(request, LlmRequest):
-            self._start(self._refuse(message, *request))
-        elif held := self._held.get(request.id):
+        if isinstance(parsed, LlmRequest):
+            self._take_request(parsed, message)
+        elif isinstance(parsed, Cancellation):
+            self._cancel(parsed)
+            self._start(self._deliveries.delete(message))
+        else:
+            self._refuse(message, *parsed)
+
+    def _take_request(self, request: LlmRequest, message: QueueMessage) -> None:
+        if held := self._held.get(request.id):
             self._take_duplicate(held, message)
         elif reply := self._kept.get(request.id):
-            self._start(self._settle(message, request.organization, reply))
-        elif request.id in self._cancelled:
+            self._start(self._deliveries.settle(message, request.organization, reply))
+        elif (request.organization, request.id) in self._cancelled:
             self._drop(message)
         else:
-            self._take_new(Held(request, message))
-
-    def _take_new(self, held: Held) -> None:
-        self._held[held.request.id] = held
-        self._waiting.add(held.request.id, held, held.request.terms)
-        self._some_waiting.set()
-
-    def _begin(self, held: Held) -> None:
-        self._slots.take()
-        held.work = self._start(self._answer(held))
-
-        def let_go(task: asyncio.Task[None]) -> None:
-            self._slots.release()
-            self._waiting.finish(held.request.organization)
-            self._forget(held)
-            self._some_waiting.set()
-
-        held.work.add_done_callback(let_go)
-
-    def _forget(self, held: Held) -> None:
-        del self._held[held.request.id]
-        self._some_room.set()
-
-    def _drop_expired(self) -> None:
-        """Nobody waits for these any more: they are answered so, without the engine."""
-        for held in self._waiting.drop_expired(time.time()):
-            self._forget(held)
-            self._metrics.count_dropped("expired")
-            addressee = Addressee(id=held.request.id, organization=held.request.organization)
-            self._start(self._refuse(held.message, addressee, EXPIRED))
-
-    def _cancel(self, cancellation: Cancellation, message: QueueMessage) -> None:
-        """Stop a request that is in hand, and do not start one that is still to come."""
-        self._cancelled[cancellation.id] = None
-        while len(self._cancelled) > KEPT_CANCELLATIONS:
-            self._cancelled.popitem(last=False)
-        self._start(self._delete(message))
-        held = self._held.get(cancellation.id)
-        if held is None or held.settled:
-            return
-        if held.work is not None:
-            held.work.cancel()
-        else:
-            self._waiting.remove(cancellation.id)
-            self._forget(held)
-        self._drop(held.message)
-
-    def _drop(self, message: QueueMessage) -> None:
-        self._metrics.count_dropped("cancelled")
-        self._start(self._delete(message))
+            held = Held(request, message, received_at=time.time())
+            self._held[request.id] = held
+            self._heartbeat.keep(message)
+            self._waiting.add(request.id, held, request.terms)
 
     def _take_duplicate(self, held: Held, message: QueueMessage) -> None:
         if held.message.id == message.id:
             # The same message again, because a heartbeat came too late: deleting it would leave the request
             # without a message should this process die. The newer receipt is the valid one.
             held.message = message
+            self._heartbeat.keep(message)
         else:
-            self._start(self._delete(message))
+            self._start(self._deliveries.delete(message))
 
-    async def _answer(self, held: Held) -> None:
-        try:
-            reply = await self._generate(held)
-        except Exception as error:  # whatever it was, the request must not be lost with it
-            self._note("engine", "engine failed, request returned", held.message, error=name_error(error))
-            pause = _retry_seconds(held.message) if isinstance(error, EngineUnavailableError) else 0
-            await self._return(held.message, pause)
-        else:
-            held.settled = True  # from here on a cancellation comes too late
-            self._keep(reply)
-            await self._settle(held.message, held.request.organization, reply)
-        held.settled = True
+    def _refuse(self, message: QueueMessage, addressee: Addressee, error: ReplyError) -> None:
+        reply = refusal(addressee.id, self._engine.model, error, received_at=time.time())
+        self._start(self._deliveries.settle(message, addressee.organization, reply))
 
-    async def _generate(self, held: Held) -> LlmReply:
-        """The reply, or a refusal when the request expires meanwhile."""
-        expires_at = held.request.expires_at
-        seconds = MAX_GENERATION_SECONDS if expires_at is None else expires_at - time.time()
-        try:
-            async with asyncio.timeout(min(seconds, MAX_GENERATION_SECONDS)) as limit:
-                return await answer(self._engine, held.request, held.message.sent_at, self._metrics)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-        if expires_at is None or time.time() < expires_at:
-            raise EngineUnavailableError("The engine did not answer in time: try again.")
-        self._metrics.count_dropped("expired")
-        return self._refusal(held.request.id, EXPIRED)
-
-    def _refusal(self, request_id: str, error: ReplyError) -> LlmReply:
-        now = time.time()
-        return LlmReply(
-            id=request_id,
-            status="failed",
-            model=self._engine.model,
-            error=error,
-            received_at=now,
-            started_at=now,
-            finished_at=now,
-        )
-
-    async def _refuse(self, message: QueueMessage, addressee: Addressee, error: ReplyError) -> None:
-        await self._settle(message, addressee.organization, self._refusal(addressee.id, error))
-
-    async def _settle(self, message: QueueMessage, organization: str, reply: LlmReply) -> None:
-        """Send the reply, then delete the request: a crash in between repeats the reply, never loses it."""
-        try:
-            await self._queues.reply(reply.to_json(), organization)
-        except QueueError as error:
-            self._note("reply", "reply not sent, request returned", message, error=str(error))
-            await self._return(message, _retry_seconds(message))
+    def _cancel(self, cancellation: Cancellation) -> None:
+        """Stop a request that is in hand, and do not start one that is still to come."""
+        self._cancelled.keep((cancellation.organization, cancellation.id), time.time())
+        held = self._held.get(cancellation.id)
+        if held is None or held.request.organization != cancellation.organization:
             return
-        log.info("request answered", extra={"fields": _facts(reply)})
-        await self._delete(message)
+        if held.is_generated:
+            assert held.generation is not None
+            held.generation.cancel()
+        elif self._waiting.remove(cancellation.id) is None:
+            return  # its reply is on the way
+        self._let_go(held)
+        self._drop(held.message)
 
-    async def _delete(self, message: QueueMessage) -> None:
-        try:
-            await self._queues.delete(message)
-        except QueueError as error:
-            self._note("delete", "request not deleted, it will come again", message, error=str(error))
+    def _drop(self, message: QueueMessage) -> None:
+        self._metrics.count_dropped("cancelled")
+        self._start(self._deliveries.delete(message))
 
-    async def _return(self, message: QueueMessage, pause_seconds: int = 0) -> None:
+    def _use_slot(self) -> None:
+        self._changed.set()
+        self._start_due()
+
+    def _start_due(self) -> None:
+        """Give every free slot the request that is due; what has expired is answered without the engine."""
+        if self._stopping.is_set():
+            return
+        now = time.time()
+        for held in self._waiting.drop_expired(now):
+            self._metrics.count_dropped("expired")
+            reply = refusal(held.request.id, self._engine.model, EXPIRED, received_at=held.received_at)
+            self._start(self._settle(held, reply))
+        while self._slots.free and (due := self._waiting.pick(now)):
+            self._generate(due)
+
+    def _generate(self, held: Held) -> None:
+        self._slots.take()
+        held.generation = asyncio.create_task(
+            answer(
+                self._engine,
+                held.request,
+                self._metrics,
+                sent_at=held.message.sent_at,
+                received_at=held.received_at,
+                max_seconds=self._generation_seconds,
+            )
+        )
+        held.generation.add_done_callback(partial(self._finish, held))
+
+    def _finish(self, held: Held, generation: asyncio.Task[LlmReply]) -> None:
+        """Called when a generation has ended, in whatever way."""
+        error = None if generation.cancelled() else generation.exception()
+        self._waiting.finish(held.request.organization)
+        self._slots.release()
+        if generation.cancelled() or self._held.get(held.request.id) is not held:
+            return  # who cancelled it has seen to its message
+        if error is None:
+            self._start(self._settle(held, generation.result()))
+            return
+        event = "engine failed, request returned"  # whatever it was: the request must not be lost with it
+        self._failures.note("engine", event, held.message, error=name_error(error))
+        pause = retry_seconds(held.message) if isinstance(error, EngineUnavailableError) else 0
+        self._give_back([held], pause)
+
+    async def _settle(self, held: Held, reply: LlmReply) -> None:
+        self._kept.keep(reply.id, reply)
         try:
-            await self._queues.hide(message, pause_seconds)
-        except QueueError as error:
-            self._note("release", "request not returned, it reappears by itself", message, error=str(error))
+            await self._deliveries.settle(held.message, held.request.organization, reply)
+        finally:
+            self._let_go(held)
+
+    def _give_back(self, requests: list[Held], pause_seconds: int = 0) -> None:
+        for held in requests:
+            self._let_go(held)  # first, so that one that comes again at once is a new one
+        if requests:
+            self._start(self._deliveries.give_back([held.message for held in requests], pause_seconds))
+
+    def _let_go(self, held: Held) -> None:
+        del self._held[held.request.id]
+        self._heartbeat.drop(held.message)
+        self._changed.set()
 
     async def _drain(self) -> None:
-        for held in self._waiting.clear():
-            self._forget(held)
-            self._start(self._return(held.message))
+        generations = [held.generation for held in self._held.values() if held.generation]
         left = self._stopped_at + self._drain_seconds - time.monotonic()
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=max(0.0, left))
-        unfinished = [held for held in self._held.values() if not held.settled]
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(*(self._return(held.message) for held in unfinished))
+        if generations:
+            await asyncio.wait(generations, timeout=max(0.0, left))
+        unfinished = [held for held in self._held.values() if held.is_generated]
+        self._give_back(unfinished)
+        for generation in generations:
+            generation.cancel()
+        await asyncio.gather(*generations, return_exceptions=True)
+        while self._tasks:
+            await asyncio.wait(self._tasks)
         log.info("consumer stopped", extra={"fields": {"returned": len(unfinished)}})
 
-    def _keep(self, reply: LlmReply) -> None:
-        self._kept[reply.id] = reply
-        while len(self._kept) > KEPT_REPLIES:
-            self._kept.popitem(last=False)
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """The result of `work`, or None as soon as the consumer is told to stop."""
-        task = asyncio.create_task(work)
-        stop = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
-        if task.done():
-            return task.result()
-        task.cancel()
-        return None
-
-    def _note(self, operation: ConsumerError, event: str, message: QueueMessage, **fields: str) -> None:
-        self._metrics.count_consumer_error(operation)
-        facts = {"message_id": message.id, "receive_count": message.receive_count}
-        log.warning(event, extra={"fields": facts | fields})
-
-
-def _retry_seconds(message: QueueMessage) -> int:
-    return int(min(MAX_BACKOFF_SECONDS, 2 ** min(message.receive_count, 10)))
-
-
-def _facts(reply: LlmReply) -> dict[str, Any]:
-    return {
-        "request_id": reply.id,
-        "status": reply.status,
-        "error": reply.error and reply.error.code,
-        "prompt_tokens": reply.prompt_tokens,
-        "completion_tokens": reply.completion_tokens,
-        "seconds": round(reply.finished_at - reply.started_at, 3),
-    }

@@ -35,12 +35,12 @@ class Metrics:
         self._consumer_errors = self._counter("consumer_errors", "Failures of the consumer", "operation")
         self._in_flight = Gauge(
             "hub_llm_in_flight",
-            "Requests being worked on or waiting for a slot",
+            "Requests at the engine, in work or in its line",
             ["source"],
             registry=self.registry,
         )
         self._waiting = Gauge(
-            "hub_llm_waiting", "Requests in hand that wait for a slot", registry=self.registry
+            "hub_llm_waiting", "Queue requests in hand that wait for a slot", registry=self.registry
         )
         self._dropped = self._counter("dropped", "Queue requests not answered, by reason", "reason")
         self._wait = self._histogram("queue_wait_seconds", "From sending a request to its start")

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -17,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
-    from types_boto3_sqs.type_defs import ChangeMessageVisibilityBatchResultTypeDef
+    from types_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef
 
 T = TypeVar("T")
 
@@ -41,19 +40,19 @@ class QueueMessage:
     receive_count: int = 1
 
 
+Refusal = tuple[QueueMessage, str]
+"""A message with which the queue did not do as it was told, and the kind of failure."""
+
+
 class Queues(Protocol):
-    """Every method but `close` raises QueueError when the queue cannot be reached or refuses."""
+    """`receive`, `delete` and `reply` raise QueueError when the queue cannot be reached or refuses."""
 
-    async def receive(self, limit: int) -> list[QueueMessage]:
-        """Wait a short while for at most `limit` requests."""
+    async def receive(self, limit: int, *, wait: bool) -> list[QueueMessage]:
+        """At most `limit` requests; with `wait` a short while is spent on waiting for the first."""
 
-    async def hide(self, message: QueueMessage, seconds: int) -> None:
-        """Keep the request from other receivers for `seconds` from now; 0 returns it."""
-
-    async def hide_all(
-        self, messages: Sequence[QueueMessage], seconds: int
-    ) -> list[tuple[QueueMessage, str]]:
-        """The same for many; returns those that the queue did not hide, each with its reason."""
+    async def hide(self, messages: Sequence[QueueMessage], seconds: int) -> list[Refusal]:
+        """Keep requests from other receivers for `seconds` from now; 0 returns them. Gives what the queue
+        did not do: an unreachable queue refuses all, and nothing is raised."""
 
     async def delete(self, message: QueueMessage) -> None: ...
 
@@ -82,46 +81,37 @@ class SqsQueues:
         self._urls: dict[str, str] = {}
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="sqs")
 
-    async def receive(self, limit: int) -> list[QueueMessage]:
+    async def receive(self, limit: int, *, wait: bool) -> list[QueueMessage]:
         response = await self._call(
             lambda: self._client.receive_message(
                 QueueUrl=self._url(REQUESTS),
                 MaxNumberOfMessages=min(limit, MAX_BATCH),
-                WaitTimeSeconds=self._poll_seconds,
+                WaitTimeSeconds=self._poll_seconds if wait else 0,
                 VisibilityTimeout=self._visibility_seconds,
                 MessageSystemAttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
             )
         )
         return [_message(raw) for raw in response.get("Messages", [])]
 
-    async def hide(self, message: QueueMessage, seconds: int) -> None:
-        await self._call(
-            lambda: self._client.change_message_visibility(
-                QueueUrl=self._url(REQUESTS), ReceiptHandle=message.receipt, VisibilityTimeout=seconds
+    async def hide(self, messages: Sequence[QueueMessage], seconds: int) -> list[Refusal]:
+        batches = [messages[start : start + MAX_BATCH] for start in range(0, len(messages), MAX_BATCH)]
+        refused = await asyncio.gather(*(self._hide_batch(batch, seconds) for batch in batches))
+        return [refusal for each in refused for refusal in each]
+
+    async def _hide_batch(self, batch: Sequence[QueueMessage], seconds: int) -> list[Refusal]:
+        entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
+            {"Id": str(number), "ReceiptHandle": message.receipt, "VisibilityTimeout": seconds}
+            for number, message in enumerate(batch)
+        ]
+        try:
+            response = await self._call(
+                lambda: self._client.change_message_visibility_batch(
+                    QueueUrl=self._url(REQUESTS), Entries=entries
+                )
             )
-        )
-
-    async def hide_all(
-        self, messages: Sequence[QueueMessage], seconds: int
-    ) -> list[tuple[QueueMessage, str]]:
-        failed: list[tuple[QueueMessage, str]] = []
-        for start in range(0, len(messages), MAX_BATCH):
-            batch = messages[start : start + MAX_BATCH]
-            answer = await self._call(partial(self._hide_batch, batch, seconds))
-            refused = {each["Id"]: each["Code"] for each in answer.get("Failed", [])}
-            failed += [(batch[int(number)], code) for number, code in refused.items()]
-        return failed
-
-    def _hide_batch(
-        self, batch: Sequence[QueueMessage], seconds: int
-    ) -> ChangeMessageVisibilityBatchResultTypeDef:
-        return self._client.change_message_visibility_batch(
-            QueueUrl=self._url(REQUESTS),
-            Entries=[
-                {"Id": str(number), "ReceiptHandle": message.receipt, "VisibilityTimeout": seconds}
-                for number, message in enumerate(batch)
-            ],
-        )
+        except QueueError as error:  # of this batch only: the others may have been taken
+            return [(message, str(error)) for message in batch]
+        return [(batch[int(failed["Id"])], failed["Code"]) for failed in response.get("Failed", [])]
 
     async def delete(self, message: QueueMessage) -> None:
         await self._call(

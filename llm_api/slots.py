@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
 class Slots:
     """Counts requests against the engine's slots.
 
-    HTTP requests are never turned away, so more may be taken than there are; the consumer waits
-    until one is free before it receives a message.
+    HTTP requests are never turned away, so more may be taken than there are; the consumer starts
+    nothing until one is free.
     """
 
     def __init__(self, total: int) -> None:
         self.total = total
         self.taken = 0
-        self._some_free = asyncio.Event()
-        self._some_free.set()
+        self._when_released: Callable[[], None] = _do_nothing
 
     @property
     def free(self) -> int:
         return max(0, self.total - self.taken)
 
+    def when_released(self, call: Callable[[], None]) -> None:
+        """Have `call` called after each release."""
+        self._when_released = call
+
     def take(self) -> None:
-        self._count(+1)
+        self.taken += 1
 
     def release(self) -> None:
-        self._count(-1)
+        self.taken -= 1
+        self._when_released()
 
     @contextmanager
     def hold(self) -> Iterator[None]:
@@ -38,14 +41,6 @@ class Slots:
         finally:
             self.release()
 
-    async def wait_free(self) -> int:
-        """Wait until at least one slot is free and return how many are."""
-        await self._some_free.wait()
-        return self.free
 
-    def _count(self, change: int) -> None:
-        self.taken += change
-        if self.free:
-            self._some_free.set()
-        else:
-            self._some_free.clear()
+def _do_nothing() -> None:
+    pass

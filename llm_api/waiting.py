@@ -96,7 +96,6 @@ class Waiting(Generic[T]):
         organization = entry.terms.organization
         self._in_work[organization] += 1
         self._served[organization] = next(self._numbers)
-        self._forget(organizations)
         return entry.item
 
     def finish(self, organization: str) -> None:
@@ -104,8 +103,3 @@ class Waiting(Generic[T]):
         self._in_work[organization] -= 1
         if self._in_work[organization] <= 0:
             del self._in_work[organization]
-
-    def _forget(self, waiting: set[str]) -> None:
-        """When an organization was served matters only while it has something here."""
-        for organization in self._served.keys() - waiting - self._in_work.keys():
-            del self._served[organization]

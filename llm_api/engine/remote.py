@@ -26,7 +26,7 @@ from llm_api.engine.text import clean_text
 
 TIMEOUTS = httpx.Timeout(60.0, connect=5.0)
 CHECK_TIMEOUT_SECONDS = 2.0
-_NO_ANSWER = "The server at HUB_LLM_URL failed in its answer: try again."
+_GARBAGE = "The server at HUB_LLM_URL failed in its answer: try again."
 CONTEXT_WORDS = ("context_length", "context length", "context_size", "context size")  # by kind of server
 
 
@@ -82,7 +82,7 @@ class RemoteEngine(Engine):
             raise _refusal(response)
         try:
             self.model = str(response.json()["data"][0]["id"])
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError, RecursionError):
             message = "The server at HUB_LLM_URL lists no model: set HUB_LLM_MODEL_NAME."
             raise EngineRefusedError(message) from None
         return self.model
@@ -106,18 +106,11 @@ async def _events(response: httpx.Response) -> AsyncIterator[Event]:
     pieces = 0
     usage: dict[str, Any] = {}
     async for chunk in _chunks(response):
-        try:
-            usage = chunk.get("usage") or usage
-            choices = [
-                (str((choice.get("delta") or {}).get("content") or ""), choice.get("finish_reason"))
-                for choice in chunk.get("choices") or []
-            ]
-        except (AttributeError, TypeError):
-            raise EngineUnavailableError(_NO_ANSWER) from None
-        for text, finish_reason in choices:
+        usage = chunk.get("usage") or usage
+        for text, finish_reason in _choices(chunk):
             if text:
                 pieces += 1
-                yield Piece(text)
+                yield Piece(clean_text(text))
             reason = finish_reason or reason
     if reason is None:
         raise EngineUnavailableError("The server at HUB_LLM_URL broke off its answer: try again.")
@@ -129,11 +122,25 @@ async def _events(response: httpx.Response) -> AsyncIterator[Event]:
     )
 
 
+def _choices(chunk: dict[str, Any]) -> list[tuple[str, str | None]]:
+    """The text and the finish reason of each choice. Raises EngineUnavailableError when they are none."""
+    try:
+        choices = [
+            ((choice.get("delta") or {}).get("content") or "", choice.get("finish_reason"))
+            for choice in chunk.get("choices") or []
+        ]
+    except (AttributeError, TypeError):
+        raise EngineUnavailableError(_GARBAGE) from None
+    if not all(isinstance(text, str) and isinstance(reason, str | None) for text, reason in choices):
+        raise EngineUnavailableError(_GARBAGE)
+    return choices
+
+
 def _count(usage: Any, *path: str) -> int | None:
     """A number of tokens, where the server tells one: it is for the metrics, and no reason to fail."""
     for name in path:
         usage = usage.get(name) if isinstance(usage, dict) else None
-    return usage if isinstance(usage, int) else None
+    return usage if isinstance(usage, int) and usage >= 0 else None
 
 
 async def _chunks(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
@@ -143,10 +150,10 @@ async def _chunks(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
             continue
         try:
             chunk = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             chunk = None
         if not isinstance(chunk, dict) or chunk.get("error"):
-            raise EngineUnavailableError(_NO_ANSWER)
+            raise EngineUnavailableError(_GARBAGE)
         yield chunk
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from llm_api.engine.base import ChatRequest, Engine, Event, Finished, Piece, Started
-from llm_api.queues import QueueError, QueueMessage
+from llm_api.queues import QueueError, QueueMessage, Refusal
 
 
 class FakeEngine(Engine):
@@ -74,9 +74,18 @@ class FakeQueues:
         self.dead: list[str] = []
         self.replies: list[tuple[dict[str, Any], str]] = []
         self.hides: list[tuple[str, str, int]] = []
+        self.hide_calls = 0
+        self.refused: set[str] = set()
         self.deleted: list[str] = []
-        self.limits: list[int] = []
+        self.receives: list[tuple[int, bool]] = []
         self.log: list[str] = []
+        self.reply_gate = asyncio.Event()
+        self.reply_gate.set()
+        self.receive_gate = asyncio.Event()
+        self.receive_gate.set()
+        self.hide_gate = asyncio.Event()
+        self.hide_gate.set()
+        self.receiving = False
         self.down = False
         self.replies_down = False
         self.failed_receives = 0
@@ -101,12 +110,15 @@ class FakeQueues:
         """What SQS does when a visibility timeout runs out."""
         self.stored[name].hidden = False
 
-    async def receive(self, limit: int) -> list[QueueMessage]:
+    async def receive(self, limit: int, *, wait: bool) -> list[QueueMessage]:
         await asyncio.sleep(0)
+        self.receiving = True
+        await self.receive_gate.wait()
+        self.receiving = False
         if self.down:
             self.failed_receives += 1
             raise QueueError("EndpointConnectionError")
-        self.limits.append(limit)
+        self.receives.append((limit, wait))
         received: list[QueueMessage] = []
         for name, stored in list(self.stored.items()):
             if not stored.hidden and len(received) < limit:
@@ -120,17 +132,15 @@ class FakeQueues:
                 received.append(stored.message)
         return received
 
-    async def hide(self, message: QueueMessage, seconds: int) -> None:
-        self.hides.append((message.id, message.receipt, seconds))
-        if message.id in self.stored:
-            self.stored[message.id].hidden = seconds > 0
-
-    async def hide_all(
-        self, messages: Sequence[QueueMessage], seconds: int
-    ) -> list[tuple[QueueMessage, str]]:
+    async def hide(self, messages: Sequence[QueueMessage], seconds: int) -> list[Refusal]:
+        self.hide_calls += 1
+        await self.hide_gate.wait()
+        refused = [(message, "ReceiptHandleIsInvalid") for message in messages if message.id in self.refused]
         for message in messages:
-            await self.hide(message, seconds)
-        return []
+            self.hides.append((message.id, message.receipt, seconds))
+            if message.id in self.stored and message.id not in self.refused:
+                self.stored[message.id].hidden = seconds > 0
+        return refused
 
     async def delete(self, message: QueueMessage) -> None:
         self.log.append(f"delete {message.id}")
@@ -138,6 +148,7 @@ class FakeQueues:
         self.stored.pop(message.id, None)
 
     async def reply(self, body: str, organization: str) -> None:
+        await self.reply_gate.wait()
         if self.replies_down:
             raise QueueError("ServiceUnavailable")
         self.log.append("reply")

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from llm_api import consumer
 from llm_api.consumer import Consumer
 from llm_api.engine.base import ContextLengthExceededError, EngineError, EngineUnavailableError
 from llm_api.metrics import Metrics
@@ -32,7 +31,11 @@ class Box:
         self.slots = Slots(engine.slots)
         self.metrics = Metrics()
         self.consumer = Consumer(
-            self.queues, engine, self.slots, self.metrics, **({"backoff_seconds": 0.001} | settings)
+            self.queues,
+            engine,
+            self.slots,
+            self.metrics,
+            **({"backoff_seconds": 0.001, "look_ahead_seconds": 0.001} | settings),
         )
 
     def metric(self, name: str, **labels: str) -> float:
@@ -86,8 +89,8 @@ async def test_it_takes_no_more_than_it_can_start_while_a_slot_is_free() -> None
     box = Box(FakeEngine(slots=2))
     box.engine.gate.clear()
     async with box.running():
-        await until(lambda: box.queues.limits)
-    assert set(box.queues.limits) == {2}
+        await until(lambda: box.queues.receives)
+    assert set(box.queues.receives) == {(2, True)}
 
 
 async def test_a_slot_taken_by_http_is_not_offered_to_the_queue() -> None:
@@ -115,6 +118,61 @@ async def test_a_flood_does_not_stand_in_the_way_of_others() -> None:
         box.engine.gate.set()
         await until(lambda: len(box.queues.replies) == 7)
     assert [reply["id"] for reply, _ in box.queues.replies].index("calm-1") <= 2
+    assert box.queues.hides == []  # none went back to the queue, nearer to its dead letters
+
+
+async def test_a_busy_box_does_not_wait_at_the_queue_where_idle_ones_come_first() -> None:
+    box = Box(FakeEngine(slots=2), held_requests=5)
+    box.engine.gate.clear()
+    box.queues.ask("r1")
+    box.queues.ask("r2")
+    async with box.running():
+        await until(lambda: len(box.queues.receives) > 2)
+        assert box.queues.receives[0] == (2, True)
+        assert set(box.queues.receives[1:]) == {(3, False)}
+        box.engine.gate.set()
+
+
+async def test_a_busy_box_looks_for_more_now_and_then_and_when_a_slot_is_free() -> None:
+    box = Box(FakeEngine(), look_ahead_seconds=3600)
+    box.engine.gate.clear()
+    box.queues.ask("r1")
+    async with box.running():
+        await until(lambda: len(box.queues.receives) == 2)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert len(box.queues.receives) == 2
+        box.queues.ask("r2")
+        box.engine.gate.set()
+        await until(lambda: not box.queues.stored)
+    assert [reply["id"] for reply, _ in box.queues.replies] == ["r1", "r2"]
+
+
+async def test_a_slot_is_free_again_while_the_reply_is_being_sent() -> None:
+    box = Box(FakeEngine())
+    box.queues.reply_gate.clear()
+    box.queues.ask("r1")
+    box.queues.ask("r2")
+    async with box.running():
+        await until(lambda: len(box.engine.requests) == 2)
+        assert box.queues.replies == []
+        box.queues.reply_gate.set()
+        await until(lambda: not box.queues.stored)
+
+
+async def test_a_reply_tells_when_the_box_took_the_request() -> None:
+    box = Box(FakeEngine())
+    box.engine.gate.clear()
+    box.queues.ask("r1")
+    box.queues.ask("r2")
+    async with box.running():
+        await until(lambda: box.queues.stored["m2"].hidden)
+        taken_before = time.time()
+        box.engine.gate.set()
+        await until(lambda: not box.queues.stored)
+    [_, (reply, _)] = box.queues.replies
+    assert reply["id"] == "r2"
+    assert reply["received_at"] <= taken_before <= reply["started_at"]
 
 
 async def test_test_runs_wait_for_contacts() -> None:
@@ -143,6 +201,21 @@ class TestExpiry:
         assert box.engine.requests == []
         assert box.metric("hub_llm_dropped_total", reason="expired") == 1
 
+    async def test_it_is_told_while_every_slot_is_busy(self) -> None:
+        box = Box(FakeEngine())
+        box.engine.gate.clear()
+        box.queues.ask("r1")
+        async with box.running():
+            await until(lambda: box.engine.running)
+            box.queues.ask("r2", expires_at=time.time() + 0.05)
+            await until(lambda: box.queues.replies)
+            assert box.engine.running == 1
+            box.engine.gate.set()
+        assert [(reply["id"], reply["status"]) for reply, _ in box.queues.replies] == [
+            ("r2", "failed"), ("r1", "completed"),
+        ]  # fmt: skip
+        assert len(box.engine.requests) == 1
+
     async def test_a_model_that_never_answers_loses_its_slot(self) -> None:
         box = Box(FakeEngine())
         box.engine.gate.clear()
@@ -153,9 +226,8 @@ class TestExpiry:
         assert box.engine.cancelled == 1
         assert [reply["error"]["code"] for reply, _ in box.queues.replies] == ["expired"]
 
-    async def test_without_an_end_it_goes_back_to_the_queue(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(consumer, "MAX_GENERATION_SECONDS", 0.05)
-        box = Box(FakeEngine())
+    async def test_without_an_end_it_goes_back_to_the_queue(self) -> None:
+        box = Box(FakeEngine(), generation_seconds=0.05)
         box.engine.gate.clear()
         box.queues.ask("r1")
         async with box.running():
@@ -180,6 +252,65 @@ class TestCancellation:
         assert box.engine.cancelled == 1
         assert box.queues.replies == []
         assert box.metric("hub_llm_dropped_total", reason="cancelled") == 1
+
+    async def test_the_next_request_has_its_slot_at_once(self) -> None:
+        box = Box(FakeEngine())
+        box.engine.gate.clear()
+        box.queues.ask("r1")
+        async with box.running():
+            await until(lambda: box.engine.running)
+            box.queues.ask("r2")
+            self.cancel(box)
+            await until(lambda: len(box.engine.requests) == 2)
+            assert (box.engine.running, box.slots.taken) == (1, 1)
+            box.engine.gate.set()
+        assert [reply["id"] for reply, _ in box.queues.replies] == ["r2"]
+
+    async def test_one_that_comes_in_the_same_breath_is_not_even_started(self) -> None:
+        box = Box(FakeEngine(slots=4))
+        box.queues.ask("r1")
+        self.cancel(box)
+        async with box.running():
+            await until(lambda: not box.queues.stored)
+        assert box.engine.requests == []
+        assert box.queues.replies == []
+
+    async def test_another_organization_cannot_cancel_it(self) -> None:
+        box = Box(FakeEngine())
+        box.engine.gate.clear()
+        box.queues.ask("r1", "other")
+        async with box.running():
+            await until(lambda: box.engine.running)
+            cancellation = self.cancel(box)
+            await until(lambda: cancellation not in box.queues.stored)
+            box.engine.gate.set()
+            await until(lambda: not box.queues.stored)
+        assert [reply["id"] for reply, _ in box.queues.replies] == ["r1"]
+
+    async def test_said_twice_it_is_done_once(self) -> None:
+        box = Box(FakeEngine())
+        box.engine.gate.clear()
+        box.queues.ask("r1")
+        async with box.running():
+            await until(lambda: box.engine.running)
+            self.cancel(box)
+            self.cancel(box)
+            await until(lambda: not box.queues.stored)
+        assert box.metric("hub_llm_dropped_total", reason="cancelled") == 1
+        assert box.consumer.problem() == "not receiving"
+
+    async def test_while_the_reply_is_sent_it_comes_too_late(self) -> None:
+        box = Box(FakeEngine())
+        box.queues.reply_gate.clear()
+        box.queues.ask("r1")
+        async with box.running():
+            await until(lambda: box.engine.requests and not box.engine.running)
+            cancellation = self.cancel(box)
+            await until(lambda: cancellation not in box.queues.stored)
+            box.queues.reply_gate.set()
+            await until(lambda: not box.queues.stored)
+        assert [reply["id"] for reply, _ in box.queues.replies] == ["r1"]
+        assert box.metric("hub_llm_dropped_total", reason="cancelled") == 0
 
     async def test_a_waiting_request_is_dropped(self) -> None:
         box = Box(FakeEngine())
@@ -224,6 +355,28 @@ async def test_the_heartbeat_keeps_the_request_hidden() -> None:
         box.engine.gate.set()
         await until(lambda: box.queues.deleted)
     assert len(box.queues.replies) == 1
+
+
+async def test_one_call_keeps_all_hidden_and_one_refusal_is_one_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    box = Box(FakeEngine(), visibility_seconds=1)
+    box.engine.gate.clear()
+    for number in range(3):
+        box.queues.ask(f"r{number}")
+    async with box.running():
+        await until(lambda: all(stored.hidden for stored in box.queues.stored.values()))
+        box.queues.refused = {"m2"}
+        await until(lambda: box.queues.hides)
+        assert [name for name, _, _ in box.queues.hides] == ["m1", "m2", "m3"]
+        assert box.queues.hide_calls == 1
+        box.queues.refused = set()
+        box.engine.gate.set()
+        await until(lambda: not box.queues.stored)
+    assert len(box.queues.replies) == 3
+    assert box.metric("hub_llm_consumer_errors_total", operation="heartbeat") == 1
+    [record] = [record for record in caplog.records if record.getMessage() == "heartbeat failed"]
+    assert record.fields["message_id"] == "m2"  # type: ignore[attr-defined]
 
 
 async def test_a_duplicate_of_a_request_in_work_is_dropped() -> None:
@@ -401,11 +554,11 @@ async def test_a_message_that_arrives_while_stopping_goes_back() -> None:
     arrived = asyncio.Event()
     real_receive = box.queues.receive
 
-    async def slow_receive(limit: int) -> Any:
+    async def slow_receive(limit: int, *, wait: bool) -> Any:
         arrived.set()
         await asyncio.sleep(0)
         box.consumer.stop_receiving()
-        return await real_receive(limit)
+        return await real_receive(limit, wait=wait)
 
     box.queues.receive = slow_receive  # type: ignore[method-assign]
     box.queues.ask("r1")
@@ -416,17 +569,42 @@ async def test_a_message_that_arrives_while_stopping_goes_back() -> None:
     assert not box.queues.stored["m1"].hidden
 
 
+async def test_a_heartbeat_under_way_does_not_hide_again_what_was_returned() -> None:
+    box = Box(FakeEngine(), visibility_seconds=0.01, drain_seconds=3600)
+    box.engine.gate.clear()
+    box.queues.hide_gate.clear()
+    box.queues.ask("r1")
+    box.queues.ask("r2")
+    async with box.running():
+        await until(lambda: box.queues.stored["m2"].hidden and box.queues.hide_calls == 1)
+        box.consumer.stop_receiving()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert box.queues.hide_calls == 1
+        box.queues.hide_gate.set()
+        await until(lambda: not box.queues.stored["m2"].hidden)
+        box.engine.gate.set()
+    assert [seconds for name, _, seconds in box.queues.hides if name == "m2"][-1] == 0
+
+
 async def test_a_stop_returns_what_waits_at_once() -> None:
+    """Even in the middle of a receive that takes its time, and in one call."""
     box = Box(FakeEngine(), drain_seconds=3600)
     box.engine.gate.clear()
     for number in range(3):
         box.queues.ask(f"r{number}")
     async with box.running() as task:
         await until(lambda: all(stored.hidden for stored in box.queues.stored.values()))
+        box.queues.receive_gate.clear()
+        received = len(box.queues.receives)
+        await until(lambda: box.queues.receiving)
         box.consumer.stop_receiving()
         await until(lambda: not box.queues.stored["m3"].hidden)
         assert not box.queues.stored["m2"].hidden
         assert box.queues.stored["m1"].hidden
+        assert box.queues.hide_calls == 1
+        assert len(box.queues.receives) == received
+        box.queues.receive_gate.set()
         box.engine.gate.set()
         await task
     assert [reply["id"] for reply, _ in box.queues.replies] == ["r0"]

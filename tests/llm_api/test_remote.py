@@ -26,6 +26,10 @@ from llm_api.engine.remote import RemoteEngine
 
 pytestmark = pytest.mark.anyio
 
+GARBAGE: list[Any] = [
+    [], 5, None, {"choices": "x"}, {"choices": [5]}, {"choices": 5}, {"choices": [{"delta": "x"}]},
+    {"choices": [{"delta": {"content": ["SECRET"]}}]}, {"choices": [{"finish_reason": {"SECRET": 1}}]},
+]  # fmt: skip
 ASK = ChatRequest((ChatMessage("user", "SECRET hi\0"),), max_tokens=9, stop=("END",))
 Handler = Callable[[httpx.Request], httpx.Response]
 
@@ -98,8 +102,8 @@ async def test_without_a_name_it_takes_the_first_model_of_the_server() -> None:
      (stream("data: {broken"), EngineUnavailableError), (stream(), EngineUnavailableError),
      (httpx.Response(200, text="<html>SECRET</html>"), EngineUnavailableError),
      (httpx.Response(200, content=b"\xff\xfe\0garbage"), EngineUnavailableError),
-     *[(stream(garbage), EngineUnavailableError) for garbage in
-       ([], 5, None, {"choices": "x"}, {"choices": [5]}, {"choices": 5}, {"choices": [{"delta": "x"}]})]],
+     (stream("data: " + "[" * 100_000), EngineUnavailableError),
+     *[(stream(chunk, delta(reason="stop")), EngineUnavailableError) for chunk in GARBAGE]],
 )  # fmt: skip
 async def test_failures_become_errors_that_quote_nothing(
     response: httpx.Response, kind: type[EngineError]
@@ -111,9 +115,14 @@ async def test_failures_become_errors_that_quote_nothing(
 
 
 async def test_odd_numbers_of_tokens_are_no_reason_to_fail() -> None:
-    usage = {"prompt_tokens": "many", "prompt_tokens_details": 7}
+    usage = {"prompt_tokens": "many", "completion_tokens": -4, "prompt_tokens_details": 7}
     response = stream(delta("x", "stop"), {"choices": None, "usage": usage})
     assert (await run(engine_with(lambda request: response)))[-1] == Finished("stop", 0, 1, 0)
+
+
+async def test_text_that_is_no_unicode_is_cleaned() -> None:
+    response = stream(delta("a\0\ud800b", "stop"))
+    assert Piece("a\ufffdb") in await run(engine_with(lambda request: response))
 
 
 async def test_a_server_that_cannot_be_reached_is_unavailable() -> None:

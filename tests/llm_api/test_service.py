@@ -53,8 +53,14 @@ class Service:
 
     def ask(self, request_id: str, text: str, **fields: Any) -> None:
         body = {"id": request_id, "organization": "smile", "messages": [{"role": "user", "content": text}]}
+        self.send(body | fields)
+
+    def cancel(self, request_id: str) -> None:
+        self.send({"cancel": request_id, "organization": "smile"})
+
+    def send(self, body: dict[str, Any]) -> None:
         queue = self.queues["llm-requests"]
-        self.sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(body | fields), MessageGroupId="smile")
+        self.sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(body), MessageGroupId="smile")
 
     def receive(self, name: str) -> list[Any]:
         response = self.sqs.receive_message(
@@ -116,6 +122,33 @@ def test_a_question_on_the_queue_is_answered_on_the_other(start: Callable[..., S
     assert "request answered" in [line["event"] for line in lines]
     assert "SECRET" not in service.log.read_text()
     assert reply["text"] not in service.log.read_text()
+
+
+def test_a_cancelled_story_makes_way_for_the_next_question(start: Callable[..., Service]) -> None:
+    service = start()
+    service.ask("story", "Tell me a very long story", max_tokens=4000, temperature=1.5)
+    wait_for(lambda: service.metric('hub_llm_in_flight{source="queue"}') == 1)
+    service.ask("expired", "Anybody there?", expires_at=1.0)
+    service.ask("cancelled", "Never mind")
+    service.ask("question", "Hello!", max_tokens=4)
+    wait_for(lambda: service.metric("hub_llm_waiting") == 2)
+    service.cancel("cancelled")
+    service.cancel("story")
+    replies: dict[str, str] = {}
+
+    def all_told() -> bool:
+        for message in service.receive("llm-replies"):
+            reply = json.loads(message["Body"])
+            replies[reply["id"]] = (reply["error"] or {"code": reply["status"]})["code"]
+        return len(replies) >= 2
+
+    wait_for(all_told)
+    assert replies == {"expired": "expired", "question": "completed"}
+    assert service.metric('hub_llm_dropped_total{reason="cancelled"}') == 2
+    assert service.metric('hub_llm_dropped_total{reason="expired"}') == 1
+    assert service.stop() == 0
+    assert service.receive("llm-requests") == []
+    assert service.receive("llm-replies") == []
 
 
 def test_sigterm_in_the_middle_of_an_answer_returns_the_request(start: Callable[..., Service]) -> None:

@@ -1,7 +1,12 @@
 """Who is answered next: rules by example, fairness by property."""
 
-from hypothesis import given
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from llm_api.waiting import Terms, Waiting
 
@@ -79,6 +84,121 @@ def test_a_flood_costs_another_organization_one_pick_at_most(flood: int, slots: 
     waiting.pick(NOW)
     waiting.add("calm", -1, Terms("calm"))
     assert waiting.pick(NOW) == -1
+
+
+@given(st.lists(st.sampled_from(["small-1", "small-2", "small-3"]), min_size=20, max_size=60))
+def test_small_organizations_that_keep_coming_do_not_starve_a_large_one(comers: list[str]) -> None:
+    waiting = line(*[Terms("large")] * 30, slots=1)
+    waits = 0
+    for number, comer in enumerate(comers):
+        waiting.add(f"comer-{number}", 1000 + number, Terms(comer))
+        picked = waiting.pick(NOW)
+        assert picked is not None
+        organization = "large" if picked < 1000 else comers[picked - 1000]
+        waits = 0 if organization == "large" else waits + 1
+        assert waits <= 3, "each of the others may go before it once"
+        waiting.finish(organization)
+
+
+class AnyTraffic(RuleBasedStateMachine):
+    """Requests come, start, end, expire and are cancelled in any order, against a model of the rules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slots = 4
+        self.waiting: Waiting[str] = Waiting(self.slots)
+        self.now = NOW
+        self.number = 0
+        self.line: dict[str, Terms] = {}
+        self.in_work: list[str] = []
+
+    @rule(
+        organization=st.sampled_from("abcd"),
+        priority=st.sampled_from(["interactive", "interactive", "test"]),
+        patience=st.none() | st.integers(0, 5),
+        life=st.none() | st.integers(5, 20),
+    )
+    def come(self, organization: str, priority: str, patience: int | None, life: int | None) -> None:
+        terms = Terms(organization, "test" if priority == "test" else "interactive")
+        terms = replace(terms, answer_by=None if patience is None else self.now + patience)
+        terms = replace(terms, expires_at=None if life is None else self.now + life)
+        self.number += 1
+        self.waiting.add(str(self.number), str(self.number), terms)
+        self.line[str(self.number)] = terms
+
+    @precondition(lambda self: len(self.in_work) < self.slots)
+    @rule()
+    def start(self) -> None:
+        assert set(self.waiting.drop_expired(self.now)) == self.expired()
+        self.line = {key: self.line[key] for key in self.line.keys() - self.expired()}
+        key = self.waiting.pick(self.now)
+        assert (key is None) == (not self.line), "a slot stays free only when nothing waits"
+        if key is None:
+            return
+        picked = self.line.pop(key)
+        rivals = [terms for terms in self.line.values() if terms.priority == picked.priority]
+        self.check_class(picked)
+        self.check_cap(picked, rivals)
+        self.check_lateness(picked, rivals)
+        self.check_turns(picked, rivals)
+        self.check_age(key, picked)
+        self.in_work.append(picked.organization)
+
+    @precondition(lambda self: self.in_work)
+    @rule(data=st.data())
+    def end(self, data: st.DataObject) -> None:
+        organization = data.draw(st.sampled_from(self.in_work))
+        self.in_work.remove(organization)
+        self.waiting.finish(organization)
+
+    @precondition(lambda self: self.line)
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        key = data.draw(st.sampled_from(sorted(self.line)))
+        assert self.waiting.remove(key) == key
+        del self.line[key]
+
+    @rule(seconds=st.integers(1, 4))
+    def wait(self, seconds: int) -> None:
+        self.now += seconds
+
+    @invariant()
+    def all_that_came_and_did_not_go_waits(self) -> None:
+        assert len(self.waiting) == len(self.line)
+
+    def expired(self) -> set[str]:
+        return {key for key, terms in self.line.items() if terms.is_expired(self.now)}
+
+    def check_class(self, picked: Terms) -> None:
+        if picked.priority == "test":
+            assert not any(terms.priority == "interactive" for terms in self.line.values())
+
+    def check_cap(self, picked: Terms, rivals: list[Terms]) -> None:
+        if self.is_full(picked):
+            assert all(self.is_full(each) for each in rivals if each.organization != picked.organization)
+
+    def check_lateness(self, picked: Terms, rivals: list[Terms]) -> None:
+        if picked.is_late(self.now):
+            in_time = [each for each in rivals if not each.is_late(self.now)]
+            assert all(self.is_full(each) and not self.is_full(picked) for each in in_time)
+
+    def check_turns(self, picked: Terms, rivals: list[Terms]) -> None:
+        equals = [each for each in rivals if each.is_late(self.now) == picked.is_late(self.now)]
+        in_work = [self.in_work.count(each.organization) for each in equals]
+        assert min(in_work, default=99) >= self.in_work.count(picked.organization)
+
+    def check_age(self, key: str, picked: Terms) -> None:
+        same = (picked.organization, picked.priority, picked.is_late(self.now))
+        for other, terms in self.line.items():
+            if (terms.organization, terms.priority, terms.is_late(self.now)) == same:
+                assert int(other) > int(key)
+
+    def is_full(self, terms: Terms) -> bool:
+        return self.in_work.count(terms.organization) >= self.slots // 2
+
+
+AnyTraffic.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestAnyTraffic = AnyTraffic.TestCase
 
 
 @given(lines.filter(bool), st.integers(1, 8))
