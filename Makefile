@@ -3,7 +3,7 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format clean
+.PHONY: help run test chaos lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,7 +16,12 @@ test: ## install what is missing, then lint, check types and run every test
 	@scripts/install.sh dev
 	@scripts/chromium.sh
 	@scripts/lint.sh
-	@exec $(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/end_to_end
+	@exec $(BIN)/python -m pytest tests/end_to_end # alone: it runs the whole system, and waits for it
+
+chaos: ## break everything while messages come, and count (SEED=, MESSAGES=, ORGANIZATIONS=)
+	@scripts/install.sh dev
+	@exec $(BIN)/python -m tests.chaos
 
 lint: ## check style and types
 	@scripts/install.sh dev

@@ -4,6 +4,7 @@ It happens on import, for the conftest files below this one import models.
 """
 
 import django
+import pytest
 from django.conf import settings
 
 from tests.environment import make_home, set_keys
@@ -15,3 +16,11 @@ django.setup()
 # Nothing here outlives the run, so no commit has to reach the disk.
 settings.DATABASES["default"]["OPTIONS"]["options"] = "-c synchronous_commit=off"
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast, and only that
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What two workers may share out: whole files, since their tests share what is slow to start, and each
+    chunk of the histories."""
+    for item in items:
+        if item.path.name != "test_histories.py":
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
