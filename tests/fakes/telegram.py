@@ -5,7 +5,8 @@ it with a small control API: POST /control/message {"token", "chat_id", "text"},
 
 Updates go to the registered webhook with its secret, in order within a chat and in parallel across chats; one
 that is not answered with 2xx is delivered again, later and later, and holds back what follows in its chat. A
-`method` in the JSON body of a 2xx answer is carried out, as Telegram does.
+`method` in the JSON body of a 2xx answer is carried out, as Telegram does. `redeliver` is what a
+platform does after an outage of its own: an update comes once more, out of turn.
 """
 
 import argparse
@@ -19,10 +20,12 @@ import urllib.request
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.fakes.server import FakeServer
 
 TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]+")
 SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
@@ -72,6 +75,15 @@ class Bot:
 
 
 @dataclass(frozen=True)
+class Hit:
+    """A fault that met a call, and when."""
+
+    fault: Fault
+    call: "Call"
+    at: float
+
+
+@dataclass(frozen=True)
 class Call:
     """A method that was called, over HTTP or (`from_webhook`) in the answer to an update."""
 
@@ -82,25 +94,28 @@ class Call:
 
 
 class FakeTelegram:
-    """The server and what it has seen. `calls` holds every call in order, `sent` the messages it took."""
+    """The server and what it has seen. `calls` holds every call in order, `sent` the messages it took with
+    their time, `deliveries` the id and status of each update that was posted, `hits` the faults that met a
+    call."""
 
     def __init__(self, port: int = 0, retry_seconds: float = 0.05, max_retry_seconds: float = 1.0) -> None:
         self.bots: dict[str, Bot] = {}
         self.calls: list[Call] = []
         self.sent: list[dict[str, Any]] = []
         self.deliveries: list[tuple[int, int]] = []
+        self.hits: list[Hit] = []
         self.knows_every_token = False
         self._retry_seconds = retry_seconds
         self._max_retry_seconds = max_retry_seconds
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._chats: set[int] = set()
+        self._blocked: set[int] = set()
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._is_closed = threading.Event()
         self._ids = itertools.count(100)
         self._busy: set[tuple[str, int]] = set()
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
-        self._server.daemon_threads = True
+        self._server = FakeServer(("127.0.0.1", port), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> "FakeTelegram":
@@ -124,8 +139,25 @@ class FakeTelegram:
         """Let the next call of `method` go wrong; several calls queue up."""
         self._faults[method].append(fault)
 
+    def block(self, chat_id: int) -> None:
+        """The person of a chat blocks the bot."""
+        self._blocked.add(chat_id)
+
+    def renew_token(self, token: str) -> str:
+        """@BotFather revokes a token and makes another. The bot keeps its webhook and what waits for it."""
+        with self._lock:
+            bot = self.bots.pop(token)
+            bot.token = f"{token}-{next(self._ids)}"
+            self.bots[bot.token] = bot
+            return bot.token
+
     def write(self, token: str, chat_id: int, text: str, **message: Any) -> dict[str, Any]:
-        """A person writes to the bot; returns the update that is delivered."""
+        """A person writes to the bot; returns the update that is delivered. `message`: fields of the message
+        that are to be otherwise."""
+        return self.deliver(token, chat_id, self.compose(chat_id, text, **message))
+
+    def compose(self, chat_id: int, text: str, **message: Any) -> dict[str, Any]:
+        """The content of the update that a person's message makes: `deliver` puts it on its way."""
         person = {"id": chat_id, "is_bot": False, "first_name": f"Person {chat_id}", "language_code": "en"}
         content = {
             "message_id": next(self._ids),
@@ -134,7 +166,7 @@ class FakeTelegram:
             "date": int(time.time()),
             "text": text,
         }
-        return self.deliver(token, chat_id, {"message": {**content, **message}})
+        return {"message": {**content, **message}}
 
     def deliver(self, token: str, chat_id: int, content: Mapping[str, Any]) -> dict[str, Any]:
         """Queue any update for the bot's webhook, behind what waits in that chat."""
@@ -144,6 +176,11 @@ class FakeTelegram:
             self.bots[token].waiting[chat_id].append(update)
         self._drain(token, chat_id)
         return update
+
+    def redeliver(self, token: str, update: Mapping[str, Any]) -> None:
+        """Deliver an update once more, beside what waits in its chat and whatever came of it before."""
+        bot = self.bots[token]
+        threading.Thread(target=self._is_taken, args=(bot, update), daemon=True).start()
 
     def wait_until(self, condition: Callable[["FakeTelegram"], bool], timeout_seconds: float = 10) -> None:
         """Wait for something to become true of what the server has seen; TimeoutError after that."""
@@ -159,7 +196,7 @@ class FakeTelegram:
 
     def answer(self, token: str, method: str, parameters: Mapping[str, Any]) -> tuple[int, str] | None:
         """Status and body for a call; None for a connection that breaks."""
-        fault = self._next_fault(method)
+        fault = self._next_fault(Call(token, method, parameters))
         if fault and not fault.after:
             return self._go_wrong(fault)
         try:
@@ -167,11 +204,24 @@ class FakeTelegram:
             status = 200
         except ApiError as error:
             content, status = error.as_json(), error.code
-        return self._go_wrong(fault) if fault else (status, json.dumps(content))
+        if fault is None:
+            return status, json.dumps(content)
+        self._note_hit(fault, Call(token, method, parameters))
+        return self._go_wrong(fault)
 
-    def _next_fault(self, method: str) -> Fault | None:
-        with self._lock:
-            return self._faults[method].popleft() if self._faults[method] else None
+    def _next_fault(self, call: Call) -> Fault | None:
+        with self._changed:
+            if not self._faults[call.method]:
+                return None
+            fault = self._faults[call.method].popleft()
+            if not fault.after:
+                self._note_hit(fault, call)
+            return fault
+
+    def _note_hit(self, fault: Fault, call: Call) -> None:
+        with self._changed:
+            self.hits.append(Hit(fault, call, time.time()))
+            self._changed.notify_all()
 
     def _go_wrong(self, fault: Fault) -> tuple[int, str] | None:
         if fault.error:
@@ -255,7 +305,13 @@ class FakeTelegram:
             "text": text.strip(),
         }
         self.sent.append(
-            {"token": bot.token, "chat_id": chat_id, "text": text, "message_id": message["message_id"]}
+            {
+                "token": bot.token,
+                "chat_id": chat_id,
+                "text": text,
+                "message_id": message["message_id"],
+                "at": time.time(),
+            }
         )
         return message
 
@@ -280,6 +336,8 @@ class FakeTelegram:
             raise ApiError(400, "Bad Request: chat not found") from None
         if chat_id not in self._chats:
             raise ApiError(400, "Bad Request: chat not found")
+        if chat_id in self._blocked:
+            raise ApiError(403, "Forbidden: bot was blocked by the user")
         return chat_id
 
     # --- delivery to the webhook ----------------------------------------------------------------------------

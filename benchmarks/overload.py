@@ -1,0 +1,232 @@
+"""What contacts get when ten times as much is asked as the LLM can answer, and when one organization floods.
+
+    .venv/bin/python -m benchmarks.overload [--rate 0.3] [--factor 10] [--seconds 60]
+
+The whole system as `make run` starts it, with a fake platform and an LLM of a known rate, everything on the
+loopback. Times are taken at the platform, from a contact's message to what the contact got. First all
+organizations together ask `factor` times what the LLM can answer; then calm organizations are measured
+alone, and once more while another one floods. The flood is as strong as in the first part, and the LLM
+faster: what is measured is whether the calm ones have to wait behind it.
+"""
+
+import argparse
+import itertools
+import random
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from threading import Event, Thread
+
+from tests.chaos import codes
+from tests.chaos.counting import Books, Count, Got, Said
+from tests.chaos.ledger import Ledger
+from tests.chaos.organizations import Organizations
+from tests.chaos.plan import FIRST_CHAT, Plan, Writing
+from tests.chaos.table import percentile, seconds
+from tests.chaos.traffic import Traffic
+from tests.fakes.llm import FakeLlm
+from tests.fakes.telegram import FakeTelegram
+from tests.running_stack import RunningStack
+
+ORGANIZATIONS = 10
+SLOTS = 4
+IN_TIME_SECONDS = 5.0
+CALM = range(5)
+FLOODING = 5
+CALM_TURNS_PER_SECOND = 0.8
+FAIR_SERVICE_SECONDS = 2.0
+"""How long the LLM takes for an answer in the second part: 2 a second, more than the calm ones ask for, and
+less than they and the flood."""
+MAX_RATIO = 1.2
+PATIENCE_SECONDS = 180.0
+LOOK_SECONDS = 0.5
+SHOW_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What was written and received in one part of the benchmark. `recovery_seconds`: from the last message
+    to the last outcome; None where some turn never had one."""
+
+    said: Sequence[Said]
+    got: Sequence[Got]
+    count: Count
+    recovery_seconds: float | None
+
+    def waits(self, is_it: Callable[[Got, Said], bool] = lambda got, said: True) -> list[float | None]:
+        """Seconds from each message to the first that its contact got (of what `is_it`); None for none."""
+        return [self._wait(said, is_it) for said in self.said]
+
+    def of(self, chats: Iterable[int]) -> "Phase":
+        """The part of it that is about some contacts."""
+        known = set(chats)
+        said = [each for each in self.said if each.chat_id in known]
+        return Phase(said, self.got, self.count, self.recovery_seconds)
+
+    def _wait(self, said: Said, is_it: Callable[[Got, Said], bool]) -> float | None:
+        times = [each.at for each in self.got if each.chat_id == said.chat_id and is_it(each, said)]
+        return min(times) - said.at if times else None
+
+
+def is_answer(got: Got, said: Said) -> bool:
+    """Whether a message answers another."""
+    return said.code in codes.find(got.text)
+
+
+class Bench:
+    """A running system that is written to in phases, each with new contacts."""
+
+    def __init__(self, stack: RunningStack, telegram: FakeTelegram) -> None:
+        self._telegram = telegram
+        self._ledger = Ledger(stack.home)
+        self._organizations = Organizations(stack, telegram, ORGANIZATIONS)
+        self._chats = itertools.count(FIRST_CHAT)
+        self._rng = random.Random(1)  # noqa: S311 - only for times
+        self._organizations.load()
+
+    def turns(self, per_second: float, lasting: float, organizations: Sequence[int]) -> Iterator[Writing]:
+        """One message each of new contacts, of one organization after the other, at random times."""
+        for number in range(round(per_second * lasting)):
+            organization = organizations[number % len(organizations)]
+            code = codes.code(organization, number // len(organizations))
+            at = self._rng.uniform(0, lasting)
+            yield Writing(at, next(self._chats), organization, code, f"Is order {code} ready?")
+
+    def play(self, name: str, writings: Iterable[Writing]) -> Phase:
+        """Let contacts write, and wait until every turn has its outcome."""
+        ordered = sorted(writings, key=lambda each: each.at)
+        plan = Plan(0, ORGANIZATIONS, ordered[-1].at, ordered, (), ())
+        traffic, is_over = Traffic(plan, self._telegram, self._organizations), Event()
+        thread = Thread(target=traffic.run, args=(is_over,))
+        thread.start()
+        try:
+            self._show_while(name, traffic, thread)
+            ended_at = time.monotonic()
+            is_done = self._wait_until_settled(name, traffic, ended_at + PATIENCE_SECONDS)
+        finally:
+            is_over.set()
+            thread.join()
+        recovery = time.monotonic() - ended_at if is_done else None
+        return self._phase(traffic, recovery)
+
+    def _show_while(self, name: str, traffic: Traffic, thread: Thread) -> None:
+        while thread.is_alive():
+            self._show(name, traffic)
+            thread.join(SHOW_SECONDS)
+
+    def _wait_until_settled(self, name: str, traffic: Traffic, deadline: float) -> bool:
+        shown = time.monotonic()
+        while True:
+            now = self._ledger.progress()
+            if now.stored >= self._stored_before + traffic.count and not (now.open or now.unsent):
+                return True
+            if time.monotonic() > deadline:
+                return False
+            if time.monotonic() > shown + SHOW_SECONDS:
+                shown = time.monotonic()
+                self._show(name, traffic)
+            time.sleep(LOOK_SECONDS)
+
+    _stored_before = 0
+
+    def _show(self, name: str, traffic: Traffic) -> None:
+        now = self._ledger.progress()
+        say(f"  {name}: sent {traffic.count}, answered {now.answered}, open {now.open}")
+
+    def _phase(self, traffic: Traffic, recovery_seconds: float | None) -> Phase:
+        said = traffic.said()
+        chats = {each.chat_id for each in said}
+        sent = [each for each in list(self._telegram.sent) if each["chat_id"] in chats]
+        got = [Got(each["chat_id"], each["message_id"], each["text"], each["at"]) for each in sent]
+        turns = [turn for turn in self._ledger.turns() if turn.chat_id in chats]
+        self._stored_before += len(said)
+        return Phase(said, got, Books(said, got, turns, self._ledger.texts()).count(), recovery_seconds)
+
+
+# --- the report ---------------------------------------------------------------------------------------------
+
+
+def report_overload(phase: Phase) -> bool:
+    """Print what contacts got; whether the aims were met."""
+    waits = phase.waits()
+    in_time = sum(wait is not None and wait <= IN_TIME_SECONDS for wait in waits)
+    received = sorted(wait for wait in waits if wait is not None)
+    answers = sorted(wait for wait in phase.waits(is_answer) if wait is not None)
+    lost = sum(len(phase.count.broken[name]) for name in ("turns without outcome", "unanswered"))
+    line("turns", phase.count.turns)
+    line("with an answer or a line within 5 s", f"{100 * in_time / len(waits):.1f} %")
+    line("first reply", seconds(received))
+    line("answer, where there was one", seconds(answers))
+    for fate, number in phase.count.fates.items():
+        line(str(fate), number)
+    line("turns lost (aim: 0)", lost)
+    line("duplicate replies (aim: 0)", len(phase.count.broken["duplicate replies"]))
+    recovery = phase.recovery_seconds
+    line("nothing open after", "never" if recovery is None else f"{recovery:.0f} s")
+    p99 = percentile(received, 0.99)
+    is_in_time = len(received) == len(waits) and p99 is not None and p99 <= IN_TIME_SECONDS
+    line("aim: first reply within 5 s (p99)", "met" if is_in_time else "missed")
+    return is_in_time and not lost
+
+
+def report_fairness(alone: Phase, beside: Phase) -> bool:
+    """Print how the calm organizations fared; whether the aim was met."""
+    ratios = []
+    for name, is_it in (("first reply", lambda got, said: True), ("answer", is_answer)):
+        before, during = (sorted(filled(phase.waits(is_it))) for phase in (alone, beside))
+        line(f"{name}, alone", f"{seconds(before)} of {len(before)}")
+        line(f"{name}, beside the flood", f"{seconds(during)} of {len(during)}")
+        ratios.append((percentile(during, 0.95) or 0.0) / (percentile(before, 0.95) or 1.0))
+        line(f"{name}, ratio of p95 (aim: under {MAX_RATIO})", f"{ratios[-1]:.2f}")
+    return max(ratios) < MAX_RATIO
+
+
+def filled(waits: Iterable[float | None]) -> Iterator[float]:
+    """Who got nothing waits for ever."""
+    return (PATIENCE_SECONDS if wait is None else wait for wait in waits)
+
+
+def line(name: str, value: object) -> None:
+    say(f"  {name:<58} {value!s:>34}")
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rate", type=float, default=0.3, help="answers a second that the LLM can give")
+    parser.add_argument("--factor", type=float, default=10, help="so many times that is asked")
+    parser.add_argument("--seconds", type=float, default=60, help="how long each part is written to")
+    arguments = parser.parse_args()
+    rate, asked, lasting = arguments.rate, arguments.rate * arguments.factor, arguments.seconds
+    with (
+        FakeTelegram() as telegram,
+        FakeLlm(codes.answer, SLOTS, SLOTS / rate) as llm,
+        RunningStack(
+            HUB_TELEGRAM_API_URL=telegram.url, HUB_LLM_URL=llm.url, HUB_LLM_SLOTS=str(SLOTS)
+        ) as stack,
+    ):
+        bench = Bench(stack, telegram)
+        say(f"Overload: {asked:g} turns a second for {lasting:g} s, of which the LLM can answer {rate:g}")
+        overload = bench.play("overload", bench.turns(asked, lasting, range(ORGANIZATIONS)))
+        llm.service_seconds = FAIR_SERVICE_SECONDS
+        say(f"Fairness: {len(CALM)} calm organizations, then the same beside {asked:g} turns a second of one")
+        alone = bench.play("calm", bench.turns(CALM_TURNS_PER_SECOND, lasting, CALM))
+        calm = list(bench.turns(CALM_TURNS_PER_SECOND, lasting, CALM))
+        flood = list(bench.turns(asked, lasting, [FLOODING]))
+        beside = bench.play("flood", [*calm, *flood])
+    say("\nOverload")
+    is_in_time = report_overload(overload)
+    say("\nFairness")
+    is_fair = report_fairness(alone, beside.of(each.chat_id for each in calm))
+    line("turns of the flood lost (aim: 0)", len(beside.count.broken["turns without outcome"]))
+    sys.exit(0 if is_in_time and is_fair else 1)
+
+
+if __name__ == "__main__":
+    main()

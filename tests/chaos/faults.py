@@ -1,0 +1,183 @@
+"""Makes go wrong what the plan says, at its time, and writes down what really happened."""
+
+import contextlib
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import psutil
+
+from infra.local.health import answers
+from infra.local.postgres import data_folder, is_ready
+from tests.chaos.organizations import Organizations
+from tests.chaos.plan import Mishap, Trouble
+from tests.chaos.queues import Queues
+from tests.fakes.llm import Failure, FakeLlm
+from tests.fakes.telegram import ApiError, FakeTelegram, Fault
+from tests.running_stack import RunningStack, StackFailed
+
+SILENCE_SECONDS = 15.0
+"""Longer than the hub waits for a platform's answer."""
+BUSY_SECONDS = 2
+UP_AGAIN_SECONDS = 60.0
+LEAVING_SECONDS = 15.0
+"""How long the runner's kill waits for a message that leaves."""
+LOOK_SECONDS = 0.1
+SEND = "sendMessage"
+
+ERROR = Fault(raw=(500, "<html>Internal Server Error</html>"))
+BUSY = Fault(error=ApiError(429, "Too Many Requests", {"retry_after": BUSY_SECONDS}))
+SILENT = Fault(silence_seconds=SILENCE_SECONDS, after=True)
+LEAVING = Fault(silence_seconds=SILENCE_SECONDS + 1, after=True)
+"""As SILENT, for the message during which the runner is killed."""
+_PLATFORM = {
+    Trouble.PLATFORM_ERROR: ERROR,
+    Trouble.PLATFORM_BUSY: BUSY,
+    Trouble.PLATFORM_SILENT: SILENT,
+}
+_LLM = {
+    Trouble.LLM_NOTHING: Failure.NOTHING,
+    Trouble.LLM_GARBAGE: Failure.GARBAGE,
+    Trouble.LLM_BREAKS_OFF: Failure.BROKEN_OFF,
+    Trouble.LLM_NEVER: Failure.NEVER,
+    Trouble.LLM_ERROR: Failure.ERROR,
+}
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program of the stack: what its command line holds, and how it is known to be well."""
+
+    module: str
+    is_well: Callable[[], bool]
+
+
+class Faults:
+    """What goes wrong in a run. `say` gets a line for each fault as it happens."""
+
+    def __init__(
+        self,
+        mishaps: Sequence[Mishap],
+        stack: RunningStack,
+        telegram: FakeTelegram,
+        llm: FakeLlm,
+        organizations: Organizations,
+        queues: Queues,
+        say: Callable[[str], None],
+    ) -> None:
+        self._mishaps = mishaps
+        self._stack = stack
+        self._telegram = telegram
+        self._llm = llm
+        self._organizations = organizations
+        self._queues = queues
+        self._say = say
+        self._done: Counter[Trouble] = Counter()
+        self.poison_records = 0
+
+    def run(self, is_over: threading.Event) -> None:
+        """Do everything at its time, counted from now; a kill ends when its program is well again."""
+        begin = time.monotonic()
+        for mishap in self._mishaps:
+            is_over.wait(max(0.0, begin + mishap.at - time.monotonic()))
+            if is_over.is_set():
+                return
+            self._do(mishap)
+
+    def counts(self) -> Mapping[Trouble, int]:
+        """How often each trouble met the hub: what was prepared and met no call does not count."""
+        met = Counter(self._done)
+        hits = [hit.fault for hit in self._telegram.hits]
+        met |= {trouble: hits.count(fault) for trouble, fault in _PLATFORM.items()}
+        met |= {trouble: self._llm.failed[failure] for trouble, failure in _LLM.items()}
+        met[Trouble.POISON] = self.poison_records
+        return {trouble: met[trouble] for trouble in Trouble if met[trouble]}
+
+    def _do(self, mishap: Mishap) -> None:
+        trouble = mishap.trouble
+        if trouble in _PLATFORM:
+            self._telegram.fail_next(SEND, _PLATFORM[trouble])
+        elif trouble in _LLM:
+            self._llm.fail_next(_LLM[trouble])
+        elif trouble is Trouble.POISON:
+            self.poison_records += self._queues.poison()
+            self._say(f"{trouble}: {self.poison_records}")
+        elif trouble is Trouble.TOKEN_EXPIRES:
+            self._organizations.expire_token(mishap.organization)
+            self._note(trouble)
+        elif trouble is Trouble.TOKEN_REPAIRED:
+            self._organizations.repair(mishap.organization)
+            self._note(trouble)
+        else:
+            self._kill(trouble)
+
+    def _note(self, trouble: Trouble, more: str = "") -> None:
+        self._done[trouble] += 1
+        self._say(f"{trouble}{more}")
+
+    # --- programs ---
+
+    def _kill(self, trouble: Trouble) -> None:
+        program = self._program(trouble)
+        if trouble is Trouble.KILL_RUNNER:
+            self._wait_until_a_message_leaves()
+        victim = self._stack.process(program.module)
+        family = {victim.pid, *(child.pid for child in victim.children(recursive=True))}
+        if trouble is Trouble.RESTART_POSTGRES:
+            victim.send_signal(signal.SIGINT)
+        else:
+            kill(victim)
+        began = time.monotonic()
+        while not self._is_back(program, family):
+            if time.monotonic() > began + UP_AGAIN_SECONDS:
+                raise StackFailed(f"{program.module} did not come back:\n{self._stack.output}")
+            time.sleep(LOOK_SECONDS)
+        self._note(trouble, f" (back after {time.monotonic() - began:.1f} s)")
+
+    def _wait_until_a_message_leaves(self) -> None:
+        """The platform takes it and is silent: the sender dies without an answer."""
+        self._telegram.fail_next(SEND, LEAVING)
+        with contextlib.suppress(TimeoutError):
+            self._telegram.wait_until(
+                lambda fake: any(hit.fault == LEAVING and hit.at > time.time() - 1 for hit in fake.hits),
+                LEAVING_SECONDS,
+            )
+
+    def _is_back(self, program: Program, family: set[int]) -> bool:
+        """Whether another process runs in the place of those that were killed, and is well."""
+        try:
+            return self._stack.process(program.module).pid not in family and program.is_well()
+        except StackFailed:
+            return False
+
+    def _program(self, trouble: Trouble) -> Program:
+        home = self._stack.home
+        postgres = Program(str(data_folder(home)), lambda: is_ready(home))
+        return {
+            Trouble.KILL_LLM: Program("llm_api", lambda: answers(f"{self._stack.llm_url}/healthz")),
+            Trouble.KILL_RUNNER: Program("infra.local.lambdas", lambda: True),
+            Trouble.KILL_WEBHOOK: Program(
+                "infra.local.gateway:make_application()",
+                lambda: answers(f"{self._stack.webhook_url}/healthz"),
+            ),
+            Trouble.KILL_CONSOLE: Program(
+                "console.wsgi:application", lambda: answers(f"{self._stack.console_url}/healthz")
+            ),
+            Trouble.KILL_WORKER: Program("console.celery:app", lambda: True),
+            Trouble.KILL_POSTGRES: postgres,
+            Trouble.RESTART_POSTGRES: postgres,
+        }[trouble]
+
+
+def kill(process: psutil.Process) -> None:
+    """kill -9 of a process and everything that it has forked, in one go."""
+    family = [process, *process.children(recursive=True)]
+    for each in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.suspend()  # so that nobody mourns a parent before it is their turn
+    for each in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.kill()

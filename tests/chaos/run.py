@@ -1,0 +1,210 @@
+"""A run from start to report: the system, a platform, an LLM, contacts, faults, and the count."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests.chaos import codes, table
+from tests.chaos.counting import Books, Count, Fate, Got
+from tests.chaos.faults import Faults
+from tests.chaos.ledger import Ledger
+from tests.chaos.organizations import Organizations
+from tests.chaos.plan import Plan, Trouble
+from tests.chaos.queues import MARK, Queues
+from tests.chaos.traffic import Traffic
+from tests.fakes.llm import FakeLlm
+from tests.fakes.telegram import FakeTelegram
+from tests.running_stack import RunningStack
+
+LLM_SLOTS = 6
+LLM_SECONDS = 0.8
+"""Together 7.5 answers a second, about twice what the contacts of a run ask for."""
+REDELIVER_SECONDS = 0.5
+"""After this the platform delivers again what was not taken; then it waits longer each time."""
+LOOK_SECONDS = 1.0
+SHOW_SECONDS = 5.0
+QUIET_LOOKS = 4
+"""Nothing to do at so many looks in a row: it is over."""
+SABOTAGE = Path(__file__).with_name("sabotage")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run is made. `patience_seconds`: how long after the last message everything must be over.
+    `without`: the safeguard that is switched off in it (sabotage/sitecustomize.py)."""
+
+    handover_after_seconds: int = 60
+    llm_visibility_seconds: int = 30
+    patience_seconds: float = 240.0
+    without: str = ""
+
+    def settings(self) -> dict[str, str]:
+        """What the system is started with, besides where its surroundings are."""
+        settings = {
+            "HUB_LLM_SLOTS": str(LLM_SLOTS),
+            "HUB_LLM_VISIBILITY_SECONDS": str(self.llm_visibility_seconds),
+        }
+        if self.without:
+            settings |= {"PYTHONPATH": str(SABOTAGE), "CHAOS_WITHOUT": self.without}
+        return settings
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished run."""
+
+    count: Count
+    report: str
+
+
+def run(plan: Plan, options: Options, say: Say) -> Outcome:
+    """Carry a plan out on a system of its own. `say` gets a line now and then."""
+    with (
+        FakeTelegram(retry_seconds=REDELIVER_SECONDS, max_retry_seconds=8 * REDELIVER_SECONDS) as telegram,
+        FakeLlm(codes.answer, LLM_SLOTS, LLM_SECONDS) as llm,
+    ):
+        surroundings = {"HUB_TELEGRAM_API_URL": telegram.url, "HUB_LLM_URL": llm.url}
+        with RunningStack(**surroundings, **options.settings()) as stack:
+            return Run(plan, options, stack, telegram, llm, say).play()
+
+
+class Run:
+    """One run on a system that is up."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        options: Options,
+        stack: RunningStack,
+        telegram: FakeTelegram,
+        llm: FakeLlm,
+        say: Say,
+    ) -> None:
+        self._plan = plan
+        self._options = options
+        self._stack = stack
+        self._telegram = telegram
+        self._llm = llm
+        self._print = say
+        self._began = self._shown = time.monotonic()
+        self._ledger = Ledger(stack.home)
+        self._queues = Queues(int(stack.aws_url.rpartition(":")[2]))
+        self._organizations = Organizations(
+            stack, telegram, plan.organizations, options.handover_after_seconds
+        )
+        self._traffic = Traffic(plan, telegram, self._organizations)
+        self._faults = Faults(
+            plan.mishaps, stack, telegram, llm, self._organizations, self._queues, self._say
+        )
+
+    def play(self) -> Outcome:
+        """Everything from the first message to the report."""
+        self._organizations.load()
+        self._say(f"{self._plan.organizations} organizations are connected; seed {self._plan.seed}")
+        self._let_it_happen()
+        self._wait_until_quiet()
+        self._say(f"the platform delivers {len(self._plan.replays)} old messages once more")
+        self._traffic.replay()
+        is_quiet = self._wait_until_quiet()
+        reported = json.loads(self._stack.manage("ledger", "--json"))
+        count = self._count(reported)
+        facts = {**self._facts(reported), "quiet at the end": "yes" if is_quiet else "NO"}
+        return Outcome(count, table.report(count, self._troubles(), facts))
+
+    # --- while it runs ---
+
+    def _let_it_happen(self) -> None:
+        is_over = threading.Event()
+        with ThreadPoolExecutor(2) as threads:
+            parts = [threads.submit(part.run, is_over) for part in (self._traffic, self._faults)]
+            try:
+                while not all(part.done() for part in parts):
+                    self._look()
+                    _raise_failure(parts)
+            finally:
+                is_over.set()
+        _raise_failure(parts)
+
+    def _wait_until_quiet(self) -> bool:
+        """Whether nothing is left to be done; False after a time that is long enough for everything."""
+        deadline = time.monotonic() + self._options.patience_seconds
+        quiet = 0
+        while quiet < QUIET_LOOKS:
+            if time.monotonic() > deadline:
+                return False
+            quiet = quiet + 1 if self._look() else 0
+        return True
+
+    def _look(self) -> bool:
+        """Wait a moment; whether there is nothing to do any more, as far as can be seen."""
+        time.sleep(LOOK_SECONDS)
+        try:
+            now = self._ledger.progress()
+            poison = self._faults.poison_records - self._ledger.dead_letters(MARK)
+        except psycopg.OperationalError:
+            return False  # it is being restarted
+        queued = max(0, self._queues.waiting() - poison)
+        if time.monotonic() > self._shown + SHOW_SECONDS:
+            self._shown = time.monotonic()
+            self._say(
+                f"sent {self._traffic.count}, answered {now.answered}, handed over {now.handed_over}, "
+                f"open {now.open}; {queued} queued, {now.unsent} to send, {now.untold} to tell staff of"
+            )
+        is_stored = now.stored >= self._traffic.count
+        return is_stored and not (now.open or now.unsent or now.untold or queued)
+
+    def _say(self, line: str) -> None:
+        self._print(f"{time.monotonic() - self._began:6.1f} s  {line}")
+
+    # --- when it is over ---
+
+    def _count(self, reported: Mapping[str, Any]) -> Count:
+        got = [
+            Got(each["chat_id"], each["message_id"], each["text"], each["at"]) for each in self._telegram.sent
+        ]
+        books = Books(self._traffic.said(), got, self._ledger.turns(), self._ledger.texts(), self._blocked())
+        count = books.count()
+        wrong = [
+            f"{name} is {reported[name]}" for name in ("open", "overdue", "duplicates") if reported[name]
+        ]
+        answered = count.fates.get(Fate.ANSWERED, 0)
+        vain = [f"only {answered} of {count.said} were answered"] if 2 * answered < count.said else []
+        more = {"what `manage.py ledger` objects to": wrong, "a run that proves little": vain}
+        return replace(count, broken={**count.broken, **more})
+
+    def _blocked(self) -> frozenset[int]:
+        return frozenset(each.chat_id for each in self._plan.writings if each.blocks)
+
+    def _troubles(self) -> Mapping[Trouble, int]:
+        found = {**self._faults.counts(), Trouble.CONTACT_BLOCKS: len(self._blocked())}
+        return {trouble: found[trouble] for trouble in Trouble if found.get(trouble)}
+
+    def _facts(self, reported: Mapping[str, Any]) -> dict[str, str]:
+        statuses = [status for _, status in list(self._telegram.deliveries)]
+        refused = sum(not 200 <= status < 300 for status in statuses)
+        letters, poison = self._ledger.dead_letters(MARK), self._faults.poison_records
+        reasons = ", ".join(
+            f"{reason} {turns}" for reason, turns in reported["reasons"]["handed_over"].items()
+        )
+        return {
+            "turns handed over": reasons or "none",
+            "webhooks delivered": f"{len(statuses)} ({refused} not taken)",
+            "requests to the LLM": f"{self._llm.asked} ({self._llm.hung_up} hung up)",
+            "poison in the list of dead letters": f"{letters} of {poison}",
+            "seconds in all": f"{time.monotonic() - self._began:.0f}",
+        }
+
+
+def _raise_failure(parts: list[Future[None]]) -> None:
+    for part in parts:
+        if part.done():
+            part.result()

@@ -1,0 +1,244 @@
+"""Each kind of broken promise is seen in made-up books; a run without any is clean."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.chaos import codes
+from tests.chaos.counting import Books, Count, Fate, Got, Said, Sending, Texts, Turn
+from tests.chaos.table import report
+
+TEXTS = Texts(
+    holding_lines=frozenset({"One moment."}),
+    fallbacks=frozenset({"A colleague will answer."}),
+    limit_lines=frozenset({"Slow down."}),
+)
+ANN, BOB = 1, 2
+A, B, C = codes.codes_of(0)[:3]
+
+
+def said(code: str, chat_id: int = ANN, at: float = 10.0) -> Said:
+    return Said(chat_id, code, at)
+
+
+def got(text: str, message_id: int = 100, chat_id: int = ANN, at: float = 12.0) -> Got:
+    return Got(chat_id, message_id, text, at)
+
+
+def answer(*named: str, message_id: int = 100, at: float = 12.0) -> Got:
+    return got(" ".join(map(codes.fact, named)), message_id, at=at)
+
+
+def turn(id_: int, *named: str, state: str = "answered", reason: str = "", chat_id: int = ANN) -> Turn:
+    return Turn(id_, chat_id, state, reason, named, staff_were_told=True)
+
+
+def handed_over(id_: int, code: str, reason: str, *sendings: Sending, told: bool = True) -> Turn:
+    return Turn(id_, ANN, "handed_over", reason, (code,), sendings, told)
+
+
+def count(
+    said: Sequence[Said], got: Sequence[Got], turns: Sequence[Turn], blocked: frozenset[int] = frozenset()
+) -> Count:
+    return Books(said, got, turns, TEXTS, blocked).count()
+
+
+def broken(counted: Count) -> set[str]:
+    return {promise for promise, examples in counted.broken.items() if examples}
+
+
+# --- all is well --------------------------------------------------------------------------------------------
+
+
+def test_answered_turns() -> None:
+    counted = count(
+        [said(A), said(B, at=10.5), said(C, at=20)],
+        [got("One moment.", at=14), answer(A, B, at=15), answer(C, message_id=101, at=22)],
+        [turn(1, A, B), turn(2, C)],
+    )
+
+    assert counted.is_kept
+    assert counted.fates == {Fate.ANSWERED: 3}
+    assert counted.got == {"answer": 2, "holding line": 1}
+    assert counted.first_reply_seconds == [2, 4.5]
+
+
+def test_a_turn_that_staff_have() -> None:
+    sent = Sending("fallback", "sent", f"{ANN}:100")
+    counted = count(
+        [said(A), said(B, at=30)],
+        [got("A colleague will answer.")],
+        [handed_over(1, A, "llm_failed", sent), handed_over(2, B, "staff_owns", told=False)],
+    )
+
+    assert counted.is_kept
+    assert counted.fates == {Fate.TOLD: 1, Fate.WITH_STAFF: 1}
+
+
+def test_an_answer_that_the_platform_took_without_a_word() -> None:
+    counted = count(
+        [said(A)], [answer(A)], [handed_over(1, A, "delivery_unknown", Sending("answer", "unknown", None))]
+    )
+
+    assert counted.is_kept
+    assert counted.fates == {Fate.ANSWERED: 1}
+
+
+def test_an_answer_that_the_platform_did_not_take_without_a_word() -> None:
+    counted = count(
+        [said(A)], [], [handed_over(1, A, "delivery_unknown", Sending("answer", "unknown", None))]
+    )
+
+    assert counted.is_kept
+    assert counted.fates == {Fate.UNKNOWN: 1}
+
+
+def test_an_answer_to_the_question_of_a_canned_prompt_after_an_objection() -> None:
+    objected = Turn(1, ANN, "answered", "", (A, B), was_objected_to=True)
+
+    assert count([said(A), said(B)], [answer(B)], [objected]).is_kept
+    assert not count([said(A), said(B)], [], [objected]).is_kept
+
+
+def test_a_contact_who_cannot_be_reached() -> None:
+    turns = [handed_over(1, A, "delivery_failed", Sending("answer", "failed", None))]
+
+    assert count([said(A)], [], turns, frozenset({ANN})).fates == {Fate.BLOCKED: 1}
+    assert broken(count([said(A)], [], turns)) == {"unanswered"}
+
+
+# --- and not ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stored", [0, 2])
+def test_a_message_that_is_not_stored_exactly_once(stored: int) -> None:
+    counted = count([said(A)], [answer(A)], [turn(number, A) for number in range(stored)])
+
+    assert "messages not stored exactly once" in broken(counted)
+
+
+def test_silence() -> None:
+    assert "unanswered" in broken(count([said(A)], [], [turn(1, A, state="open")]))
+    assert "unanswered" in broken(count([said(A)], [], []))
+    assert "unanswered" in broken(count([said(A)], [got("One moment.")], [turn(1, A)]))
+    assert "unanswered" in broken(count([said(A)], [], [handed_over(1, A, "llm_failed")]))
+
+
+def test_a_turn_of_staff_who_never_got_the_conversation() -> None:
+    assert "unanswered" in broken(count([said(A)], [], [handed_over(1, A, "staff_owns")]))
+
+
+def test_two_answers() -> None:
+    counted = count([said(A)], [answer(A), answer(A, message_id=101, at=13)], [turn(1, A)])
+
+    assert broken(counted) == {"duplicate replies"}
+
+
+def test_two_answers_that_share_a_turn() -> None:
+    counted = count([said(A), said(B)], [answer(A), answer(A, B, message_id=101, at=13)], [turn(1, A, B)])
+
+    assert broken(counted) == {"duplicate replies"}
+
+
+def test_an_answer_and_a_fallback() -> None:
+    sendings = (Sending("answer", "unknown", None), Sending("fallback", "sent", f"{ANN}:101"))
+    counted = count(
+        [said(A)],
+        [answer(A), got("A colleague will answer.", 101, at=13)],
+        [handed_over(1, A, "delivery_unknown", *sendings)],
+    )
+
+    assert broken(counted) == {"duplicate replies"}
+
+
+def test_two_fallbacks_of_one_turn_of_which_the_ledger_knows_one() -> None:
+    counted = count(
+        [said(A)],
+        [got("A colleague will answer.", 100), got("A colleague will answer.", 101, at=13)],
+        [handed_over(1, A, "llm_failed", Sending("fallback", "unknown", None))],
+    )
+
+    assert broken(counted) == {"duplicate replies"}
+
+
+def test_two_holding_lines() -> None:
+    sending = Sending("holding", "sent", f"{ANN}:100")
+    lines = [got("One moment.", 100), got("One moment.", 100, at=13)]
+    turns = [Turn(1, ANN, "answered", "", (A,), (sending,))]
+    counted = count([said(A)], [*lines, answer(A, at=15)], turns)
+
+    assert broken(counted) == {"duplicate replies"}
+
+
+def test_answers_in_another_order_than_the_questions() -> None:
+    counted = count(
+        [said(A), said(B, at=20)],
+        [answer(B, at=21), answer(A, message_id=101, at=22)],
+        [turn(1, A), turn(2, B)],
+    )
+
+    assert broken(counted) == {"out-of-order replies"}
+
+
+def test_a_fallback_that_is_overtaken() -> None:
+    sent = Sending("fallback", "sent", f"{ANN}:101")
+    counted = count(
+        [said(A), said(B, at=20)],
+        [answer(B, at=21), got("A colleague will answer.", 101, at=22)],
+        [handed_over(1, A, "llm_failed", sent), turn(2, B)],
+    )
+
+    assert broken(counted) == {"out-of-order replies"}
+
+
+def test_an_answer_to_an_older_state_of_the_turn() -> None:
+    counted = count([said(A), said(B)], [answer(A)], [turn(1, A, B)])
+
+    assert broken(counted) == {"unanswered", "answers only the ledger knows"}
+
+
+def test_an_answer_to_what_somebody_else_asked() -> None:
+    counted = count([said(A), said(B, BOB)], [answer(A), answer(B, message_id=101)], [turn(1, A)])
+
+    assert "replies that nobody may send" in broken(counted)
+
+
+def test_a_turn_without_outcome() -> None:
+    counted = count([said(A)], [answer(A)], [turn(1, A, state="asked")])
+
+    assert broken(counted) == {"turns without outcome"}
+
+
+def test_an_answer_that_nobody_got() -> None:
+    counted = count([said(A)], [], [turn(1, A)])
+
+    assert "answers only the ledger knows" in broken(counted)
+
+
+def test_what_the_llm_made_up() -> None:
+    counted = count([said(A)], [answer(A), got("Pay 77 € at once.", 101)], [turn(1, A)])
+
+    assert broken(counted) == {"replies that nobody may send"}
+
+
+def test_staff_who_do_not_know() -> None:
+    sent = Sending("fallback", "sent", f"{ANN}:100")
+    counted = count(
+        [said(A)], [got("A colleague will answer.")], [handed_over(1, A, "llm_failed", sent, told=False)]
+    )
+
+    assert broken(counted) == {"hand-overs that staff were not told of"}
+
+
+def test_one_contact_is_not_taken_for_another() -> None:
+    counted = count([said(A, BOB)], [answer(A)], [turn(1, A, chat_id=BOB)])
+
+    assert {"unanswered", "answers only the ledger knows"} <= broken(counted)
+
+
+def test_the_report_says_what_was_broken_and_how() -> None:
+    text = report(count([said(A)], [], [turn(1, A, state="open")]), {}, {"seconds in all": "3"})
+
+    assert f"unanswered: {A} of chat {ANN}" in text
+    assert "Promises were broken." in text
+    assert "Every promise was kept." in report(count([said(A)], [answer(A)], [turn(1, A)]), {}, {})
