@@ -6,6 +6,8 @@ that the fact gives; some show what to do without a fact: write HANDOVER_MARK, a
 latest turns of the conversation. Last comes the contact's question behind the fact of the canned prompt
 that is most like it.
 
+A second try, after an answer that the check (`grounding`) did not let pass, asks for the fact alone.
+
 A model of 135 million parameters that is given its fact this way repeats it; given all facts at once it
 invents (docs/answers.md has the figures).
 """
@@ -21,15 +23,20 @@ from hub_lambdas.turns import HANDOVER_MARK
 MAX_EXAMPLES = 10
 OFF_TOPIC_SHARE = 0.4
 """So many examples without a fact to each with one: more of them make a small model give up what it knows."""
+REPEATED_EXAMPLES = 4
 HISTORY_TURNS = 2
-HISTORY_MESSAGES = 20
-MIN_SIMILARITY = 0.2
-"""Below it a canned prompt has nothing to do with the question."""
+SAID_MESSAGES = 20
+"""So many of the latest messages of the organization may be repeated in an answer."""
+MIN_SIMILARITY = 0.3
+"""Below it a canned prompt has nothing to do with the question. At 0.2 every second question that the demo
+clinic has no answer to got one of its facts, at 0.3 every fourth, and two of 76 others lost theirs."""
 
 DEFAULT_INSTRUCTIONS = "You answer customers' messages in one or two short, friendly sentences."
 RULE = (
     f"Answer from the facts given with each question. If they do not answer it, write only: {HANDOVER_MARK}"
 )
+STRICT_RULE = "Use only words that stand in these instructions."
+REPEAT = "Repeat the fact."
 OFF_TOPIC = (
     "Do you sell sunglasses?",
     "Who won the football match?",
@@ -52,34 +59,52 @@ def published_prompt(organization_id: int) -> PromptVersion | None:
 
 def sources(turn: Turn, prompt: PromptVersion | None) -> grounding.Sources:
     """What an answer to `turn` may draw on."""
-    canned = CannedPrompt.objects.filter(organization_id=turn.organization_id, is_active=True)
+    canned = _canned(turn)
+    asked_for = _asked_for(canned, _written(turn), _history(turn.conversation, turn))
     said = turn.conversation.messages.filter(
         direction=Message.Direction.OUT, state=Message.State.SENT
     ).order_by("-id")
     return grounding.Sources(
         instructions=prompt.instructions if prompt else DEFAULT_INSTRUCTIONS,
-        facts=[
-            *(text for each in canned for text in (*each.wordings, each.answer)),
-            *said.values_list("text", flat=True)[:HISTORY_MESSAGES],
-        ],
+        facts=[grounding.Fact(each.answer, each.wordings, each == asked_for) for each in canned],
+        said=list(said.values_list("text", flat=True)[:SAID_MESSAGES]),
         contact_texts=[_written(turn)],
+        name=turn.organization.name,
+        rule=f"{RULE} {STRICT_RULE}",
     )
 
 
 def chat_messages(turn: Turn, prompt: PromptVersion | None, attempt: int = 1) -> list[ChatMessage]:
-    """OpenAI-style messages for `turn`. The second `attempt`, after an answer that could not be sent, goes
-    without the conversation's history."""
-    active = CannedPrompt.objects.filter(organization_id=turn.organization_id, is_active=True)
-    canned = list(active.order_by("position", "id"))
+    """OpenAI-style messages for `turn`. The second `attempt` is for an answer that could not be sent."""
+    canned = _canned(turn)
     instructions = prompt.instructions if prompt else DEFAULT_INSTRUCTIONS
-    history = _history(turn.conversation, turn) if attempt == 1 else []
+    history = _history(turn.conversation, turn)
     question = _written(turn)
+    found = _asked_for(canned, question, history)
+    if attempt > 1 and found:
+        return _repetition(canned, found)
+    rule = RULE if attempt == 1 else f"{RULE} {STRICT_RULE}"
     return [
-        _said("system", f"{instructions.strip()} {RULE}"),
+        _said("system", f"{instructions.strip()} {rule}"),
         *_dialogue(_examples(canned)),
-        *_dialogue(history),
-        _said("user", _asked(_fact(canned, question, history), question)),
+        *_dialogue(history if attempt == 1 else []),
+        _said("user", _asked(found.answer if found else "", question)),
     ]
+
+
+def _repetition(canned: Sequence[CannedPrompt], found: CannedPrompt) -> list[ChatMessage]:
+    """A model that told a fact in words of its own, and wrongly, is asked for the fact and nothing else."""
+    others = [each for each in canned if each != found][:REPEATED_EXAMPLES]
+    return [
+        _said("system", REPEAT),
+        *_dialogue((f"Fact: {each.answer}", each.answer) for each in others),
+        _said("user", f"Fact: {found.answer}"),
+    ]
+
+
+def _canned(turn: Turn) -> list[CannedPrompt]:
+    active = CannedPrompt.objects.filter(organization_id=turn.organization_id, is_active=True)
+    return list(active.order_by("position", "id"))
 
 
 def _examples(canned: Sequence[CannedPrompt]) -> list[tuple[str, str]]:
@@ -87,7 +112,7 @@ def _examples(canned: Sequence[CannedPrompt]) -> list[tuple[str, str]]:
     copies what stands last. The last wording is shown, the least literal one: it teaches that other words
     have the same answer."""
     known = [(_asked(each.answer, each.wordings[-1]), each.answer) for each in canned[:MAX_EXAMPLES]]
-    off_topic = [question for question in OFF_TOPIC if not _fact_for(canned, question)]
+    off_topic = [question for question in OFF_TOPIC if not _most_like(canned, question)]
     unknown = [
         (_asked("", question), HANDOVER_MARK) for question in off_topic[: int(len(known) * OFF_TOPIC_SHARE)]
     ]
@@ -99,20 +124,22 @@ def _asked(fact: str, question: str) -> str:
     return f"Facts: {fact or 'none'}\n\nQuestion: {question}"
 
 
-def _fact(canned: Sequence[CannedPrompt], question: str, history: Sequence[tuple[str, str]]) -> str:
-    """The answer of the canned prompt that a question is about. A question that says too little by itself
-    ("and for children?") is read together with the one before it."""
-    found = _fact_for(canned, question)
+def _asked_for(
+    canned: Sequence[CannedPrompt], question: str, history: Sequence[tuple[str, str]]
+) -> CannedPrompt | None:
+    """The canned prompt that a question is about. A question that says too little by itself ("and for
+    children?") is read together with the one before it."""
+    found = _most_like(canned, question)
     if found or not history:
         return found
-    return _fact_for(canned, f"{history[-1][0]} {question}")
+    return _most_like(canned, f"{history[-1][0]} {question}")
 
 
-def _fact_for(canned: Sequence[CannedPrompt], question: str) -> str:
+def _most_like(canned: Sequence[CannedPrompt], question: str) -> CannedPrompt | None:
     match = _index(canned).find(question)
     if match is None or match.similarity < MIN_SIMILARITY:
-        return ""
-    return next(each.answer for each in canned if each.pk == match.key)
+        return None
+    return next(each for each in canned if each.pk == match.key)
 
 
 def _index(canned: Sequence[CannedPrompt]) -> matching.Index:
