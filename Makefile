@@ -22,7 +22,7 @@ test: ## install what is missing, then lint, check types and run every test
 chaos: ## break everything while messages come, and count (SEED=, MESSAGES=, ORGANIZATIONS=)
 	@scripts/install.sh dev
 	@exec $(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(MESSAGES),--messages $(MESSAGES)) \
-		$(if $(ORGANIZATIONS),--organizations $(ORGANIZATIONS))
+		$(if $(ORGANIZATIONS),--organizations $(ORGANIZATIONS)) $(if $(WITHOUT),--without $(WITHOUT))
 
 lint: ## check style and types
 	@scripts/install.sh dev

@@ -95,7 +95,8 @@ def main() -> None:
     )
     for name, pairs in outcomes.items():
         print(
-            f"\n### {name.replace('_', ' ')}\n\n| question | what the contact got | stopped because |\n|---|---|---|"
+            f"\n### {name.replace('_', ' ')}\n\n"
+            "| question | what the contact got | stopped because |\n|---|---|---|"
         )
         for question, outcome in pairs:
             objections = " / ".join(attempt.objection for attempt in outcome.attempts if attempt.objection)
