@@ -100,10 +100,17 @@ class Plan:
     replays: Sequence[Writing]
 
 
-def plan(seed: int, messages: int, organizations: int, troubles: Sequence[Trouble] = tuple(Trouble)) -> Plan:
-    """The plan of a seed. `troubles`: only these go wrong."""
+def plan(
+    seed: int,
+    messages: int,
+    organizations: int,
+    troubles: Sequence[Trouble] = tuple(Trouble),
+    seconds: float = 0.0,
+) -> Plan:
+    """The plan of a seed. `troubles`: only these go wrong. `seconds`: how long contacts write; 0 = as long as
+    it takes at MESSAGES_PER_SECOND."""
     rng = random.Random(seed)  # noqa: S311 - a plan is no secret
-    seconds = max(LEAST_SECONDS, messages / MESSAGES_PER_SECOND)
+    seconds = seconds or max(LEAST_SECONDS, messages / MESSAGES_PER_SECOND)
     blocking = BLOCKING_SHARE if Trouble.CONTACT_BLOCKS in troubles else 0.0
     writings = sorted(_writings(rng, messages, organizations, seconds, blocking), key=lambda each: each.at)
     mishaps = [each for each in _mishaps(rng, messages, organizations, seconds) if each.trouble in troubles]

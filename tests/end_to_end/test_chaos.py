@@ -1,36 +1,32 @@
 """A short run of `make chaos`, and the proof that such a run can fail."""
 
-from tests.chaos.plan import Trouble, plan
+from tests.chaos.plan import KILLS, Trouble, plan
 from tests.chaos.run import Options, run
 
-QUICK = Options(handover_after_seconds=30, llm_visibility_seconds=5, patience_seconds=150)
+SEED = 8
+"""In its plan the runner is killed early: the message that was leaving then comes back after a minute."""
 
 
 def test_every_promise_is_kept_while_parts_of_the_system_fail() -> None:
-    outcome = run(plan(seed=1, messages=60, organizations=4), QUICK, _show)
+    made = plan(SEED, messages=60, organizations=4)
+    options = Options(handover_after_seconds=30, llm_visibility_seconds=5, patience_seconds=120)
+
+    outcome = run(made, options, _show)
 
     assert outcome.count.is_kept, outcome.report
     assert outcome.count.said == 60
+    assert {trouble for trouble in KILLS if f"{trouble}  " in outcome.report} == set(KILLS)
 
 
-def test_a_platform_that_falls_silent_is_sent_to_again_without_its_safeguard_and_the_run_notices() -> None:
-    made = plan(seed=1, messages=12, organizations=2, troubles=[Trouble.PLATFORM_SILENT])
-    sabotaged = Options(handover_after_seconds=30, patience_seconds=90, without="unknown-stays-unknown")
+def test_an_answer_of_unknown_fate_is_sent_twice_without_its_safeguard_and_the_run_notices() -> None:
+    made = plan(SEED, messages=12, organizations=2, troubles=[Trouble.PLATFORM_SILENT], seconds=8)
+    sabotaged = Options(patience_seconds=25, without="unknown-stays-unknown")
 
-    broken = run(made, sabotaged, _show).count.broken
+    outcome = run(made, sabotaged, _show)
 
-    assert broken["duplicate replies"]
-    assert not broken["turns without outcome"]
-
-
-def test_a_redelivered_message_is_answered_again_without_its_safeguard_and_the_run_notices() -> None:
-    made = plan(seed=1, messages=12, organizations=2, troubles=[])
-    sabotaged = Options(handover_after_seconds=30, patience_seconds=90, without="messages-are-known-again")
-
-    broken = run(made, sabotaged, _show).count.broken
-
-    assert broken["messages not stored exactly once"]
-    assert broken["duplicate replies"]
+    assert outcome.count.broken["duplicate replies"]
+    assert not outcome.count.is_kept
+    assert "Promises were broken." in outcome.report
 
 
 def _show(line: str) -> None:

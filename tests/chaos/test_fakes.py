@@ -1,0 +1,136 @@
+"""The fakes of a run keep to what it counts on."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.chaos import codes
+from tests.fakes.llm import GARBAGE, Failure, FakeLlm
+from tests.fakes.telegram import FakeTelegram, Fault
+
+TOKEN, CHAT = "4242:a-token", 7
+
+
+@pytest.fixture
+def llm() -> Iterator[FakeLlm]:
+    with FakeLlm(codes.answer, slots=1) as fake:
+        yield fake
+
+
+@pytest.fixture
+def telegram() -> Iterator[FakeTelegram]:
+    with FakeTelegram() as fake:
+        fake.add_bot(TOKEN)
+        fake.write(TOKEN, CHAT, "hello")
+        yield fake
+
+
+def ask(llm: FakeLlm, question: str = "Is it ready?", *, stream: bool = False) -> httpx.Response:
+    body = {"messages": [{"role": "user", "content": question}], "stream": stream}
+    return httpx.post(f"{llm.url}/chat/completions", json=body, timeout=10, trust_env=False)
+
+
+def text_of(response: httpx.Response) -> str:
+    return str(response.json()["choices"][0]["message"]["content"])
+
+
+def call(telegram: FakeTelegram, method: str, **parameters: Any) -> tuple[int, Any]:
+    status, body = telegram.answer(TOKEN, method, parameters) or (0, "null")
+    return status, json.loads(body)
+
+
+# --- the LLM ------------------------------------------------------------------------------------------------
+
+
+def test_the_same_question_has_the_same_answer(llm: FakeLlm) -> None:
+    code = codes.code(0, 1)
+
+    assert text_of(ask(llm, f"Is {code} ready?")) == codes.fact(code)
+    assert json.dumps(codes.fact(code)) in ask(llm, f"Is {code} ready?", stream=True).text
+    assert (llm.asked, llm.answered) == (2, 2)
+
+
+def test_it_fails_once_for_each_time_it_is_told_to(llm: FakeLlm) -> None:
+    for failure in (Failure.NOTHING, Failure.GARBAGE, Failure.ERROR):
+        llm.fail_next(failure)
+
+    assert text_of(ask(llm)) == ""
+    assert text_of(ask(llm)) == GARBAGE
+    assert ask(llm).status_code == 500
+    assert text_of(ask(llm)) == codes.answer("")
+    assert set(llm.failed.values()) == {1}
+
+
+def test_it_breaks_off_in_the_middle(llm: FakeLlm) -> None:
+    llm.fail_next(Failure.BROKEN_OFF)
+
+    assert "[DONE]" not in ask(llm, stream=True).text
+
+
+def test_it_works_on_as_many_as_it_has_slots_and_a_client_that_goes_frees_its_own(llm: FakeLlm) -> None:
+    llm.service_seconds = 600
+    port = int(llm.url.rsplit(":", 1)[1].partition("/")[0])
+    waiting = HTTPConnection("127.0.0.1", port)
+    waiting.request("POST", "/v1/chat/completions", json.dumps({"messages": [{"content": "?"}]}))
+    while llm.asked < 1:
+        threading.Event().wait(0.01)
+    llm.service_seconds = 0
+    found: list[httpx.Response] = []
+    thread = threading.Thread(target=lambda: found.append(ask(llm)))
+    thread.start()
+    thread.join(0.2)
+    assert not found
+
+    waiting.close()
+    thread.join(10)
+
+    assert found[0].status_code == 200
+    assert llm.hung_up == 1
+
+
+# --- the platform -------------------------------------------------------------------------------------------
+
+
+def test_who_has_blocked_the_bot_gets_nothing(telegram: FakeTelegram) -> None:
+    telegram.block(CHAT)
+
+    status, content = call(telegram, "sendMessage", chat_id=CHAT, text="hi")
+
+    assert status == 403
+    assert content["description"] == "Forbidden: bot was blocked by the user"
+    assert telegram.sent == []
+
+
+def test_a_renewed_token_takes_the_place_of_the_old_one(telegram: FakeTelegram) -> None:
+    call(telegram, "setWebhook", url="http://127.0.0.1:9/hook")
+
+    renewed = telegram.renew_token(TOKEN)
+
+    assert call(telegram, "getMe")[0] == 401
+    status, body = telegram.answer(renewed, "getWebhookInfo", {}) or (0, "")
+    assert status == 200
+    assert json.loads(body)["result"]["url"] == "http://127.0.0.1:9/hook"
+
+
+def test_a_message_that_is_taken_in_silence_is_there_when_the_fault_is_seen(telegram: FakeTelegram) -> None:
+    silence = Fault(silence_seconds=0.01, after=True)
+    telegram.fail_next("sendMessage", silence)
+
+    assert telegram.answer(TOKEN, "sendMessage", {"chat_id": CHAT, "text": "hi"}) is None
+
+    assert [each["text"] for each in telegram.sent] == ["hi"]
+    assert [(hit.fault, hit.call.method) for hit in telegram.hits] == [(silence, "sendMessage")]
+
+
+def test_an_old_update_comes_once_more_and_as_it_was(telegram: FakeTelegram) -> None:
+    update = telegram.deliver(TOKEN, CHAT, telegram.compose(CHAT, "again"))
+    call(telegram, "setWebhook", url="http://127.0.0.1:9/hook")
+
+    telegram.redeliver(TOKEN, update)
+
+    telegram.wait_until(lambda fake: any(found == update["update_id"] for found, _ in fake.deliveries))
