@@ -7,15 +7,16 @@ The production path builds each prompt from rows imported from `demo/dental-clin
 engine answers it; `grounding` checks the answer; an answer with an objection is asked for once more. Prints
 the Markdown of docs/answers.md. A question counts as right when the fact that it asks for is in the answer.
 
-What no program can tell is whether an answer is true. Answers that consist of whole sentences of the clinic's
-file are; every other one has to be read by a person, who notes it under `read_and_true` in the questions.
+What no program can tell is whether an answer is true. One that consists of whole sentences of the clinic's
+file is; every other one has to be read by a person, who notes it under `read_and_true` in the questions.
 """
 
 import argparse
+import itertools
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,23 @@ class Question:
         return "right" if self.right and re.search(self.right, answer, re.IGNORECASE) else "beside the point"
 
 
+@dataclass(frozen=True)
+class Row:
+    """A question of a class, and what became of it. `is_true`: known to say nothing that the file does not;
+    None: nobody has looked."""
+
+    name: str
+    question: Question
+    answer: str | None
+    objections: Sequence[str]
+    is_true: bool | None
+
+    @property
+    def verdict(self) -> str:
+        """Of three."""
+        return self.question.verdict(self.answer)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -61,61 +79,69 @@ def main() -> None:
     prepare()
     if arguments.model:
         os.environ["HUB_LLM_MODEL"] = str(Path(arguments.model).resolve())
-    from benchmarks.asking import Clinic, Outcome
+    rows = list(ask(yaml.safe_load(QUESTIONS.read_text(encoding="utf-8"))))
+    print_summary(rows)
+    for name, group in itertools.groupby(rows, key=lambda row: row.name):
+        print_answers(name, group)
+
+
+def ask(file: Mapping[str, Any]) -> Iterator[Row]:
+    """Ask every question of the file."""
+    from benchmarks.asking import Clinic
 
     clinic = Clinic(DEMO)
-    file = yaml.safe_load(QUESTIONS.read_text(encoding="utf-8"))
-    read = set(file.pop(READ))
-    asked = {name: [Question.read(entry) for entry in entries] for name, entries in file.items()}
-    outcomes: dict[str, list[tuple[Question, Outcome]]] = {
-        name: [(question, clinic.ask(*question.asked)) for question in questions]
-        for name, questions in asked.items()
-    }
-    print(
-        "| class | questions | right | beside the point | handed over | stopped | saved by the second try |"
-    )
-    print("|---|---|---|---|---|---|---|")
-    for name, pairs in outcomes.items():
-        count = Counter(question.verdict(outcome.answer) for question, outcome in pairs)
-        stopped = [outcome for _, outcome in pairs if outcome.was_stopped]
-        saved = sum(outcome.answer is not None for outcome in stopped)
-        verdicts = f"{count['right']} | {count['beside the point']} | {count['handed over']}"
-        print(f"| {name.replace('_', ' ')} | {len(pairs)} | {verdicts} | {len(stopped)} | {saved} |")
-    reached = [outcome.answer for pairs in outcomes.values() for _, outcome in pairs if outcome.answer]
-    total = sum(map(len, outcomes.values()))
-    print(f"\n{len(reached)} of {total} answered, {total - len(reached)} handed over.")
     own = _sentences(DEMO.read_text(encoding="utf-8"))
-    other = {answer for answer in reached if not _sentences(answer) <= own}
-    unread = other - read
-    print(
-        f"{sum(answer not in other for answer in reached)} answers in whole sentences of the clinic's file, "
-    )
-    print(
-        f"{sum(answer in other & read for answer in reached)} read and found true, {len(unread)} to be read."
-    )
-    for name, pairs in outcomes.items():
-        print(
-            f"\n### {name.replace('_', ' ')}\n\n"
-            "| question | what the contact got | stopped because |\n|---|---|---|"
-        )
-        for question, outcome in pairs:
-            objections = " / ".join(attempt.objection for attempt in outcome.attempts if attempt.objection)
-            unread_mark = " **(to be read)**" if outcome.answer in unread else ""
-            got = f"{outcome.answer}{unread_mark}" if outcome.answer else f"*{question.verdict(None)}*"
-            print(f"| {_cell(' → '.join(question.asked))} | {_cell(got)} | {_cell(objections)} |")
+    read = {(each["asked"], each["answer"]) for each in file[READ]}
+    for name, entries in file.items():
+        for entry in entries if name != READ else ():
+            question = Question.read(entry)
+            outcome = clinic.ask(*question.asked)
+            objections = [each.objection for each in outcome.attempts if each.objection]
+            is_true = outcome.answer is None or _is_own(outcome.answer, own)
+            is_read = (question.asked[-1], outcome.answer) in read
+            yield Row(name, question, outcome.answer, objections, is_true or is_read or None)
+
+
+def print_summary(rows: Sequence[Row]) -> None:
+    """A table by class, and what is known of the truth of the answers."""
+    print("| class | questions | right | beside the point | handed over | stopped | saved by a second try |")
+    print("|---|---|---|---|---|---|---|")
+    for name, group in itertools.groupby(rows, key=lambda row: row.name):
+        of_class = list(group)
+        count = Counter(row.verdict for row in of_class)
+        stopped = [row for row in of_class if row.objections]
+        saved = sum(row.answer is not None for row in stopped)
+        verdicts = f"{count['right']} | {count['beside the point']} | {count['handed over']}"
+        print(f"| {_title(name)} | {len(of_class)} | {verdicts} | {len(stopped)} | {saved} |")
+    answered = [row for row in rows if row.answer]
+    unread = sum(row.is_true is None for row in answered)
+    print(f"\n{len(answered)} of {len(rows)} answered, {len(rows) - len(answered)} handed over.")
+    print(f"{len(answered) - unread} answers known to be true, {unread} to be read.")
+
+
+def print_answers(name: str, rows: Iterable[Row]) -> None:
+    """What each contact of a class got."""
+    print(f"\n### {_title(name)}\n\n| question | what the contact got | stopped because |\n|---|---|---|")
+    for row in rows:
+        unread = " **(to be read)**" if row.is_true is None else ""
+        got = f"{row.answer}{unread}" if row.answer else "*handed over*"
+        cells = (" → ".join(row.question.asked), got, " / ".join(row.objections))
+        print(f"| {' | '.join(each.replace('|', '/').replace(chr(10), ' ') for each in cells)} |")
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _is_own(answer: str, own: Set[str]) -> bool:
+    """Whole sentences of the clinic's file. "Yes" is true or not with the question: a person must look."""
+    return _sentences(answer) <= own and not re.match(r"(yes|no)\b", answer, re.IGNORECASE)
 
 
 def _sentences(text: str) -> set[str]:
-    flat = re.sub(r"^ *(?:- )?\w+: ", "", text, flags=re.MULTILINE)
-    return {
-        each.strip(" .!\n")
-        for each in re.split(r"(?<=[.!?;])\s|\n", flat.replace(";", "."))
-        if each.strip(" .!\n")
-    }
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    """Those of a text or of the file, where each value stands behind its key."""
+    lines = re.sub(r"^ *(?:- )?\w+: ", "", text, flags=re.MULTILINE)
+    return {each.strip(" .!;") for each in re.split(r"(?<=[.!?;])\s|\n", lines)} - {""}
 
 
 if __name__ == "__main__":
