@@ -13,10 +13,16 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=600)
     parser.add_argument("--organizations", type=int, default=20)
     parser.add_argument(
+        "--seconds",
+        type=float,
+        default=0.0,
+        help="how long contacts write; 0 = a second for four messages",
+    )
+    parser.add_argument(
         "--without", default="", metavar="SAFEGUARD", help="switch one off (see tests/chaos/sabotage)"
     )
     arguments = parser.parse_args()
-    made = plan(arguments.seed, arguments.messages, arguments.organizations)
+    made = plan(arguments.seed, arguments.messages, arguments.organizations, seconds=arguments.seconds)
     outcome = run(made, Options(without=arguments.without), _print)
     _print(outcome.report)
     sys.exit(0 if outcome.count.is_kept else 1)

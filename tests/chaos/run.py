@@ -177,7 +177,11 @@ class Run:
             f"{name} is {reported[name]}" for name in ("open", "overdue", "duplicates") if reported[name]
         ]
         answered = count.fates.get(Fate.ANSWERED, 0)
-        vain = [f"only {answered} of {count.said} were answered"] if 2 * answered < count.said else []
+        vain = (
+            [f"only {answered} of {count.said} were answered: give it more --seconds"]
+            if 2 * answered < count.said
+            else []
+        )
         more = {"what `manage.py ledger` objects to": wrong, "a run that proves little": vain}
         return replace(count, broken={**count.broken, **more})
 
