@@ -19,8 +19,9 @@ settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  #
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What two workers may share out: whole files, since their tests share what is slow to start, and each
-    chunk of the histories."""
+    """What two workers may share out: whole files, since their tests share what is slow to start; the folder
+    with the running system as one, and each chunk of the histories."""
     for item in items:
         if item.path.name != "test_histories.py":
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+            group = "stack" if item.path.parent.name == "end_to_end" else item.path.stem
+            item.add_marker(pytest.mark.xdist_group(group))

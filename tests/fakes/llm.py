@@ -120,7 +120,11 @@ def _handler(fake: FakeLlm) -> type[BaseHTTPRequestHandler]:
             self._say(200, {"object": "list", "data": [{"id": MODEL, "object": "model"}]})
 
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            body = self.rfile.read(int(self.headers["content-length"]))
+            if len(body) < int(self.headers["content-length"]):
+                self._hang_up()  # the client died while it asked
+                return
+            asked = json.loads(body)
             failure = fake.next_failure()
             if failure is Failure.ERROR:
                 self._say(500, {"error": {"message": "The model fell over.", "type": "server_error"}})

@@ -161,6 +161,8 @@ class Llm:
 class Platform(Pigeon):
     """Takes messages, or does what `faults` says; a time-out may come after it has taken the message."""
 
+    shows_typing = False
+
     def send(self, account: Any, contact: str, text: str, reference: str) -> str:
         fault = self.faults.pop(0) if self.faults else None
         if fault is None or getattr(fault, "taken", False):

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 CHUNKS = 4
 HISTORIES = 5000
-steps = st.lists(st.tuples(st.integers(0, len(History.STEPS) - 1), st.integers(0, 1000)), max_size=8)
+steps = st.lists(st.tuples(st.integers(0, len(History.STEPS) - 1), st.integers(0, 1000)), max_size=6)
 policies = st.fixed_dictionaries(
     {
         "burst_window_seconds": st.sampled_from([0.0, 1.0]),
