@@ -21,14 +21,14 @@ class _Handler(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         if asked.get("stream"):
             chunks = [
-                _chunk({"role": "assistant", "content": "Certainly."}, None),
+                _chunk({"role": "assistant", "content": "Hello."}, None),
                 _chunk({}, "stop"),
                 {**_chunk({}, None), "choices": [], "usage": _USAGE},
             ]
             body = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
             self._send_body(body.encode(), "text/event-stream")
         else:
-            message = {"role": "assistant", "content": "Certainly."}
+            message = {"role": "assistant", "content": "Hello."}
             choice = {"index": 0, "message": message, "finish_reason": "stop"}
             self._send({"object": "chat.completion", "model": MODEL, "choices": [choice], "usage": _USAGE})
 

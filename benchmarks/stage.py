@@ -67,7 +67,7 @@ class Stage:
 
     def _reply(self) -> None:
         for request in self.sqs.bodies("llm-requests"):
-            self.sqs.put("llm-replies", {"id": request["id"], "status": "completed", "text": "It is 240 €."})
+            self.sqs.put("llm-replies", {"id": request["id"], "status": "completed", "text": "It is 7 €."})
         self.sqs.queues["llm-requests"] = []
 
     def _posted(self, contact: str) -> dict[str, Any]:

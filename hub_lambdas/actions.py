@@ -177,9 +177,7 @@ def admit(organization_id: int) -> None:
 
 def _answer(turn: Turn, request_id: UUID, apologize: bool) -> None:
     request = turn.requests.get(pk=request_id)
-    text = printable(request.text).strip()
-    if request.finish_reason == "length":
-        text = whole_sentences(text)
+    text = text_to_send(request)
     if apologize:
         apology = turn.organization.text(Translation.Purpose.APOLOGY, turn.conversation.contact.language)
         text = f"{apology} {text}"
@@ -197,6 +195,12 @@ def _send_again(part: Message) -> None:
     part.state, part.error = Message.State.PENDING, "It may have arrived before."
     part.save(update_fields=["state", "error"])
     queue_delivery(part)
+
+
+def text_to_send(request: LlmRequest) -> str:
+    """What of the LLM's text the contact gets: an answer that was cut ends with its last whole sentence."""
+    text = printable(request.text).strip()
+    return whole_sentences(text) if request.finish_reason == "length" else text
 
 
 def whole_sentences(text: str) -> str:

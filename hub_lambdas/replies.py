@@ -30,7 +30,7 @@ def _store(record: batch.SqsRecord) -> None:
             _fill(request, reply)
             if request.text.strip() and not turns.asks_for_staff(request.text):
                 sources = prompting.sources(turn, request.prompt_version)
-                request.objection = grounding.objection(request.text, sources)[:300]
+                request.objection = grounding.objection(actions.text_to_send(request), sources)[:300]
             request.save()
         actions.do_what_is_due(turn)
     actions.admit(turn.organization_id)
