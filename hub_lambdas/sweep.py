@@ -75,7 +75,8 @@ def _request_again(request_id: Any) -> None:
 
 def _lost_sends(quiet: datetime, now: datetime) -> list[int]:
     abandoned = now - timedelta(seconds=ABANDONED_SECONDS)
-    lost = Message.objects.filter(direction=Message.Direction.OUT).filter(
+    unsent = Message.objects.filter(state__in=[Message.State.PENDING, Message.State.SENDING])
+    lost = unsent.filter(direction=Message.Direction.OUT).filter(
         Q(state=Message.State.PENDING)
         & Q(stored_at__lt=quiet)
         & (Q(sending_at=None) | Q(sending_at__lt=quiet))

@@ -66,7 +66,10 @@ class Conversation(models.Model):
 
     class Meta:
         ordering = ["-last_message_at"]
-        indexes = [models.Index(fields=["organization", "-last_message_at"], name="conversation_latest")]
+        indexes = [
+            models.Index(fields=["organization", "-last_message_at"], name="conversation_latest"),
+            models.Index(fields=["last_message_at"], condition=Q(owner="staff"), name="conversation_of_staff"),
+        ]
 
     def __str__(self) -> str:
         return str(self.contact)
@@ -193,6 +196,11 @@ class Message(models.Model):
                 fields=["turn", "purpose", "part"],
                 condition=Q(direction="out", turn__isnull=False) & ~Q(state="cancelled"),
                 name="one_outbound_message_per_purpose",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["stored_at"], condition=Q(state__in=["pending", "sending"]), name="message_unsent"
             ),
         ]
 

@@ -197,6 +197,8 @@ class History:
         self.chance = random.Random(seed)  # noqa: S311 - no secret
         self.llm = Llm(queues)
         slug = uuid.uuid4().hex[:20]
+        # Without this each sweep would look at the idle conversations of all histories before.
+        settings = {"return_to_bot_after_minutes": None, **settings}
         self.organization = Organization.objects.create(slug=slug, name=slug, **settings)
         self.channel = Channel.objects.create(
             organization=self.organization, kind="pigeon", name=slug, credentials={"ring": "r1"}

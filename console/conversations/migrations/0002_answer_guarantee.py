@@ -78,4 +78,12 @@ class Migration(migrations.Migration):
             model_name='turn',
             index=models.Index(condition=models.Q(('staff_told_at__isnull', True), ('state', 'handed_over')), fields=['settled_at'], name='turn_staff_not_told'),
         ),
+        migrations.AddIndex(
+            model_name='conversation',
+            index=models.Index(condition=models.Q(('owner', 'staff')), fields=['last_message_at'], name='conversation_of_staff'),
+        ),
+        migrations.AddIndex(
+            model_name='message',
+            index=models.Index(condition=models.Q(('state__in', ['pending', 'sending'])), fields=['stored_at'], name='message_unsent'),
+        ),
     ]
