@@ -1,6 +1,6 @@
 """What contacts get when ten times as much is asked as the LLM can answer, and when one organization floods.
 
-    .venv/bin/python -m benchmarks.overload [--rate 0.3] [--factor 10] [--seconds 60]
+    .venv/bin/python -m benchmarks.overload [--rate 0.2] [--factor 10] [--seconds 60]
 
 The whole system as `make run` starts it, with a fake platform and an LLM of a known rate, everything on the
 loopback. Times are taken at the platform, from a contact's message to what the contact got. First all
@@ -199,7 +199,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rate", type=float, default=0.3, help="answers a second that the LLM can give")
+    parser.add_argument("--rate", type=float, default=0.2, help="answers a second that the LLM can give")
     parser.add_argument("--factor", type=float, default=10, help="so many times that is asked")
     parser.add_argument("--seconds", type=float, default=60, help="how long each part is written to")
     arguments = parser.parse_args()

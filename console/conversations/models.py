@@ -68,7 +68,9 @@ class Conversation(models.Model):
         ordering = ["-last_message_at"]
         indexes = [
             models.Index(fields=["organization", "-last_message_at"], name="conversation_latest"),
-            models.Index(fields=["last_message_at"], condition=Q(owner="staff"), name="conversation_of_staff"),
+            models.Index(
+                fields=["last_message_at"], condition=Q(owner="staff"), name="conversation_of_staff"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -33,7 +33,10 @@ SELECT (SELECT count(*) FROM conversations_message WHERE direction = 'in'),
 FROM conversations_turn
 """
 _TEXTS = "SELECT holding_line, fallback, limit_line FROM organizations_organization"
-_LETTERS = "SELECT count(*) FROM conversations_deadletter WHERE strpos(body, %s) > 0"
+_LETTERS = """
+SELECT count(*) FROM conversations_deadletter
+WHERE strpos(body, %s) > 0 AND stored_at <= now() - make_interval(secs => %s)
+"""
 
 
 class Progress:
@@ -75,9 +78,9 @@ class Ledger:
         lines, fallbacks, limits = zip(*self._rows(_TEXTS), strict=True)
         return Texts(frozenset(lines), frozenset(fallbacks), frozenset(limits))
 
-    def dead_letters(self, mark: str) -> int:
-        """How many dead letters hold `mark` in their body."""
-        return int(self._rows(_LETTERS, mark)[0][0])
+    def dead_letters(self, mark: str, age_seconds: float = 0.0) -> int:
+        """How many dead letters of this age or older hold `mark` in their body."""
+        return int(self._rows(_LETTERS, mark, age_seconds)[0][0])
 
     def _rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self._url, connect_timeout=3) as connection:

@@ -30,6 +30,8 @@ REDELIVER_SECONDS = 0.5
 """After this the platform delivers again what was not taken; then it waits longer each time."""
 LOOK_SECONDS = 1.0
 SHOW_SECONDS = 5.0
+LETTER_SECONDS = 35.0
+"""A dead letter is written down when it fails for the last time, and leaves its queue that much later."""
 QUIET_LOOKS = 4
 """Nothing to do at so many looks in a row: it is over."""
 SABOTAGE = Path(__file__).with_name("sabotage")
@@ -149,7 +151,7 @@ class Run:
         time.sleep(LOOK_SECONDS)
         try:
             now = self._ledger.progress()
-            poison = self._faults.poison_records - self._ledger.dead_letters(MARK)
+            poison = self._faults.poison_records - self._ledger.dead_letters(MARK, LETTER_SECONDS)
         except psycopg.OperationalError:
             return False  # it is being restarted
         queued = max(0, self._queues.waiting() - poison)
