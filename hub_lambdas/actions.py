@@ -59,10 +59,11 @@ def do_what_is_due(turn: Turn) -> None:
 
 def carry_out(turn: Turn, due: list[turns.Action], now: datetime) -> None:
     """Carry out actions for a turn whose conversation is locked."""
+    # One wake-up is enough, the soonest: it orders the next. Each look would multiply them otherwise.
+    if waits := [action.until for action in due if isinstance(action, turns.Wait)]:
+        after_commit(partial(queues.wake, turn.pk, min(waits), now))
     for action in due:
         match action:
-            case turns.Wait(until):
-                after_commit(partial(queues.wake, turn.pk, until, now))
             case turns.Ask():
                 _ask(turn, now)
             case turns.Withdraw(request_id):

@@ -18,7 +18,8 @@ def snapshot(turn: Turn, now: datetime) -> turns.Turn:
     messages = list(turn.messages.defer("payload").order_by("id"))
     requests = list(turn.requests.order_by("asked_at"))
     policy = _policy(turn)
-    is_new = not requests and now >= turn.last_message_at + policy.burst_window
+    withdrawn = all(request.state == LlmRequest.State.CANCELLED for request in requests)
+    is_new = withdrawn and now >= turn.last_message_at + policy.burst_window
     written = [_written(message) for message in messages if message.direction == Message.Direction.IN]
     return turns.Turn(
         state=turns.State(turn.state),
@@ -32,7 +33,10 @@ def snapshot(turn: Turn, now: datetime) -> turns.Turn:
             if message.purpose == Message.Purpose.ANSWER and message.state != Message.State.CANCELLED
         ],
         is_sealed=turn.sealed_at is not None,
-        holding_line_sent=any(message.purpose == Message.Purpose.HOLDING for message in messages),
+        holding_line_sent=any(
+            message.purpose == Message.Purpose.HOLDING and message.state != Message.State.CANCELLED
+            for message in messages
+        ),
         # Limits are for turns that the LLM is to be asked about now: nothing is counted for the others.
         is_held_off=is_new and _is_held_off(turn, now),
         over_limit=limits.exceeded(turn, now) if is_new else None,

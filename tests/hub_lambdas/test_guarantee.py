@@ -74,7 +74,7 @@ class TestHoldingLine:
 
     def test_a_wakeup_is_ordered_for_it(self, sqs: FakeSqs, write: Write) -> None:
         ask(sqs, write)
-        assert len(sqs.delayed["wakeups"]) >= 2
+        assert len(sqs.delayed["wakeups"]) == 1, "the soonest; each orders the next"
 
     def test_it_is_in_the_language_of_the_contact(self, sqs: FakeSqs, write: Write, pigeon: Pigeon) -> None:
         organization = Organization.objects.get()
