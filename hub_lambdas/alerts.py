@@ -5,12 +5,15 @@ has gone, so that a mail server out of order delays an e-mail and loses none. Th
 name: a mailbox is no place for what a contact wrote.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from smtplib import SMTPException
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -18,6 +21,8 @@ from console.channels.models import Channel
 from console.conversations.models import DeadLetter, Turn
 from console.organizations.models import Member, Organization
 from hub_lambdas.turns import Reason
+
+log = logging.getLogger(__name__)
 
 TELL_WITHIN = timedelta(days=1)
 """What is older is no news."""
@@ -53,12 +58,22 @@ def send(organization_id: int) -> None:
     subject, body = f"{_subject(news)} · {organization.name}", _body(organization, news)
     addresses = list(members.values_list("user__email", flat=True))
     with get_connection() as connection:
-        connection.send_messages(
-            [EmailMessage(subject, body, settings.DEFAULT_FROM_EMAIL, [address]) for address in addresses]
-        )
+        sent = [_send(connection, subject, body, address) for address in addresses]
+    if addresses and not any(sent):
+        raise OSError("no e-mail could be sent: see the reasons above")
     Turn.objects.filter(pk__in=[turn.pk for turn in news.turns]).update(staff_told_at=now)
     Channel.objects.filter(pk__in=[channel.pk for channel in news.channels]).update(alerted_at=now)
     DeadLetter.objects.filter(pk__in=[letter.pk for letter in news.letters]).update(alerted_at=now)
+
+
+def _send(connection: BaseEmailBackend, subject: str, body: str, address: str) -> bool:
+    """One mailbox that refuses keeps nobody else from theirs."""
+    message = EmailMessage(subject, body, settings.DEFAULT_FROM_EMAIL, [address], connection=connection)
+    try:
+        return bool(message.send())
+    except (SMTPException, OSError) as error:
+        log.warning("an e-mail to a member was refused: %s", type(error).__name__)
+        return False
 
 
 def _turns(now: datetime) -> "QuerySet[Turn]":

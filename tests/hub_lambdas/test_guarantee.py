@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from smtplib import SMTPRecipientsRefused
 from typing import Any
 
 import pytest
@@ -384,6 +385,22 @@ class TestAlerts:
             patch.setattr(alerts, "get_connection", refuse)
             assert sweep.handler({}, None)["alerts"] == 0
         assert sweep.handler({}, None)["alerts"] == 1
+
+    def test_a_mailbox_that_refuses_keeps_nobody_from_theirs(
+        self, channel: Channel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        member("full@example.com")
+        member("fine@example.com")
+        send = mail.EmailMessage.send
+
+        def refuse_one(message: mail.EmailMessage, fail_silently: bool = False) -> int:
+            if message.to == ["full@example.com"]:
+                raise SMTPRecipientsRefused({})
+            return send(message, fail_silently)
+
+        monkeypatch.setattr(mail.EmailMessage, "send", refuse_one)
+        assert [sweep.handler({}, None)["alerts"] for _ in range(2)] == [1, 0]
+        assert [message.to for message in mail.outbox] == [["fine@example.com"]]
 
     def test_not_what_a_contact_adds_to_a_conversation_of_staff(self, sqs: FakeSqs, write: Write) -> None:
         member()
