@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.db.models import OuterRef, Subquery
+from django.db.models.lookups import Exact
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse, reverse_lazy
@@ -37,14 +39,17 @@ def _organization_title(request: HttpRequest) -> str:
 
 
 def _waiting_badge(request: HttpRequest) -> dict[str, Any]:
-    """How many conversations wait for staff; no badge when none does."""
+    """How many conversations wait for staff: those of theirs in which they did not have the last word."""
     from console import tenancy
-    from console.conversations.models import Conversation
+    from console.conversations.models import Conversation, Message
 
     conversations = tenancy.scope(
         Conversation.objects.all(), user_of(request), "conversations.view_conversation"
     )
-    count = conversations.filter(owner=Conversation.Owner.STAFF).count()
+    newest = Message.objects.filter(conversation=OuterRef("pk")).order_by("-id")
+    of_staff = conversations.filter(owner=Conversation.Owner.STAFF)
+    waiting = of_staff.exclude(Exact(Subquery(newest.values("purpose")[:1]), Message.Purpose.STAFF))
+    count = waiting.count()
     return {"badge": count, "badge_variant": "warning"} if count else {}
 
 

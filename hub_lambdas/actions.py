@@ -26,6 +26,8 @@ from hub_lambdas.snapshots import snapshot
 log = logging.getLogger(__name__)
 
 LIMIT_TOLD_EVERY = timedelta(days=1)
+CLOCK_TOLERANCE = timedelta(milliseconds=250)
+"""A wake-up may seem to come early by so much, for the functions' clocks differ: then it is ordered again."""
 
 
 def lock_conversation(conversation_id: int) -> Conversation:
@@ -59,9 +61,8 @@ def do_what_is_due(turn: Turn) -> None:
 
 def carry_out(turn: Turn, due: list[turns.Action], now: datetime) -> None:
     """Carry out actions for a turn whose conversation is locked."""
-    # One wake-up is enough, the soonest: it orders the next. Each look would multiply them otherwise.
     if waits := [action.until for action in due if isinstance(action, turns.Wait)]:
-        after_commit(partial(queues.wake, turn.pk, min(waits), now))
+        _wake(turn, min(waits), now)
     for action in due:
         match action:
             case turns.Ask():
@@ -80,6 +81,16 @@ def carry_out(turn: Turn, due: list[turns.Action], now: datetime) -> None:
                 _cancel(turn)
             case turns.Settle(outcome, reason, tell_contact):
                 _settle(turn, outcome, reason, tell_contact, now)
+
+
+def _wake(turn: Turn, until: datetime, now: datetime) -> None:
+    """See to it that the turn is looked at again at `until`. For one moment one wake-up is ordered: with one
+    for every look they would multiply while a contact keeps writing."""
+    if turn.wake_at == until and until > now + CLOCK_TOLERANCE:
+        return
+    turn.wake_at = until
+    turn.save(update_fields=["wake_at"])
+    after_commit(partial(queues.wake, turn.pk, until, now))
 
 
 def after_commit(send: Callable[[], None]) -> None:
@@ -167,7 +178,6 @@ def admit(organization_id: int) -> None:
         sealed_at__isnull=True,
         conversation__owner=Conversation.Owner.BOT,
         last_message_at__lt=now - timedelta(seconds=organization.burst_window_seconds),
-        requests__isnull=True,
     ).order_by(in_time, "last_message_at")
     waiting = list(held_off.values_list("pk", flat=True)[: settings.LLM_REQUESTS_PER_ORGANIZATION])
     if waiting:
@@ -254,8 +264,8 @@ def _settle(
 def _give_to_staff(turn: Turn, tell_contact: bool) -> None:
     conversation = turn.conversation
     if conversation.owner != Conversation.Owner.STAFF:
-        conversation.owner = Conversation.Owner.STAFF
-        conversation.save(update_fields=["owner"])
+        conversation.owner, conversation.owned_since = Conversation.Owner.STAFF, timezone.now()
+        conversation.save(update_fields=["owner", "owned_since"])
     if tell_contact:
         _tell(turn, Message.Purpose.FALLBACK, Translation.Purpose.FALLBACK)
 

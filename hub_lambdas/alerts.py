@@ -14,11 +14,11 @@ from smtplib import SMTPException
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
-from django.db.models import QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from console.channels.models import Channel
-from console.conversations.models import DeadLetter, Turn
+from console.conversations.models import DeadLetter, Message, Turn
 from console.organizations.models import Member, Organization
 from hub_lambdas.turns import Reason
 
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 TELL_WITHIN = timedelta(days=1)
 """What is older is no news."""
 MAX_LINES = 20
+WAITING = ("", Message.Purpose.FALLBACK)
+"""Purposes of a message after which a contact waits for staff: their own messages have none."""
 
 
 @dataclass(frozen=True)
@@ -77,16 +79,23 @@ def _send(connection: BaseEmailBackend, subject: str, body: str, address: str) -
 
 
 def _turns(now: datetime) -> "QuerySet[Turn]":
-    """Hand-overs that are news: not what a contact wrote into a conversation that staff have already."""
+    """Hand-overs that are news: not what a contact adds while they wait for staff already, but what they
+    write after staff have answered, or after a member took the conversation over without a word."""
     handed_over = Turn.objects.filter(
         state=Turn.State.HANDED_OVER, staff_told_at__isnull=True, settled_at__gt=now - TELL_WITHIN
     )
-    return handed_over.exclude(reason=Reason.STAFF_OWNS).order_by("settled_at")
+    first = Message.objects.filter(turn=OuterRef(OuterRef("pk"))).order_by("id").values("id")[:1]
+    before = Message.objects.filter(conversation=OuterRef("conversation"), id__lt=first).order_by("-id")
+    added = Q(reason=Reason.STAFF_OWNS) & (Q(before__isnull=True) | Q(before__in=WAITING))
+    return (
+        handed_over.annotate(before=Subquery(before.values("purpose")[:1]))
+        .exclude(added)
+        .order_by("settled_at")
+    )
 
 
 def _channels() -> "QuerySet[Channel]":
-    paused = Channel.objects.filter(status=Channel.Status.PAUSED, alerted_at__isnull=True)
-    return paused.exclude(status_reason="").order_by("name")
+    return Channel.objects.filter(Channel.held(), alerted_at__isnull=True).order_by("name")
 
 
 def _letters(now: datetime) -> "QuerySet[DeadLetter]":

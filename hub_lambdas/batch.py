@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 
 from console.conversations.models import DeadLetter
+from hub_lambdas.faults import describe
 
 log = logging.getLogger(__name__)
 
@@ -74,8 +75,7 @@ def _report(record: SqsRecord, error: Exception) -> None:
     if isinstance(error, Postponed):
         log.info("%s %s postponed: %s", queue, record["messageId"], error)
     else:
-        # The traceback names the fault. Message text is never part of our own error sentences.
-        log.error("%s %s failed: %s", queue, record["messageId"], type(error).__name__, exc_info=error)
+        log.error("%s %s failed: %s", queue, record["messageId"], describe(error))
 
 
 def _note_cause(record: SqsRecord, error: Exception) -> None:
@@ -90,8 +90,8 @@ def _note_cause(record: SqsRecord, error: Exception) -> None:
             defaults={"cause": cause},
             create_defaults={"cause": cause, "body": record["body"], "queue": source_queue(record)},
         )
-    except DatabaseError:
-        log.exception("the cause of a dead letter, %s, could not be noted", cause)
+    except DatabaseError as fault:
+        log.error("the cause of a dead letter, %s, could not be noted: %s", cause, describe(fault))
 
 
 def source_queue(record: SqsRecord) -> str:

@@ -8,12 +8,13 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from console.organizations.models import Organization
 from console.conversations.models import DeadLetter, LlmRequest, Message, Turn
 from hub_lambdas import actions, batch, inbox, intake, queues, turns
+from hub_lambdas.faults import describe
 from hub_lambdas.snapshots import snapshot
 
 log = logging.getLogger(__name__)
@@ -58,8 +59,10 @@ def _turn_behind(queue: str, body: str) -> Turn | None:
         return None
     try:
         return find(json.loads(body))
-    except Exception:
-        log.exception("a dead letter of %s names no turn", queue)
+    except DatabaseError:
+        raise  # it may be there all the same: the letter comes again
+    except Exception as error:
+        log.error("a dead letter of %s names no turn: %s", queue, describe(error))
         return None
 
 

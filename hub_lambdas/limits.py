@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Q
+
 from console.conversations.models import LlmRequest, Message, Turn
 from console.organizations.models import Organization
 from hub_lambdas.turns import Reason
@@ -31,7 +33,9 @@ def _limits(turn: Turn, now: datetime) -> Iterator[tuple[Reason, int, Any]]:
     organization, conversation = turn.organization, turn.conversation
     if organization.contact_messages_per_minute:
         messages = Message.objects.filter(conversation=conversation, direction=Message.Direction.IN)
-        lately = messages.filter(received_at__gt=now - MINUTE)
+        since = now - MINUTE
+        # By the platform's clock where it tells: what it delivers late, all at once, is no flood.
+        lately = messages.filter(Q(platform_at__gt=since) | Q(platform_at=None, received_at__gt=since))
         yield Reason.CONTACT_RATE, organization.contact_messages_per_minute + 1, lately
     if organization.contact_answers_per_day:
         answered = Turn.objects.filter(conversation=conversation, state=Turn.State.ANSWERED)

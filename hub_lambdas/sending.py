@@ -161,7 +161,7 @@ def _record_failure(attempt: Attempt, error: ChannelError) -> float | None:
         case SendUnknown():
             _record(attempt, Message.State.UNKNOWN, error=error)
         case CredentialRejected():
-            _hold(attempt, error)
+            return _hold(attempt, error)
         case SendRejected():
             if error.contact_gone:
                 Contact.objects.filter(pk=attempt.contact.pk).update(is_unreachable=True)
@@ -172,28 +172,34 @@ def _record_failure(attempt: Attempt, error: ChannelError) -> float | None:
 
 
 @transaction.atomic
-def _hold(attempt: Attempt, error: CredentialRejected) -> None:
+def _hold(attempt: Attempt, error: CredentialRejected) -> float | None:
     """Pause the channel. What it did not take waits for the repair: an answer that has not begun to leave is
-    decided upon anew then, for it may be late by that time."""
-    Channel.objects.filter(pk=attempt.channel.pk, status=Channel.Status.ACTIVE).update(
-        status=Channel.Status.PAUSED, status_reason=str(error)[:300], alerted_at=None
-    )
+    decided upon anew then, for it may be late by that time. A credential that was replaced meanwhile is no
+    reason to pause: the message is tried again with the new one."""
+    channel = Channel.objects.select_for_update().get(pk=attempt.channel.pk)
+    if channel.credentials != attempt.channel.credentials:
+        return _retry(attempt, error, 1.0)
+    if channel.status == Channel.Status.ACTIVE:
+        channel.status, channel.status_reason = Channel.Status.PAUSED, str(error)[:300]
+        channel.alerted_at = None
+        channel.save(update_fields=["status", "status_reason", "alerted_at"])
     message = _record(attempt, Message.State.PENDING, error=error)
     turn = message.turn
     if message.purpose != Message.Purpose.ANSWER or turn is None or message.part > 0:
-        return
+        return None
     if turn.conversation.turns.filter(state__in=Turn.UNSETTLED, sealed_at__isnull=True).exists():
-        return  # the contact has begun another turn: this one keeps its answer
+        return None  # the contact has begun another turn: this one keeps its answer
     answer = turn.messages.filter(purpose=Message.Purpose.ANSWER, state=Message.State.PENDING)
     answer.update(state=Message.State.CANCELLED)
     turn.sealed_at = None
     turn.save(update_fields=["sealed_at"])
+    return None
 
 
 def _retry(attempt: Attempt, error: ChannelError, seconds: float) -> float | None:
     message = _record(attempt, Message.State.PENDING, error=error)
     if message.attempts < MAX_ATTEMPTS:
-        return seconds
+        return max(seconds, 2.0**message.attempts)
     _record(attempt, Message.State.FAILED, error=error)
     return None
 

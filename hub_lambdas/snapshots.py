@@ -1,6 +1,7 @@
 """From ledger rows to the snapshot that `decide` looks at."""
 
 import uuid
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -16,31 +17,29 @@ def snapshot(turn: Turn, now: datetime) -> turns.Turn:
     """Everything known of `turn`. Take it under the conversation's lock: what it says must not change
     meanwhile."""
     messages = list(turn.messages.defer("payload").order_by("id"))
-    requests = list(turn.requests.order_by("asked_at"))
-    policy = _policy(turn)
-    withdrawn = all(request.state == LlmRequest.State.CANCELLED for request in requests)
-    is_new = withdrawn and now >= turn.last_message_at + policy.burst_window
-    written = [_written(message) for message in messages if message.direction == Message.Direction.IN]
-    return turns.Turn(
+    known = turns.Turn(
         state=turns.State(turn.state),
         owner=turns.Owner(turn.conversation.owner),
-        policy=policy,
-        messages=written,
-        requests=[_asked(request) for request in requests],
-        parts=[
-            _part(message)
-            for message in messages
-            if message.purpose == Message.Purpose.ANSWER and message.state != Message.State.CANCELLED
-        ],
+        policy=_policy(turn),
+        messages=[_written(message) for message in messages if message.direction == Message.Direction.IN],
+        requests=[_asked(request) for request in turn.requests.order_by("asked_at")],
+        parts=[_part(message) for message in _standing(messages, Message.Purpose.ANSWER)],
         is_sealed=turn.sealed_at is not None,
-        holding_line_sent=any(
-            message.purpose == Message.Purpose.HOLDING and message.state != Message.State.CANCELLED
-            for message in messages
-        ),
-        # Limits are for turns that the LLM is to be asked about now: nothing is counted for the others.
-        is_held_off=is_new and _is_held_off(turn, now),
-        over_limit=limits.exceeded(turn, now) if is_new else None,
+        holding_line_sent=bool(_standing(messages, Message.Purpose.HOLDING)),
     )
+    # Limits are for turns that the LLM is to be asked about now: nothing is counted for the others.
+    if now < known.window_ends_at or any(known.is_fresh(request) for request in known.requests):
+        return known
+    return replace(known, is_held_off=_is_held_off(turn, now), over_limit=limits.exceeded(turn, now))
+
+
+def _standing(messages: list[Message], purpose: Message.Purpose) -> list[Message]:
+    """Those of a purpose that were not taken back."""
+    return [
+        message
+        for message in messages
+        if message.purpose == purpose and message.state != Message.State.CANCELLED
+    ]
 
 
 def _is_held_off(turn: Turn, now: datetime) -> bool:

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import transaction
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from console.conversations.models import Conversation, Message, Turn
@@ -19,7 +20,8 @@ def take_over(conversation_id: int, user: User | None) -> None:
     left yet never will."""
     conversation = actions.lock_conversation(conversation_id)
     conversation.owner, conversation.assignee = Conversation.Owner.STAFF, user
-    conversation.save(update_fields=["owner", "assignee"])
+    conversation.owned_since = timezone.now()
+    conversation.save(update_fields=["owner", "assignee", "owned_since"])
     for turn_id in conversation.turns.filter(state__in=Turn.UNSETTLED).values_list("pk", flat=True):
         actions.advance(turn_id)
 
@@ -33,19 +35,33 @@ def return_to_bot(conversation_id: int) -> None:
 
 
 def idle_conversations(now: datetime) -> list[int]:
-    """Conversations of staff in which staff had the last word, so long ago that the organization wants the
-    bot back. One whose contact waits for staff is never among them."""
+    """Conversations of staff in which staff had the last word, and that so long ago, and so long after they
+    took it over, that the organization wants the bot back. One whose contact waits is never among them."""
+    return _idle(Conversation.objects.all(), now)
+
+
+@transaction.atomic
+def return_idle(now: datetime, conversation_id: int) -> None:
+    """Let the bot answer what comes next, if nothing has happened in the conversation meanwhile."""
+    actions.lock_conversation(conversation_id)
+    if _idle(Conversation.objects.filter(pk=conversation_id), now):
+        return_to_bot(conversation_id)
+
+
+def _idle(conversations: QuerySet[Conversation], now: datetime) -> list[int]:
     newest = Message.objects.filter(conversation=OuterRef("pk")).order_by("-id")
-    of_staff = (
-        Conversation.objects.filter(
-            owner=Conversation.Owner.STAFF, organization__return_to_bot_after_minutes__isnull=False
-        )
-        .annotate(last_purpose=Subquery(newest.values("purpose")[:1]))
-        .annotate(last_at=Subquery(newest.values("stored_at")[:1]))
-        .filter(last_purpose=Message.Purpose.STAFF)
+    of_staff = conversations.filter(
+        owner=Conversation.Owner.STAFF, organization__return_to_bot_after_minutes__isnull=False
+    ).annotate(
+        last_purpose=Subquery(newest.values("purpose")[:1]),
+        last_sent_at=Subquery(newest.values("sent_at")[:1]),
     )
-    found = of_staff.values_list("pk", "last_at", "organization__return_to_bot_after_minutes")
-    return [pk for pk, at, minutes in found if minutes and at < now - timedelta(minutes=minutes)]
+    found = (
+        of_staff.filter(last_purpose=Message.Purpose.STAFF, last_sent_at__isnull=False)
+        .annotate(idle_since=Greatest("last_sent_at", "owned_since"))
+        .values_list("pk", "idle_since", "organization__return_to_bot_after_minutes")
+    )
+    return [pk for pk, since, minutes in found if minutes and since < now - timedelta(minutes=minutes)]
 
 
 @transaction.atomic

@@ -15,6 +15,7 @@ from django.utils import timezone
 from console.channels.models import Channel
 from console.conversations.models import LlmRequest, Message, Turn
 from hub_lambdas import actions, alerts, staff, turns
+from hub_lambdas.faults import describe
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
         "requests": _each(_lost_requests(quiet), _request_again),
         "sends": _each(_lost_sends(quiet, now), partial(_send_again, now)),
         "turns": _each(_open_turns(quiet, now), actions.advance),
-        "returned": _each(staff.idle_conversations(now), staff.return_to_bot),
+        "returned": _each(staff.idle_conversations(now), partial(staff.return_idle, now)),
         "alerts": _each(alerts.due(now), alerts.send),
     }
 
@@ -45,8 +46,8 @@ def _each(ids: Iterable[Any], mend: Callable[[Any], None]) -> int:
     for row_id in ids:
         try:
             mend(row_id)
-        except Exception:
-            log.exception("sweep: %s %s failed", mend, row_id)
+        except Exception as error:
+            log.error("sweep: %s %s failed: %s", mend, row_id, describe(error))
         else:
             count += 1
     return count
@@ -55,11 +56,9 @@ def _each(ids: Iterable[Any], mend: Callable[[Any], None]) -> int:
 def _open_turns(quiet: datetime, now: datetime) -> list[int]:
     """Those of a channel that waits for its repair are looked at again when they have waited too long."""
     unsettled = Turn.objects.filter(state__in=Turn.UNSETTLED, last_message_at__lt=quiet)
-    held = Q(conversation__contact__channel__status=Channel.Status.PAUSED) & ~Q(
-        conversation__contact__channel__status_reason=""
-    )
     too_long = Q(last_message_at__lt=now - turns.HOLD_AT_MOST)
-    return list(unsettled.filter(~held | too_long).values_list("pk", flat=True))
+    due = unsettled.filter(~Channel.held("conversation__contact__channel__") | too_long)
+    return list(due.order_by("last_message_at").values_list("pk", flat=True))
 
 
 def _lost_requests(quiet: datetime) -> list[Any]:
@@ -82,8 +81,7 @@ def _lost_sends(quiet: datetime, now: datetime) -> list[int]:
         & (Q(sending_at=None) | Q(sending_at__lt=quiet))
         | Q(state=Message.State.SENDING, sending_at__lt=abandoned)
     )
-    waiting_for_repair = Q(channel__status=Channel.Status.PAUSED) & ~Q(channel__status_reason="")
-    return list(lost.exclude(waiting_for_repair).order_by("pk").values_list("pk", flat=True))
+    return list(lost.exclude(Channel.held("channel__")).order_by("pk").values_list("pk", flat=True))
 
 
 @transaction.atomic

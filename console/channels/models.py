@@ -52,6 +52,13 @@ class Channel(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @staticmethod
+    def held(path: str = "") -> models.Q:
+        """`is_held` as a condition on channels, or on what has its channel at `path` ("channel__")."""
+        return models.Q(**{f"{path}status": Channel.Status.PAUSED}) & ~models.Q(
+            **{f"{path}status_reason": ""}
+        )
+
     @property
     def is_held(self) -> bool:
         """Whether the hub paused it because of its credential: what is to be sent waits for the repair."""

@@ -61,6 +61,7 @@ class Conversation(models.Model):
     assignee = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
+    owned_since = models.DateTimeField(null=True, help_text="When staff got it last.")
     created_at = models.DateTimeField(auto_now_add=True)
     last_message_at = models.DateTimeField(null=True)
 
@@ -101,6 +102,9 @@ class Turn(models.Model):
         null=True, help_text="When its answer started on its way: later messages belong to the next turn."
     )
     settled_at = models.DateTimeField(null=True, help_text="When its outcome was known.")
+    wake_at = models.DateTimeField(
+        null=True, help_text="The moment that a wake-up was ordered for last: a second one is not needed."
+    )
     staff_told_at = models.DateTimeField(null=True, help_text="When staff got an e-mail on its hand-over.")
 
     class Meta:

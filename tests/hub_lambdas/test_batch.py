@@ -49,3 +49,15 @@ def test_on_a_fifo_queue_the_rest_of_the_group_waits() -> None:
 
 def test_groups_of_a_standard_queue_are_for_fairness_only() -> None:
     assert failures([record(1, "a"), record(2, "a")], {1}) == ([1], [1, 2])
+
+
+def test_what_a_contact_wrote_is_not_logged_with_a_fault(caplog: pytest.LogCaptureFixture) -> None:
+    text = "a contact's " + "secret"
+
+    def fail(it: batch.SqsRecord) -> None:
+        raise ValueError(text)
+
+    batch.process({"Records": [record(1)]}, fail)
+    assert "ValueError" in caplog.text
+    assert "in fail" in caplog.text
+    assert text not in caplog.text

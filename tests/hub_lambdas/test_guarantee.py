@@ -13,6 +13,7 @@ from console.channels.models import Channel
 from console.conversations.models import Contact, Conversation, DeadLetter, LlmRequest, Message, Turn
 from console.organizations.models import Member, Organization, Translation, User
 from hub_lambdas import (
+    actions,
     alerts,
     batch,
     dead_letters,
@@ -24,7 +25,7 @@ from hub_lambdas import (
     sweep,
     wakeups,
 )
-from hub_lambdas.channels.base import CredentialRejected, SendUnknown
+from hub_lambdas.channels.base import CredentialRejected, SendRejected, SendUnknown
 from hub_lambdas.grounding import objection as real_objection
 from tests.fakes.sqs import FakeSqs
 from tests.hub_lambdas.conftest import Pigeon
@@ -76,6 +77,28 @@ class TestHoldingLine:
     def test_a_wakeup_is_ordered_for_it(self, sqs: FakeSqs, write: Write) -> None:
         ask(sqs, write)
         assert len(sqs.delayed["wakeups"]) == 1, "the soonest; each orders the next"
+
+    def test_wakeups_do_not_multiply_while_the_contact_keeps_writing(
+        self, sqs: FakeSqs, write: Write
+    ) -> None:
+        Organization.objects.update(burst_window_seconds=30)
+        for _ in range(8):
+            ask(sqs, write)
+            wake(sqs)
+        assert sqs.delayed.get("wakeups", []) == [], "each message ordered its own, and no look another"
+        assert Turn.objects.count() == 1
+
+    def test_one_that_was_cancelled_does_not_stand_for_the_next(
+        self, sqs: FakeSqs, write: Write, pigeon: Pigeon
+    ) -> None:
+        ask(sqs, write)
+        age(5)
+        wake(sqs)
+        Message.objects.filter(purpose="holding").update(state="cancelled")
+        sqs.queues["dm-outbound.fifo"] = []
+        actions.advance(Turn.objects.get().pk)
+        send(sqs)
+        assert [text for _, text in pigeon.sent] == [Organization.objects.get().holding_line]
 
     def test_it_is_in_the_language_of_the_contact(self, sqs: FakeSqs, write: Write, pigeon: Pigeon) -> None:
         organization = Organization.objects.get()
@@ -185,6 +208,22 @@ class TestLateMessages:
 
 
 class TestLimits:
+    def test_questions_that_were_withdrawn_count_too(self, sqs: FakeSqs, write: Write) -> None:
+        Organization.objects.update(contact_messages_per_minute=3)
+        for _ in range(5):
+            ask(sqs, write)
+        assert outcomes() == [("declined", "contact_rate")] * 2
+        assert LlmRequest.objects.count() == 3
+
+    def test_what_a_platform_delivers_late_is_no_flood(
+        self, sqs: FakeSqs, write: Write, pigeon: Pigeon
+    ) -> None:
+        Organization.objects.update(contact_messages_per_minute=2)
+        for minute in range(4):
+            write(age=3600 + 60 * minute)
+        run(sqs)
+        assert outcomes() == [("answered", "")]
+
     def test_a_contact_who_writes_too_much_is_told_once(
         self, sqs: FakeSqs, write: Write, pigeon: Pigeon
     ) -> None:
@@ -339,6 +378,26 @@ class TestBrokenChannel:
         self.repair(sqs)
         assert [outcome for outcome, _ in outcomes()] == ["answered"] * Turn.objects.count()
 
+    def test_a_credential_that_was_just_replaced_does_not_pause_it(
+        self, sqs: FakeSqs, write: Write, pigeon: Pigeon
+    ) -> None:
+        self.repair(sqs)
+        ask(sqs, write, contact="bob")
+        answer(sqs, "Certainly.")
+
+        def replace() -> None:
+            pigeon.before_send = None
+            channel = Channel.objects.get()
+            channel.credentials = {"ring": "r2"}
+            channel.save()
+
+        pigeon.before_send = replace
+        pigeon.faults = [CredentialRejected("The token is not valid: paste a new one.")]
+        send(sqs)
+        assert Channel.objects.get().status == "active"
+        send(sqs)
+        assert pigeon.sent[-1] == ("bob", "Certainly.")
+
     def test_its_admins_get_one_e_mail(self, sqs: FakeSqs) -> None:
         member(gets_alerts=True)
         sweep.handler({}, None)
@@ -402,6 +461,18 @@ class TestAlerts:
         assert [sweep.handler({}, None)["alerts"] for _ in range(2)] == [1, 0]
         assert [message.to for message in mail.outbox] == [["fine@example.com"]]
 
+    def test_what_a_contact_writes_after_staff_have_answered(self, sqs: FakeSqs, write: Write) -> None:
+        member()
+        sweep.handler({}, None)
+        send(sqs)
+        staff.reply(Conversation.objects.get().pk, User.objects.create_user("ann@example.com"), "Hello.")
+        send(sqs)
+        ask(sqs, write, "one more thing")
+        assert outcomes()[-1] == ("handed_over", "staff_owns")
+        assert sweep.handler({}, None)["alerts"] == 1
+        ask(sqs, write, "hello?")
+        assert sweep.handler({}, None)["alerts"] == 0
+
     def test_not_what_a_contact_adds_to_a_conversation_of_staff(self, sqs: FakeSqs, write: Write) -> None:
         member()
         sweep.handler({}, None)
@@ -412,7 +483,9 @@ class TestAlerts:
 
 class TestReturnToBot:
     def passes(self, minutes: int) -> None:
-        Message.objects.update(stored_at=timezone.now() - timedelta(minutes=minutes))
+        ago = timezone.now() - timedelta(minutes=minutes)
+        Message.objects.exclude(sent_at=None).update(sent_at=ago)
+        Conversation.objects.update(owned_since=ago)
         sweep.handler({}, None)
 
     def test_after_the_last_word_of_staff(self, sqs: FakeSqs, write: Write) -> None:
@@ -424,6 +497,25 @@ class TestReturnToBot:
         assert Conversation.objects.get().owner == "staff"
         self.passes(721)
         assert Conversation.objects.get().owner == "bot"
+
+    def test_not_right_after_a_member_took_it_over(self, sqs: FakeSqs, write: Write) -> None:
+        ask(sqs, write, kind="image")
+        conversation, user = Conversation.objects.get(), User.objects.create_user("ann@example.com")
+        staff.reply(conversation.pk, user, "It is open.")
+        send(sqs)
+        self.passes(721)
+        staff.take_over(conversation.pk, user)
+        sweep.handler({}, None)
+        assert Conversation.objects.get().owner == "staff"
+
+    def test_not_after_a_reply_that_never_arrived(self, sqs: FakeSqs, write: Write, pigeon: Pigeon) -> None:
+        ask(sqs, write, kind="image")
+        send(sqs)
+        pigeon.faults = [SendRejected("The contact has blocked the bot.")]
+        staff.reply(Conversation.objects.get().pk, User.objects.create_user("ann@example.com"), "It is open.")
+        send(sqs)
+        self.passes(10_000)
+        assert Conversation.objects.get().owner == "staff"
 
     def test_never_while_the_contact_waits(self, sqs: FakeSqs, write: Write) -> None:
         ask(sqs, write, kind="image")

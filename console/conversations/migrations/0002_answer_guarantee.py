@@ -86,4 +86,14 @@ class Migration(migrations.Migration):
             model_name='message',
             index=models.Index(condition=models.Q(('state__in', ['pending', 'sending'])), fields=['stored_at'], name='message_unsent'),
         ),
+        migrations.AddField(
+            model_name='conversation',
+            name='owned_since',
+            field=models.DateTimeField(help_text='When staff got it last.', null=True),
+        ),
+        migrations.AddField(
+            model_name='turn',
+            name='wake_at',
+            field=models.DateTimeField(help_text='The moment that a wake-up was ordered for last: a second one is not needed.', null=True),
+        ),
     ]
