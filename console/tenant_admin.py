@@ -1,12 +1,14 @@
 """The admin site's side of the tenancy rule: what every page of a model below an organization stands on."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import ForeignKey, Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import RadioFilter
 
@@ -132,6 +134,22 @@ class TenantAdmin(_TenantRule, ModelAdmin):
     ) -> Any:
         context = {"show_save_and_add_another": self.offers_add_another, **(extra_context or {})}
         return super().changeform_view(request, object_id, form_url, context)
+
+    def object_views(self) -> dict[str, Callable[..., HttpResponse]]:
+        """What can be done with one object besides changing it: views by the last part of their address."""
+        return {}
+
+    def get_urls(self) -> list[Any]:
+        prefix = f"{self.opts.app_label}_{self.opts.model_name}"
+        urls: list[Any] = super().get_urls()
+        return [
+            path(
+                f"<int:object_id>/{name}/",
+                self.admin_site.admin_view(view),
+                name=f"{prefix}_{name.replace('-', '_')}",
+            )
+            for name, view in self.object_views().items()
+        ] + urls
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """The organization column is only for those who see more than one."""

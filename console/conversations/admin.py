@@ -1,5 +1,6 @@
 """The inbox: conversations with each turn's timeline, dead letters, and exports."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -129,23 +130,14 @@ class ConversationAdmin(TenantAdmin):
 
     # --- one conversation ---
 
-    def get_urls(self) -> list[Any]:
-        urls: list[Any] = super().get_urls()
-        views = {
+    def object_views(self) -> dict[str, Callable[..., HttpResponse]]:
+        return {
             "take-over": self.take_over,
             "return-to-bot": self.return_to_bot,
             "reply": self.reply,
             "block": self.block,
             "unblock": self.unblock,
         }
-        return [
-            path(
-                f"<int:object_id>/{name}/",
-                self.admin_site.admin_view(view),
-                name=f"conversations_conversation_{name.replace('-', '_')}",
-            )
-            for name, view in views.items()
-        ] + urls
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None

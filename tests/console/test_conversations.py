@@ -153,6 +153,10 @@ def test_the_badge_counts_who_waits_for_staff(world: World) -> None:
     client = signed_in(world.agent)
     assert client.get("/").context["sidebar_navigation"][1]["items"][0]["badge"] == 1
     assert "badge" not in signed_in(world.outsider).get("/").context["sidebar_navigation"][1]["items"][0]
+    factories.make_outbound(world.conversation, "Hello, Ann here.", purpose=Message.Purpose.STAFF)
+    assert "badge" not in client.get("/").context["sidebar_navigation"][1]["items"][0], "staff have answered"
+    factories.make_inbound(world.conversation, "One more thing.")
+    assert client.get("/").context["sidebar_navigation"][1]["items"][0]["badge"] == 1
 
 
 # --- what happens besides answers ---

@@ -12,6 +12,7 @@ from tests.running_stack import RunningStack
 QUESTION = "How much is a whitening?"
 OLD_PRICE, NEW_PRICE = "240 €", "275 €"
 HOURS_QUESTION, HOURS = "What are your opening hours?", "8:00 to 18:00"
+HOLDING_LINE = "One moment please"
 ANSWER_TIMEOUT_MS = 40_000
 
 NewPage = Callable[[], Page]
@@ -66,7 +67,8 @@ def test_a_member_reads_a_conversation_and_when_each_step_of_it_happened(
     console.locator("#result_list tbody a").first.click()
 
     expect(console.locator(".hub-bubble.is-in")).to_contain_text([HOURS_QUESTION])
-    expect(console.locator(".hub-bubble.is-out")).to_contain_text([HOURS])
+    said = console.locator(".hub-bubble.is-out").filter(has_not_text=HOLDING_LINE)
+    expect(said).to_contain_text([HOURS])
     turn = console.locator(".hub-turn")
     expect(turn.locator("summary")).to_contain_text("Answered")
     turn.locator("summary").click()
@@ -105,7 +107,8 @@ def ask(page: Page, text: str) -> None:
 
 
 def answers(page: Page) -> Locator:
-    return page.locator("#messages .theirs .bubble")
+    """What the bot said, less the holding line: it comes where this machine is slow."""
+    return page.locator("#messages .theirs .bubble").filter(has_not_text=HOLDING_LINE)
 
 
 def sign_in(page: Page, stack: RunningStack) -> None:

@@ -11,7 +11,7 @@ from django.db.models import Case, Count, QuerySet, When
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import reverse
 from django.utils.html import format_html
 from unfold.decorators import display
 
@@ -120,17 +120,8 @@ class DeadLetterAdmin(TenantAdmin):
 
     # --- one dead letter ---
 
-    def get_urls(self) -> list[Any]:
-        urls: list[Any] = super().get_urls()
-        views = {"replay": self.replay, "discard": self.discard}
-        return [
-            path(
-                f"<int:object_id>/{name}/",
-                self.admin_site.admin_view(view),
-                name=f"conversations_deadletter_{name}",
-            )
-            for name, view in views.items()
-        ] + urls
+    def object_views(self) -> dict[str, Callable[..., HttpResponse]]:
+        return {"replay": self.replay, "discard": self.discard}
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
