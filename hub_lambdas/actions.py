@@ -73,8 +73,8 @@ def carry_out(turn: Turn, due: list[turns.Action], now: datetime) -> None:
                 _tell(turn, Message.Purpose.HOLDING, Translation.Purpose.HOLDING_LINE)
             case turns.Answer(request_id, apologize):
                 _answer(turn, request_id, apologize)
-            case turns.Deliver(part_id):
-                queue_delivery(Message.objects.get(pk=part_id))
+            case turns.Deliver(part_id, doubts):
+                queue_delivery(Message.objects.get(pk=part_id), occasion=f"doubts-{doubts}" if doubts else "")
             case turns.SendAgain(part_id):
                 _send_again(Message.objects.get(pk=part_id))
             case turns.Cancel():

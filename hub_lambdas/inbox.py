@@ -16,6 +16,7 @@ from hub_lambdas.channels.base import (
     OtherEvent,
     Receipt,
     Sender,
+    Unread,
 )
 
 MAX_PAYLOAD_CHARACTERS = 60_000
@@ -27,6 +28,7 @@ _TYPES: dict[str, type[Inbound]] = {
     "echo": Echo,
     "receipt": Receipt,
     "other": OtherEvent,
+    "unread": Unread,
 }
 
 

@@ -11,6 +11,7 @@ from console.channels.models import Channel
 from console.conversations.models import Contact, Conversation, Message, PlatformEvent, Turn
 from hub_lambdas import reports
 from hub_lambdas.actions import do_what_is_due, load_turn, lock_conversation
+from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import (
     Echo,
     Inbound,
@@ -19,12 +20,16 @@ from hub_lambdas.channels.base import (
     OtherEvent,
     Receipt,
     Sender,
+    Unread,
 )
+from hub_lambdas.http import Request
+from hub_lambdas.sending import account
 
 
 @transaction.atomic
 def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> Channel:
-    """Store one thing that a platform sent to a channel; a second time it changes nothing."""
+    """Store one thing that a platform sent to a channel; a second time it changes nothing. Raises whatever
+    the kind raises on a webhook that it still cannot read."""
     channel = Channel.objects.select_related("organization").get(pk=channel_id)
     match inbound:
         case InboundMessage():
@@ -41,6 +46,10 @@ def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> Cha
         case OtherEvent():
             _store_event(channel, received_at, inbound, inbound.kind)
             _note_reachability(channel, inbound)
+        case Unread():
+            webhook = Request("POST", "", body=inbound.payload.encode())
+            for each in KINDS[channel.kind].parse(webhook, account(channel)):
+                store(channel_id, received_at, each)
     Channel.objects.filter(pk=channel.pk).update(last_webhook_at=received_at)
     return channel
 

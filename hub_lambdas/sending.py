@@ -8,7 +8,7 @@ is never sent again blindly.
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from console.channels.models import Channel
@@ -108,7 +108,8 @@ def _note_lost_sender(message: Message) -> None:
     if age_seconds < SENDER_LIVES_SECONDS:
         raise RetryLater(SENDER_LIVES_SECONDS - age_seconds)
     message.state, message.error = Message.State.UNKNOWN, "The sender stopped before the platform answered."
-    message.save(update_fields=["state", "error"])
+    message.unknown_attempts += 1
+    message.save(update_fields=["state", "error", "unknown_attempts"])
     _advance(message)
 
 
@@ -140,9 +141,11 @@ def _is_overtaken(message: Message) -> bool:
 
 def _is_answer_due(turn: Turn, message: Message, now: datetime) -> bool:
     due = turns.decide(snapshot(turn, now), now)
-    deliver = turns.Deliver(message.pk)
-    actions.carry_out(turn, [action for action in due if action != deliver], now)
-    return deliver in due
+    others = [
+        action for action in due if not (isinstance(action, turns.Deliver) and action.part_id == message.pk)
+    ]
+    actions.carry_out(turn, others, now)
+    return len(others) < len(due)
 
 
 def _advance(message: Message) -> None:
@@ -156,8 +159,7 @@ def _record_failure(attempt: Attempt, error: ChannelError) -> float | None:
         case SendRefused():
             return _retry(attempt, error, error.retry_after_seconds)
         case ContactMoved():
-            Contact.objects.filter(pk=attempt.contact.pk).update(platform_id=error.platform_id)
-            return _retry(attempt, error, 1.0)
+            return _follow(attempt, error)
         case SendUnknown():
             _record(attempt, Message.State.UNKNOWN, error=error)
         case CredentialRejected():
@@ -169,6 +171,18 @@ def _record_failure(attempt: Attempt, error: ChannelError) -> float | None:
         case _:
             _record(attempt, Message.State.FAILED, error=error)
     return None
+
+
+def _follow(attempt: Attempt, error: ContactMoved) -> float | None:
+    """Try again under the contact's new id, unless they have written from there already: then they are
+    another contact here, and staff get this one's turn."""
+    try:
+        with transaction.atomic():
+            Contact.objects.filter(pk=attempt.contact.pk).update(platform_id=error.platform_id)
+    except IntegrityError:
+        _record(attempt, Message.State.FAILED, error=error)
+        return None
+    return _retry(attempt, error, 1.0)
 
 
 @transaction.atomic
@@ -185,7 +199,8 @@ def _hold(attempt: Attempt, error: CredentialRejected) -> float | None:
         channel.save(update_fields=["status", "status_reason", "alerted_at"])
     message = _record(attempt, Message.State.PENDING, error=error)
     turn = message.turn
-    if message.purpose != Message.Purpose.ANSWER or turn is None or message.part > 0:
+    is_begun = message.part > 0 or message.unknown_attempts
+    if message.purpose != Message.Purpose.ANSWER or turn is None or is_begun:
         return None
     if turn.conversation.turns.filter(state__in=Turn.UNSETTLED, sealed_at__isnull=True).exists():
         return None  # the contact has begun another turn: this one keeps its answer
@@ -220,7 +235,9 @@ def _record(
     message.state, message.error = state, str(error or "")[:300]
     if state == Message.State.SENT:
         message.platform_id, message.sent_at = platform_id, timezone.now()
-    message.save(update_fields=["state", "error", "platform_id", "sent_at"])
+    if state == Message.State.UNKNOWN:
+        message.unknown_attempts += 1
+    message.save(update_fields=["state", "error", "platform_id", "sent_at", "unknown_attempts"])
     if state != Message.State.PENDING:
         _advance(message)
     return message

@@ -1,6 +1,7 @@
 """From ledger rows to the snapshot that `decide` looks at."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -12,20 +13,24 @@ from console.organizations.models import UnknownDelivery
 from hub_lambdas import limits, turns
 from hub_lambdas.channels import KINDS
 
+LEFT = (Message.State.SENDING, Message.State.SENT, Message.State.UNKNOWN)
+
 
 def snapshot(turn: Turn, now: datetime) -> turns.Turn:
     """Everything known of `turn`. Take it under the conversation's lock: what it says must not change
     meanwhile."""
     messages = list(turn.messages.defer("payload").order_by("id"))
+    answer = _standing(messages, Message.Purpose.ANSWER)
     known = turns.Turn(
         state=turns.State(turn.state),
         owner=turns.Owner(turn.conversation.owner),
         policy=_policy(turn),
         messages=[_written(message) for message in messages if message.direction == Message.Direction.IN],
         requests=[_asked(request) for request in turn.requests.order_by("asked_at")],
-        parts=[_part(message) for message in _standing(messages, Message.Purpose.ANSWER)],
+        parts=[_part(message) for message in answer],
         is_sealed=turn.sealed_at is not None,
         holding_line_sent=bool(_standing(messages, Message.Purpose.HOLDING)),
+        is_overtaken=_is_overtaken(turn, answer),
     )
     # Limits are for turns that the LLM is to be asked about now: nothing is counted for the others.
     if now < known.window_ends_at or any(known.is_fresh(request) for request in known.requests):
@@ -40,6 +45,17 @@ def _standing(messages: list[Message], purpose: Message.Purpose) -> list[Message
         for message in messages
         if message.purpose == purpose and message.state != Message.State.CANCELLED
     ]
+
+
+def _is_overtaken(turn: Turn, answer: Sequence[Message]) -> bool:
+    """Whether something that was written later has left, or may have. Asked only where that is possible: the
+    queue keeps the order of what leaves at once."""
+    states = {part.state for part in answer}
+    is_begun = {Message.State.SENT, Message.State.PENDING} <= states
+    if not is_begun and not any(part.unknown_attempts for part in answer):
+        return False
+    later = Message.objects.filter(conversation=turn.conversation_id, pk__gt=answer[0].pk)
+    return later.exclude(turn=turn).filter(state__in=LEFT).exists()
 
 
 def _is_held_off(turn: Turn, now: datetime) -> bool:
@@ -100,7 +116,7 @@ def _part(message: Message) -> turns.Part:
         id=message.pk,
         request_id=_request_of(message),
         state=turns.SendState(message.state),
-        attempts=message.attempts,
+        unknown_attempts=message.unknown_attempts,
         attempted_at=message.sending_at,
     )
 

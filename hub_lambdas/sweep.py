@@ -3,6 +3,7 @@
 import hub_lambdas.runtime  # noqa: F401, I001 - starts Django before any model is imported
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -23,27 +24,36 @@ QUIET_SECONDS = 20
 """What happened within this time is still in the hands of the queues."""
 ABANDONED_SECONDS = 120
 """An attempt to send older than this has lost its sender, and its queue message too."""
+MENDING_SECONDS = 35
+"""How long one sweep mends what was lost: after that it tells staff, whose news must not wait behind it."""
+TELLING_SECONDS = 50
+"""When it stops, before the function's time is up."""
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
     """Put back on its way whatever has been waiting too long, give conversations that are done back to the
     bot and tell staff what is theirs; says how many of each."""
     close_old_connections()
-    now = timezone.now()
+    now, started = timezone.now(), time.monotonic()
     quiet = now - timedelta(seconds=QUIET_SECONDS)
+    mend = partial(_each, until=started + MENDING_SECONDS)
     return {
-        "requests": _each(_lost_requests(quiet), _request_again),
-        "sends": _each(_lost_sends(quiet, now), partial(_send_again, now)),
-        "turns": _each(_open_turns(quiet, now), actions.advance),
-        "returned": _each(staff.idle_conversations(now), partial(staff.return_idle, now)),
-        "alerts": _each(alerts.due(now), alerts.send),
+        "requests": mend(_lost_requests(quiet), _request_again),
+        "sends": mend(_lost_sends(quiet, now), partial(_send_again, now)),
+        "turns": mend(_open_turns(quiet, now), actions.advance),
+        "returned": mend(staff.idle_conversations(now), partial(staff.return_idle, now)),
+        "alerts": _each(alerts.due(now), alerts.send, until=started + TELLING_SECONDS),
     }
 
 
-def _each(ids: Iterable[Any], mend: Callable[[Any], None]) -> int:
-    """One row's fault never keeps the sweep from the next."""
+def _each(ids: Iterable[Any], mend: Callable[[Any], None], until: float) -> int:
+    """One row's fault never keeps the sweep from the next. What is not done by `until` is left to the next
+    sweep."""
     count = 0
     for row_id in ids:
+        if time.monotonic() > until:
+            log.warning("sweep: out of time for %s, the rest waits for the next one", mend)
+            break
         try:
             mend(row_id)
         except Exception as error:

@@ -148,20 +148,26 @@ class Asked:
 @dataclass(frozen=True)
 class Part:
     """One piece of the answer on its way to the contact (long answers have several), made from a request's
-    reply. `attempted_at`: when the last of its `attempts` was made."""
+    reply. `unknown_attempts`: after how many of its attempts the platform did not say whether it took it.
+    `attempted_at`: when the last attempt was made."""
 
     id: int
     request_id: uuid.UUID
     state: SendState
-    attempts: int = 0
+    unknown_attempts: int = 0
     attempted_at: datetime | None = None
+
+    @property
+    def may_have_left(self) -> bool:
+        return self.state is not SendState.PENDING or self.unknown_attempts > 0
 
 
 @dataclass(frozen=True)
 class Turn:
     """Snapshot of a turn. Messages, requests and parts are in order; cancelled parts are left out.
     `is_sealed`: its answer started on its way: later messages belong to the next turn. `is_held_off`: its
-    organization has as many requests at the LLM as one may have. `over_limit`: the limit that it exceeds."""
+    organization has as many requests at the LLM as one may have. `over_limit`: the limit that it exceeds.
+    `is_overtaken`: the contact was sent something after its answer."""
 
     state: State
     owner: Owner
@@ -173,6 +179,7 @@ class Turn:
     holding_line_sent: bool = False
     is_held_off: bool = False
     over_limit: Reason | None = None
+    is_overtaken: bool = False
 
     @property
     def is_settled(self) -> bool:
@@ -247,9 +254,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class Deliver:
-    """Call the platform with this part now."""
+    """Call the platform with this part now. `doubts`: how many attempts on its answer had an unknown fate;
+    what the queue was given before them may have been taken off it in vain."""
 
     part_id: int
+    doubts: int = 0
 
 
 @dataclass(frozen=True)
@@ -279,8 +288,8 @@ Action = Wait | Ask | Withdraw | HoldTheLine | Answer | Deliver | SendAgain | Ca
 def hand_over(turn: Turn, reason: Reason) -> Settle:
     """Give the turn to staff. The contact is told once, when the conversation leaves the bot, and not where
     an answer may have arrived or cannot arrive."""
-    left = any(part.state is not SendState.PENDING for part in turn.parts)
-    told = turn.owner is Owner.BOT and not left and not turn.policy.cannot_send
+    may_have_left = any(part.may_have_left for part in turn.parts)
+    told = turn.owner is Owner.BOT and not may_have_left and not turn.policy.cannot_send
     return Settle(State.HANDED_OVER, reason, tell_contact=told)
 
 
@@ -320,15 +329,26 @@ def _continue_sending(turn: Turn, now: datetime) -> list[Action]:
         return []
     if turn.policy.is_held:
         return _hold(turn, now)
-    if SendState.SENT not in states:
-        if turn.owner is Owner.STAFF:
-            return [Cancel(), hand_over(turn, Reason.STAFF_OWNS)]
-        if now >= turn.limit_at:
-            return [Cancel(), hand_over(turn, Reason.NO_ANSWER_IN_TIME)]
-    for part in turn.parts:
-        if part.state is SendState.PENDING:
-            return [Deliver(part.id)]
-    return [Settle(State.ANSWERED)]
+    pending = next((part for part in turn.parts if part.state is SendState.PENDING), None)
+    if pending is None:
+        return [Settle(State.ANSWERED)]
+    if obstacle := _obstacle_to_sending(turn, pending, now):
+        return [Cancel(), hand_over(turn, obstacle)]
+    return [Deliver(pending.id, doubts=sum(part.unknown_attempts for part in turn.parts))]
+
+
+def _obstacle_to_sending(turn: Turn, pending: Part, now: datetime) -> Reason | None:
+    """Why a part is not to leave any more. The rest of an answer that began to leave follows whatever the
+    limit and the owner, unless something later came between: it would read as a part of that."""
+    if turn.is_overtaken:
+        return Reason.DELIVERY_UNKNOWN
+    if pending.unknown_attempts:
+        return None if _may_repeat(turn, now) else Reason.DELIVERY_UNKNOWN
+    if any(part.state is SendState.SENT for part in turn.parts):
+        return None
+    if turn.owner is Owner.STAFF:
+        return Reason.STAFF_OWNS
+    return Reason.NO_ANSWER_IN_TIME if now >= turn.limit_at else None
 
 
 def _resolve_unknown(turn: Turn, part: Part, now: datetime) -> list[Action]:
@@ -336,10 +356,16 @@ def _resolve_unknown(turn: Turn, part: Part, now: datetime) -> list[Action]:
     report_by = (part.attempted_at or turn.changed_at) + RECONCILE_WITHIN
     if turn.policy.reconciles and now < report_by:
         return [Wait(report_by)]
-    may_send = turn.owner is Owner.BOT and now < turn.limit_at and not turn.policy.is_held
-    if turn.policy.sends_again and may_send and part.attempts < MAX_BLIND_ATTEMPTS:
+    if part.unknown_attempts < MAX_BLIND_ATTEMPTS and not turn.policy.is_held and _may_repeat(turn, now):
         return [SendAgain(part.id)]
     return [Cancel(), hand_over(turn, Reason.DELIVERY_UNKNOWN)]
+
+
+def _may_repeat(turn: Turn, now: datetime) -> bool:
+    """Whether what may have arrived is sent once more. The hand-over limit is none here: it was kept if the
+    first attempt arrived, and whoever may have got nothing is better served late than never."""
+    wanted = turn.policy.sends_again and turn.owner is Owner.BOT
+    return wanted and not turn.is_overtaken and not turn.is_late(now)
 
 
 def _hold(turn: Turn, now: datetime) -> list[Action]:

@@ -19,7 +19,7 @@ from django.utils import timezone
 from console.channels.models import Channel
 from hub_lambdas import inbox
 from hub_lambdas.channels import KINDS
-from hub_lambdas.channels.base import Account, Inbound, Kind, OtherEvent, SignatureError
+from hub_lambdas.channels.base import Account, Inbound, Kind, SignatureError, Unread
 from hub_lambdas.contact_view import LedgerView
 from hub_lambdas.http import BadRequest, Request, Response, event_from_response, request_from_event
 from hub_lambdas.queues import QueueError
@@ -89,9 +89,8 @@ def _split(path: str) -> tuple[str, uuid.UUID, str]:
 
 
 def _parse(kind: Kind, request: Request, its_account: Account) -> Sequence[Inbound]:
-    """What the kind reads in a verified webhook. A shape that it stumbles over is stored whole and not
-    answered: a platform takes an error for a reason to send the same again, and to hold back everything
-    behind it."""
+    """What the kind reads in a verified webhook. A shape that it stumbles over is queued whole: a platform
+    takes an error for a reason to send the same again, and to hold back everything behind it."""
     try:
         return kind.parse(request, its_account)
     except BadRequest:
@@ -99,4 +98,4 @@ def _parse(kind: Kind, request: Request, its_account: Account) -> Sequence[Inbou
     except Exception:
         log.exception("%s webhook of channel %s not understood", kind.name, its_account.channel_id)
         digest = hashlib.sha256(request.body).hexdigest()
-        return [OtherEvent(f"unread:{digest}", "unread", request.body.decode("utf-8", "replace"))]
+        return [Unread(f"unread:{digest}", request.body.decode("utf-8", "replace"))]

@@ -1,9 +1,9 @@
 """Which of the requests that wait on this box is answered next. Pure: no queue, no clock, no event loop.
 
 In this order: interactive before test runs, those that can still be in time before those that are late, then
-the organization with the fewest requests in work, then the one served longest ago, then the oldest. While
-several organizations wait, none has more than half of the slots: a flood costs its own organization time, and
-the others next to none.
+the organization with the fewest requests in work, then the one served longest ago, then the oldest. An
+organization that shares the box with others, which wait now or were served a moment ago, has at most half of
+the slots: so a flood costs its own organization time, and the others, who find a slot free, next to none.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from typing import Generic, Literal, TypeVar
 
 Priority = Literal["interactive", "test"]
 T = TypeVar("T")
+
+SHARED_SECONDS = 30.0
+"""How long after its last request an organization still counts as one that the box is shared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +43,25 @@ class _Entry(Generic[T]):
     number: int = field(default=0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """When an organization was served last, in order and in epoch seconds."""
+
+    number: int
+    at: float
+
+
+NEVER = _Served(0, 0.0)
+
+
 class Waiting(Generic[T]):
     """Items by a key of their own, each under its terms."""
 
     def __init__(self, slots: int) -> None:
-        self._cap = max(1, slots // 2)
+        self._cap = (slots + 1) // 2
         self._entries: dict[str, _Entry[T]] = {}
         self._in_work: Counter[str] = Counter()
-        self._served: dict[str, int] = {}
+        self._served: dict[str, _Served] = {}
         self._numbers = itertools.count(1)
 
     def __len__(self) -> int:
@@ -73,30 +87,37 @@ class Waiting(Generic[T]):
         return [self._entries.pop(key).item for key in expired]
 
     def pick(self, now: float) -> T | None:
-        """Take the next item out of the line; its organization has one more in work until `finish`."""
-        if not self._entries:
-            return None
-        organizations = {entry.terms.organization for entry in self._entries.values()}
-        shares = len(organizations) > 1
+        """Take the next item out of the line; its organization has one more in work until `finish`. None
+        where nothing waits that may have a slot now."""
+        self._forget_idle(now)
+        sharing = {entry.terms.organization for entry in self._entries.values()} | self._served.keys()
+
+        def may_start(entry: _Entry[T]) -> bool:
+            return len(sharing) < 2 or self._in_work[entry.terms.organization] < self._cap
 
         def rank(key: str) -> tuple[object, ...]:
-            entry = self._entries[key]
-            organization = entry.terms.organization
-            in_work = self._in_work[organization]
+            terms = self._entries[key].terms
             return (
-                entry.terms.priority == "test",
-                shares and in_work >= self._cap,
-                entry.terms.is_late(now),
-                in_work,
-                self._served.get(organization, 0),
-                entry.number,
+                terms.priority == "test",
+                terms.is_late(now),
+                self._in_work[terms.organization],
+                self._served.get(terms.organization, NEVER).number,
+                self._entries[key].number,
             )
 
-        entry = self._entries.pop(min(self._entries, key=rank))
+        key = min((key for key, entry in self._entries.items() if may_start(entry)), key=rank, default=None)
+        if key is None:
+            return None
+        entry = self._entries.pop(key)
         organization = entry.terms.organization
         self._in_work[organization] += 1
-        self._served[organization] = next(self._numbers)
+        self._served[organization] = _Served(next(self._numbers), now)
         return entry.item
+
+    def _forget_idle(self, now: float) -> None:
+        idle = [name for name, served in self._served.items() if now - served.at > SHARED_SECONDS]
+        for organization in idle:
+            del self._served[organization]
 
     def finish(self, organization: str) -> None:
         """An item that was picked is done."""

@@ -187,6 +187,11 @@ class Message(models.Model):
     state = models.CharField(max_length=9, choices=State.choices, default=State.RECEIVED)
     error = models.CharField(max_length=300, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
+    unknown_attempts = models.PositiveSmallIntegerField(
+        db_default=0,
+        default=0,
+        help_text="After so many attempts the platform did not say whether it took the message.",
+    )
     platform_at = models.DateTimeField(null=True, help_text="The payload's own time.")
     received_at = models.DateTimeField(null=True, help_text="When the webhook took it.")
     stored_at = models.DateTimeField(auto_now_add=True)

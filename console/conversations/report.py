@@ -67,7 +67,8 @@ CONDITIONS: Mapping[str, str] = {
 }
 """What a turn may be counted as, over a row of `TURNS`. `held`: it waits for the repair of its channel.
 `overdue`: open beyond its organization's limit, or held for longer than the hub holds. `duplicates`: it got
-more than one reply (answer or fallback, each in any number of parts). `slow`: none within five seconds."""
+more than one reply (answer or fallback, each in any number of parts). `unknown_deliveries`: it may have got
+one that nobody knows of, or one twice. `slow`: none within five seconds."""
 
 TURNS = """
 WITH turn AS MATERIALIZED (
@@ -86,7 +87,8 @@ WITH turn AS MATERIALIZED (
       AND (%(channel)s::uuid IS NULL OR contact.channel_id = %(channel)s::uuid)
       AND (NOT %(only_open)s OR turn.state IN ('open', 'asked'))
 ), outbound AS (
-    SELECT turn_id, purpose, sending_at, sent_at, state = 'unknown' AS is_unknown,
+    SELECT turn_id, purpose, sending_at, sent_at,
+           state = 'unknown' OR (unknown_attempts > 0 AND attempts > 1) AS is_unknown,
            state = 'sent' AND part = 0 AS is_sent
     FROM conversations_message
     WHERE direction = 'out' AND turn_id IN (SELECT id FROM turn)

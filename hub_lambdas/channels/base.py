@@ -136,7 +136,18 @@ class Receipt:
     type: Literal["receipt"] = "receipt"
 
 
-Inbound = InboundMessage | InboundEdit | Echo | Receipt | OtherEvent
+@dataclass(frozen=True)
+class Unread:
+    """A whole webhook in which the kind stumbled. It is read again where it is stored: what never can be read
+    ends as a dead letter, which staff are told of and which a later release may read."""
+
+    platform_id: str
+    payload: str
+    sender: None = None
+    type: Literal["unread"] = "unread"
+
+
+Inbound = InboundMessage | InboundEdit | Echo | Receipt | OtherEvent | Unread
 
 
 # --- a connected channel ------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from hub_lambdas.channels.base import (
     Field,
     Health,
     Inbound,
+    InboundEdit,
     InboundMessage,
     OtherEvent,
     Receipt,
@@ -66,6 +67,8 @@ class Pigeon:
             elif item["kind"] == "receipt":
                 failure, reference = item.get("failure", ""), item.get("ref", "")
                 found.append(Receipt(item["id"], item.get("message", ""), "{}", reference, failure))
+            elif item["kind"] == "edit":
+                found.append(InboundEdit(Sender(item["from"]), item["id"], item["of"], item["text"], "{}"))
             else:
                 at = timezone.now() - timedelta(seconds=item.get("age", 0))
                 sender = Sender(item["from"])

@@ -19,7 +19,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from console.channels.models import Channel
-from console.conversations.models import Conversation, Message, Turn
+from console.conversations.models import Contact, Conversation, Message, Turn
 from console.organizations.models import Organization, User
 from hub_lambdas import (
     dead_letters,
@@ -50,6 +50,8 @@ MAX_RECEIVES = 5
 VISIBILITY_SECONDS = 60
 MAX_ROUNDS = 15
 MAX_DELIVERIES = 300
+MAX_WAKEUPS = 40
+"""Of one turn in one history: several for each message, edit, repair and reply to another turn."""
 REPLIES = (Message.Purpose.ANSWER, Message.Purpose.FALLBACK)
 
 
@@ -72,8 +74,12 @@ class Queues(FakeSqs):
         self.loses_next = False
         self.refuses_next = False
         self.due: dict[str, datetime] = {}
+        self.wakeups: Counter[int] = Counter()
+        """How often each turn was to be looked at again."""
 
     def send_message(self, **message: Any) -> dict[str, Any]:
+        if message["QueueUrl"] == "wakeups":
+            self.wakeups[json.loads(message["MessageBody"])["turn"]] += 1
         if self.refuses_next:
             self.refuses_next = False
             raise EndpointConnectionError(endpoint_url="the queue")
@@ -129,7 +135,9 @@ class Queues(FakeSqs):
 class Llm:
     """Answers, refuses, fails, invents or keeps silent as told; it may say everything twice."""
 
-    TEXTS: tuple[str, ...] = ("Certainly.", "STAFF", "", "It costs 977 €.", "Certainly.")
+    LONG = "Certainly. " * 12
+    """More than one message of the platform's."""
+    TEXTS: tuple[str, ...] = ("Certainly.", "STAFF", "", "It costs 977 €.", "Certainly.", LONG)
 
     def __init__(self, queues: Queues) -> None:
         self._queues = queues
@@ -289,6 +297,26 @@ class History:
         if held.update(status="active", status_reason="", resumed_at=timezone.now()):
             staff.resume_channel(self.channel.pk)
 
+    def receipt(self, choice: int) -> None:
+        """The platform reports of a message that it took, by our own reference, that it arrived."""
+        mine = [pk for pk in self.platform.references if Message.objects.filter(pk=pk).exists()]
+        if mine:
+            reference = mine[choice % len(mine)]
+            seen = {"id": uuid.uuid4().hex, "message": f"pigeon-{reference}", "ref": str(reference)}
+            self._post({"kind": "receipt", **seen})
+
+    def edit(self, choice: int) -> None:
+        """A contact changes what they wrote."""
+        if self.written:
+            contact, message_id = self.written[choice % len(self.written)]
+            item = {"from": contact, "of": message_id, "text": f"edited at {self.clock.now}"}
+            self._post({"kind": "edit", "id": uuid.uuid4().hex, **item})
+
+    def block(self, choice: int) -> None:
+        """Staff block a contact, or allow them back."""
+        contacts = Contact.objects.filter(channel=self.channel, platform_id=self.CONTACTS[choice % 2])
+        contacts.update(is_blocked=choice % 3 == 0)
+
     def progress(self, choice: int) -> None:
         """Some of what waits is delivered, and some requests are answered."""
         for _ in range(choice % 8):
@@ -298,7 +326,7 @@ class History:
     STEPS = (
         *(write, write, write, progress, progress, progress, progress, deliver, deliver, deliver_twice),
         *(answer, answer_twice, wait, wait, sweep, trouble, trouble, trouble, lose, refuse, write_again),
-        *(take_over, return_to_bot, staff_reply, echo, echo, repair),
+        *(take_over, return_to_bot, staff_reply, echo, echo, repair, receipt, edit, block),
     )
 
     def step(self, number: int, choice: int) -> None:
@@ -341,7 +369,12 @@ class History:
 
     def violations(self) -> list[str]:
         """Which promises were broken."""
-        return [*self.problems, *self._lost(), *self._unsettled(), *self._replies()]
+        return [*self.problems, *self._lost(), *self._unsettled(), *self._replies(), *self._wakeups()]
+
+    def _wakeups(self) -> Iterator[str]:
+        for turn_id, count in self.queues.wakeups.items():
+            if count > MAX_WAKEUPS:
+                yield f"turn {turn_id} was to be looked at {count} times"
 
     def _lost(self) -> Iterator[str]:
         stored = Message.objects.filter(channel=self.channel, direction=Message.Direction.IN)

@@ -25,7 +25,15 @@ from hub_lambdas import (
     sweep,
     wakeups,
 )
-from hub_lambdas.channels.base import CredentialRejected, SendRejected, SendUnknown
+from hub_lambdas.channels.base import (
+    ContactMoved,
+    CredentialRejected,
+    InboundMessage,
+    Sender,
+    SendRefused,
+    SendRejected,
+    SendUnknown,
+)
 from hub_lambdas.grounding import objection as real_objection
 from tests.fakes.sqs import FakeSqs
 from tests.hub_lambdas.conftest import Pigeon
@@ -311,6 +319,108 @@ class TestUnknownFate:
         send(sqs)
         assert len(pigeon.sent) == 1
         assert outcomes() == [("answered", "")]
+
+    def test_rather_twice_but_never_after_a_later_answer(
+        self, sqs: FakeSqs, write: Write, pigeon: Pigeon
+    ) -> None:
+        Organization.objects.update(unknown_delivery="send_again")
+        ask(sqs, write, "And tomorrow?", message_id="2")
+        answer(sqs, "Tomorrow too.")
+        send(sqs)
+        Message.objects.filter(state="unknown").update(sending_at=timezone.now() - timedelta(seconds=31))
+        wake(sqs)
+        send(sqs)
+        assert [text for _, text in pigeon.sent] == ["Tomorrow too."]
+        assert outcomes() == [("handed_over", "delivery_unknown"), ("answered", "")]
+
+    def test_a_refusal_is_no_attempt_of_unknown_fate(self, sqs: FakeSqs, pigeon: Pigeon) -> None:
+        Organization.objects.update(unknown_delivery="send_again")
+        Message.objects.filter(direction="out").update(sending_at=timezone.now() - timedelta(seconds=31))
+        wake(sqs)
+        pigeon.faults = [SendRefused("slow down", 1)]
+        send(sqs)
+        assert pigeon.sent == []
+        send(sqs)
+        assert len(pigeon.sent) == 1
+        assert Message.objects.get(purpose="answer").unknown_attempts == 1
+
+
+def test_the_parts_behind_one_of_unknown_fate_follow_at_once(
+    sqs: FakeSqs, write: Write, pigeon: Pigeon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pigeon, "reconciles", True)
+    ask(sqs, write)
+    answer(sqs, "Certainly. " * 15)
+    pigeon.faults = [SendUnknown("no answer within 8 s")]
+    send(sqs)
+    assert pigeon.sent == [], "the second part was taken off the queue in vain"
+    first = Message.objects.filter(purpose="answer").order_by("part")[0]
+    write(first.text, kind="echo", message_id="p1", ours=True, ref=str(first.pk))
+    sqs.run("dm-inbound.fifo", inbound.handler, times=2)
+    send(sqs)
+    assert len(pigeon.sent) == 1
+    assert outcomes() == [("answered", "")]
+
+
+def test_a_contact_who_moved_is_followed(sqs: FakeSqs, write: Write, pigeon: Pigeon) -> None:
+    ask(sqs, write)
+    answer(sqs, "Certainly.")
+    pigeon.faults = [ContactMoved("The chat moved.", "ann-2")]
+    send(sqs)
+    send(sqs)
+    assert pigeon.sent == [("ann-2", "Certainly.")]
+
+
+def test_staff_get_the_turn_of_a_contact_who_has_written_from_elsewhere(
+    sqs: FakeSqs, write: Write, pigeon: Pigeon
+) -> None:
+    ask(sqs, write)
+    answer(sqs, "Certainly.")
+    write(contact="ann-2", message_id="from elsewhere")
+    sqs.run("dm-inbound.fifo", inbound.handler)
+    pigeon.faults = [ContactMoved("The chat moved.", "ann-2")]
+    send(sqs)
+    assert outcomes()[0] == ("handed_over", "delivery_failed")
+
+
+class TestUnreadWebhooks:
+    """The kind stumbles over a webhook: nobody knows whether somebody asks something in it."""
+
+    @pytest.fixture(autouse=True)
+    def buried(self, sqs: FakeSqs, write: Write) -> None:
+        write(kind="explode")
+        for _ in range(batch.MAX_RECEIVES):
+            assert sqs.run("dm-inbound.fifo", inbound.handler) == 1
+        [record] = sqs.queues.pop("dm-inbound.fifo")
+        record["eventSourceARN"] = "arn:aws:sqs:us-east-1:000000000000:dm-inbound-dead.fifo"
+        assert dead_letters.handler({"Records": [record]}, None) == {"batchItemFailures": []}
+
+    def test_staff_are_told(self) -> None:
+        member()
+        sweep.handler({}, None)
+        assert mail.outbox[0].subject == "1 message could not be stored · The Loft"
+
+    def test_a_later_release_may_read_it(
+        self, sqs: FakeSqs, pigeon: Pigeon, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        understood = InboundMessage(Sender("ann"), "1", "text", "hello", None, "{}")
+        monkeypatch.setattr(Pigeon, "parse", lambda self, request, account: [understood])
+        letter = DeadLetter.objects.get()
+        queues.replay(letter.queue, letter.body)
+        run(sqs)
+        assert len(pigeon.sent) == 1
+
+
+def test_the_sweep_tells_staff_although_it_has_no_time_to_mend(
+    sqs: FakeSqs, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member()
+    ask(sqs, write, kind="image")
+    Message.objects.update(stored_at=timezone.now() - timedelta(seconds=30))
+    monkeypatch.setattr(sweep, "MENDING_SECONDS", -1)
+    done = sweep.handler({}, None)
+    assert (done["sends"], done["alerts"]) == (0, 1)
+    assert len(mail.outbox) == 1
 
 
 def test_a_reply_in_the_platforms_own_inbox_takes_the_conversation_over(

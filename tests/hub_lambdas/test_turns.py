@@ -244,6 +244,17 @@ LINE = Wait(after(4))
             id="a long answer goes on with its next part",
         ),
         pytest.param(
+            replace(
+                a_turn(
+                    parts=[Part(9, FIRST, SendState.SENT), Part(10, FIRST, SendState.PENDING)], sealed=True
+                ),
+                is_overtaken=True,
+            ),
+            2,
+            [Cancel(), Settle(State.HANDED_OVER, Reason.DELIVERY_UNKNOWN, False)],
+            id="the rest of a long answer would read as a part of a later one",
+        ),
+        pytest.param(
             a_turn(parts=[Part(9, FIRST, SendState.SENT)], sealed=True),
             2,
             [Settle(State.ANSWERED)],
@@ -330,7 +341,9 @@ def test_the_holding_line_is_not_sent_in_vain(turn: Turn, is_due: bool) -> None:
 
 
 OBJECTED = asked(RequestState.COMPLETED, text="It costs 9 €.", objection="It names the price 9 €.")
-UNKNOWN = Part(9, FIRST, SendState.UNKNOWN, attempts=1, attempted_at=after(2))
+UNKNOWN = Part(9, FIRST, SendState.UNKNOWN, unknown_attempts=1, attempted_at=after(2))
+AGAIN = replace(UNKNOWN, state=SendState.PENDING)
+RATHER_TWICE = replace(POLICY, sends_again=True)
 LATE = Written(1, "text", "hello", after(0), written_at=after(-3600))
 HELD = replace(POLICY, is_held=True)
 
@@ -425,21 +438,47 @@ HELD = replace(POLICY, is_held=True)
             id="unknown: it did not say",
         ),
         pytest.param(
-            a_turn(parts=[UNKNOWN], sealed=True, policy=replace(POLICY, sends_again=True)),
-            3,
+            a_turn(parts=[UNKNOWN], sealed=True, policy=RATHER_TWICE),
+            65,
             [SendAgain(9)],
-            id="unknown: rather twice",
+            id="unknown: rather twice, also where it took beyond the limit to notice",
+        ),
+        pytest.param(
+            a_turn(parts=[AGAIN, replace(AGAIN, id=10)], sealed=True, policy=RATHER_TWICE),
+            65,
+            [Deliver(9, doubts=2)],
+            id="sent again, it leaves beyond the limit too",
+        ),
+        pytest.param(
+            a_turn(parts=[UNKNOWN], sealed=True, policy=RATHER_TWICE),
+            601,
+            [Cancel(), Settle(State.HANDED_OVER, Reason.DELIVERY_UNKNOWN, False)],
+            id="unknown, and noticed when it had become late",
+        ),
+        pytest.param(
+            replace(a_turn(parts=[UNKNOWN], sealed=True, policy=RATHER_TWICE), is_overtaken=True),
+            3,
+            [Cancel(), Settle(State.HANDED_OVER, Reason.DELIVERY_UNKNOWN, False)],
+            id="unknown: not after something that was written later",
+        ),
+        pytest.param(
+            replace(a_turn(parts=[AGAIN], sealed=True, policy=RATHER_TWICE), is_overtaken=True),
+            3,
+            [Cancel(), Settle(State.HANDED_OVER, Reason.DELIVERY_UNKNOWN, False)],
+            id="overtaken on its second way: the contact is told nothing, for it may have arrived before",
         ),
         pytest.param(
             a_turn(
-                parts=[replace(UNKNOWN, attempts=2)], sealed=True, policy=replace(POLICY, sends_again=True)
+                parts=[replace(UNKNOWN, unknown_attempts=2)],
+                sealed=True,
+                policy=RATHER_TWICE,
             ),
             3,
             [Cancel(), Settle(State.HANDED_OVER, Reason.DELIVERY_UNKNOWN, False)],
             id="unknown twice: not a third time",
         ),
         pytest.param(
-            a_turn(parts=[UNKNOWN], sealed=True, owner=Owner.STAFF, policy=replace(POLICY, sends_again=True)),
+            a_turn(parts=[UNKNOWN], sealed=True, owner=Owner.STAFF, policy=RATHER_TWICE),
             3,
             [Cancel(), Settle(State.HANDED_OVER, Reason.DELIVERY_UNKNOWN, False)],
             id="unknown, and staff took over: they see to it",
@@ -481,7 +520,7 @@ parts = st.lists(
         id=st.integers(10, 19),
         request_id=st.sampled_from([FIRST, SECOND]),
         state=st.sampled_from(SendState),
-        attempts=st.integers(1, 3),
+        unknown_attempts=st.integers(0, 3),
         attempted_at=st.floats(0, 60).map(after),
     ),
     max_size=3,

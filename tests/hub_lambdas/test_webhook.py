@@ -55,11 +55,11 @@ def test_a_channel_answers_only_at_its_own_kind(sqs: FakeSqs, channel: Channel) 
     assert post(f"/telegram/{channel.pk}")["statusCode"] == 404
 
 
-def test_what_the_parser_stumbles_over_is_stored_whole(sqs: FakeSqs, channel: Channel) -> None:
+def test_what_the_parser_stumbles_over_is_queued_whole(sqs: FakeSqs, channel: Channel) -> None:
     odd = json.dumps([{"from": "ann", "id": "1", "kind": "explode"}])
     assert post(f"/pigeon/{channel.pk}", odd)["statusCode"] == 200
     [body] = sqs.bodies("dm-inbound.fifo")
-    assert body["inbound"]["kind"] == "unread"
+    assert body["inbound"]["type"] == "unread"
     assert body["inbound"]["payload"] == odd
 
 
