@@ -50,7 +50,7 @@ MAX_RECEIVES = 5
 VISIBILITY_SECONDS = 60
 MAX_ROUNDS = 15
 MAX_DELIVERIES = 300
-MAX_WAKEUPS = 40
+MAX_WAKEUPS = 12
 """Of one turn in one history: several for each message, edit, repair and reply to another turn."""
 REPLIES = (Message.Purpose.ANSWER, Message.Purpose.FALLBACK)
 

@@ -1,16 +1,32 @@
-"""The heart of the hub: what is due for a turn. Pure: no clock, no database, no network.
-
-A turn is what a contact wrote in one go, and it ends in exactly one outcome. `decide` looks at everything
-that is known of it and says what to do now. It may be asked at any time and any number of times: by a
-wake-up, a reply, the moment of sending, the sweep.
-"""
+"""What is due for a turn at a moment."""
 
 import re
-import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
+
+from hub_lambdas.turns.actions import (
+    Action,
+    Answer,
+    Ask,
+    Cancel,
+    Deliver,
+    HoldTheLine,
+    SendAgain,
+    Settle,
+    Wait,
+    Withdraw,
+)
+from hub_lambdas.turns.facts import (
+    Asked,
+    Late,
+    Owner,
+    Part,
+    Reason,
+    RequestState,
+    SendState,
+    State,
+    Turn,
+)
 
 HOLDING_AFTER = timedelta(seconds=4)
 """Without an answer by then, counted from the contact's last message, the holding line goes out."""
@@ -23,266 +39,6 @@ MAX_BLIND_ATTEMPTS = 2
 """How often an answer of unknown fate is sent at most, where the organization rather sends it twice."""
 HANDOVER_MARK = "STAFF"
 """What the LLM writes instead of an answer when a person should give it."""
-
-
-class State(StrEnum):
-    OPEN = "open"
-    ASKED = "asked"
-    ANSWERED = "answered"
-    HANDED_OVER = "handed_over"
-    DECLINED = "declined"
-
-
-class Owner(StrEnum):
-    BOT = "bot"
-    STAFF = "staff"
-
-
-class RequestState(StrEnum):
-    PENDING = "pending"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-class Late(StrEnum):
-    """What becomes of a message that reached the hub long after it was written."""
-
-    ANSWER = "answer"
-    APOLOGIZE = "apologize"
-    HAND_OVER = "hand_over"
-
-
-class SendState(StrEnum):
-    PENDING = "pending"
-    SENDING = "sending"
-    SENT = "sent"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-
-
-class Reason(StrEnum):
-    """Why a turn was handed over or declined."""
-
-    STAFF_OWNS = "staff_owns"
-    NOT_TEXT = "not_text"
-    EMPTY = "empty"
-    TOO_LONG = "too_long"
-    LLM_FAILED = "llm_failed"
-    NO_ANSWER = "no_answer"
-    NOT_KNOWN = "not_known"
-    NOT_GROUNDED = "not_grounded"
-    LATE = "late"
-    NO_ANSWER_IN_TIME = "no_answer_in_time"
-    DELIVERY_FAILED = "delivery_failed"
-    DELIVERY_UNKNOWN = "delivery_unknown"
-    DEAD_LETTER = "dead_letter"
-    ORGANIZATION_RETIRED = "organization_retired"
-    CHANNEL_RETIRED = "channel_retired"
-    CHANNEL_PAUSED = "channel_paused"
-    CHANNEL_HELD = "channel_held"
-    CONTACT_BLOCKED = "contact_blocked"
-    CONTACT_RATE = "contact_rate"
-    CONTACT_QUOTA = "contact_quota"
-    ORGANIZATION_RATE = "organization_rate"
-    ORGANIZATION_QUOTA = "organization_quota"
-
-
-# --- what is known of a turn --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Policy:
-    """The organization's settings, and its channel's state, that bear on a turn."""
-
-    burst_window: timedelta
-    handover_after: timedelta
-    has_holding_line: bool = True
-    late_after: timedelta = timedelta(minutes=10)
-    late: Late = Late.APOLOGIZE
-    sends_again: bool = False
-    """Whether an answer whose fate nobody can tell is rather sent twice than handed over."""
-    declines: Reason | None = None
-    """Why this organization's, channel's or contact's turns are not answered at all, if so."""
-    cannot_send: bool = False
-    """Whether a person paused the channel: what the LLM would say could not be sent."""
-    is_held: bool = False
-    """Whether the hub paused the channel until its credential is repaired: the turn waits for that."""
-    resumed_at: datetime | None = None
-    """When the channel was repaired last: the contact's time runs from there."""
-    reconciles: bool = False
-    """Whether the platform reports what it took, so that an unknown fate may still become known."""
-
-
-@dataclass(frozen=True)
-class Written:
-    """A message of the contact. `kind` "text" and "button" are for the LLM. `written_at`: by the platform's
-    clock, where it tells."""
-
-    id: int
-    kind: str
-    text: str
-    received_at: datetime
-    edited_at: datetime | None = None
-    written_at: datetime | None = None
-
-    @property
-    def changed_at(self) -> datetime:
-        return max(self.received_at, self.edited_at or self.received_at)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request to the LLM. It answers the messages up to `last_message_id` as they stood at `asked_at`.
-    `objection`: why its text is not to be sent, if so."""
-
-    id: uuid.UUID
-    last_message_id: int
-    state: RequestState
-    asked_at: datetime
-    text: str = ""
-    error_code: str = ""
-    objection: str = ""
-
-
-@dataclass(frozen=True)
-class Part:
-    """One piece of the answer on its way to the contact (long answers have several), made from a request's
-    reply. `unknown_attempts`: after how many of its attempts the platform did not say whether it took it.
-    `attempted_at`: when the last attempt was made."""
-
-    id: int
-    request_id: uuid.UUID
-    state: SendState
-    unknown_attempts: int = 0
-    attempted_at: datetime | None = None
-
-    @property
-    def may_have_left(self) -> bool:
-        return self.state is not SendState.PENDING or self.unknown_attempts > 0
-
-
-@dataclass(frozen=True)
-class Turn:
-    """Snapshot of a turn. Messages, requests and parts are in order; cancelled parts are left out.
-    `is_sealed`: its answer started on its way: later messages belong to the next turn. `is_held_off`: its
-    organization has as many requests at the LLM as one may have. `over_limit`: the limit that it exceeds.
-    `is_overtaken`: the contact was sent something after its answer."""
-
-    state: State
-    owner: Owner
-    policy: Policy
-    messages: Sequence[Written]
-    requests: Sequence[Asked] = ()
-    parts: Sequence[Part] = ()
-    is_sealed: bool = False
-    holding_line_sent: bool = False
-    is_held_off: bool = False
-    over_limit: Reason | None = None
-    is_overtaken: bool = False
-
-    @property
-    def is_settled(self) -> bool:
-        return self.state not in (State.OPEN, State.ASKED)
-
-    @property
-    def changed_at(self) -> datetime:
-        return max(message.changed_at for message in self.messages)
-
-    @property
-    def waits_since(self) -> datetime:
-        """From when on the contact's time runs."""
-        resumed_at = self.policy.resumed_at
-        return max(self.changed_at, resumed_at) if resumed_at else self.changed_at
-
-    @property
-    def limit_at(self) -> datetime:
-        """When staff get it, if it is not answered by then."""
-        return self.waits_since + self.policy.handover_after
-
-    @property
-    def window_ends_at(self) -> datetime:
-        """When its burst window ends."""
-        return self.changed_at + self.policy.burst_window
-
-    def is_late(self, now: datetime) -> bool:
-        """Whether its last message was written too long ago to be answered as if nothing had happened."""
-        last = self.messages[-1]
-        return now - (last.written_at or last.received_at) > self.policy.late_after
-
-    def is_fresh(self, request: Asked) -> bool:
-        """Whether a request answers the turn as it stands."""
-        newest = self.messages[-1].id
-        edited = (message.edited_at for message in self.messages if message.edited_at)
-        return request.last_message_id == newest and all(at <= request.asked_at for at in edited)
-
-
-# --- what is due --------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Look again at `until`, unless something happens before."""
-
-    until: datetime
-
-
-@dataclass(frozen=True)
-class Ask:
-    """Ask the LLM."""
-
-
-@dataclass(frozen=True)
-class Withdraw:
-    """Cancel this request to the LLM: nobody wants its answer any more."""
-
-    request_id: uuid.UUID
-
-
-@dataclass(frozen=True)
-class HoldTheLine:
-    """Send the holding line."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Make the reply to this request the answer, and put it on its way. `apologize`: for coming late."""
-
-    request_id: uuid.UUID
-    apologize: bool = False
-
-
-@dataclass(frozen=True)
-class Deliver:
-    """Call the platform with this part now. `doubts`: how many attempts on its answer had an unknown fate;
-    what the queue was given before them may have been taken off it in vain."""
-
-    part_id: int
-    doubts: int = 0
-
-
-@dataclass(frozen=True)
-class SendAgain:
-    """Put this part, whose fate is unknown, on its way once more."""
-
-    part_id: int
-
-
-@dataclass(frozen=True)
-class Cancel:
-    """Take back the parts that have not left."""
-
-
-@dataclass(frozen=True)
-class Settle:
-    """The outcome is known. `tell_contact`: the contact is sent the text that the organization has for it."""
-
-    outcome: State
-    reason: Reason | None = None
-    tell_contact: bool = False
-
-
-Action = Wait | Ask | Withdraw | HoldTheLine | Answer | Deliver | SendAgain | Cancel | Settle
 
 
 def hand_over(turn: Turn, reason: Reason) -> Settle:
