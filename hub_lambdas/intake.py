@@ -5,6 +5,7 @@ import uuid
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from console.channels.models import Channel
@@ -17,6 +18,7 @@ from hub_lambdas.channels.base import (
     Inbound,
     InboundEdit,
     InboundMessage,
+    InboundUnsend,
     OtherEvent,
     Receipt,
     Sender,
@@ -37,6 +39,9 @@ def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> Cha
         case InboundEdit():
             if _store_event(channel, received_at, inbound, "edit"):
                 _edit_message(channel, received_at, inbound)
+        case InboundUnsend():
+            if _store_event(channel, received_at, inbound, "unsend"):
+                _forget_message(channel, inbound)
         case Echo():
             if _store_event(channel, received_at, inbound, "echo"):
                 reports.note_echo(_conversation(channel, inbound.sender), received_at, inbound)
@@ -46,6 +51,7 @@ def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> Cha
         case OtherEvent():
             _store_event(channel, received_at, inbound, inbound.kind)
             _note_reachability(channel, inbound)
+            _note_move(channel, inbound)
         case Unread():
             webhook = Request("POST", "", body=inbound.payload.encode())
             for each in KINDS[channel.kind].parse(webhook, account(channel)):
@@ -85,11 +91,13 @@ def _add_message(conversation: Conversation, received_at: datetime, inbound: Inb
 def _conversation(channel: Channel, sender: Sender) -> Conversation:
     """The contact's conversation, locked. Its identity is the contact's: two first messages at once make
     one."""
-    contact, _ = Contact.objects.get_or_create(
-        channel=channel,
-        platform_id=sender.platform_id,
-        defaults={"name": sender.name, "language": sender.language},
-    )
+    contact = _known_contact(channel, sender)
+    if contact is None:
+        contact, _ = Contact.objects.get_or_create(
+            channel=channel,
+            platform_id=sender.platform_id,
+            defaults={"name": sender.name, "language": sender.language, "alias": sender.alias or None},
+        )
     _refresh_contact(contact, sender)
     conversation, _ = Conversation.objects.get_or_create(
         contact=contact, defaults={"organization": channel.organization}
@@ -101,12 +109,21 @@ def _conversation(channel: Channel, sender: Sender) -> Conversation:
     return conversation
 
 
+def _known_contact(channel: Channel, sender: Sender) -> Contact | None:
+    """The contact by either of their ids, the oldest where the platform told too late that two are one."""
+    ids = [sender.platform_id, *([sender.alias] if sender.alias else [])]
+    either = Q(platform_id__in=ids) | Q(alias__in=ids)
+    return Contact.objects.filter(either, channel=channel).order_by("pk").first()
+
+
 def _refresh_contact(contact: Contact, sender: Sender) -> None:
     """Somebody who writes is reachable, under the name they have now."""
-    fresh = (sender.name or contact.name, sender.language or contact.language, False)
-    if fresh != (contact.name, contact.language, contact.is_unreachable):
-        contact.name, contact.language, contact.is_unreachable = fresh
-        contact.save(update_fields=["name", "language", "is_unreachable"])
+    ids = {sender.platform_id, sender.alias} - {"", contact.platform_id}
+    alias = min(ids, default=contact.alias)
+    fresh = (sender.name or contact.name, sender.language or contact.language, alias, False)
+    if fresh != (contact.name, contact.language, contact.alias, contact.is_unreachable):
+        contact.name, contact.language, contact.alias, contact.is_unreachable = fresh
+        contact.save(update_fields=["name", "language", "alias", "is_unreachable"])
 
 
 def _gathering_turn(conversation: Conversation, received_at: datetime) -> Turn:
@@ -141,9 +158,23 @@ def _edit_message(channel: Channel, received_at: datetime, edit: InboundEdit) ->
     do_what_is_due(load_turn(message.turn.pk))
 
 
-def _store_event(
-    channel: Channel, received_at: datetime, inbound: InboundEdit | Echo | Receipt | OtherEvent, kind: str
-) -> bool:
+def _forget_message(channel: Channel, unsend: InboundUnsend) -> None:
+    """What a contact took back is not kept. A turn that still waits for its answer goes on with the rest of
+    it: what it answers then has changed, as after an edit."""
+    unsent = Message.objects.filter(channel=channel, platform_id=unsend.message_platform_id)
+    conversation_id = unsent.values_list("conversation_id", flat=True).first()
+    if conversation_id is None:
+        return
+    lock_conversation(conversation_id)
+    for message in unsent.select_related("turn"):
+        message.text, message.payload, message.kind = "", "", "text"
+        message.edited_at = timezone.now()
+        message.save(update_fields=["text", "payload", "kind", "edited_at"])
+        if message.turn is not None:
+            do_what_is_due(load_turn(message.turn.pk))
+
+
+def _store_event(channel: Channel, received_at: datetime, inbound: Inbound, kind: str) -> bool:
     """Keep an event; whether it was new."""
     _, is_new = PlatformEvent.objects.get_or_create(
         channel=channel,
@@ -156,6 +187,18 @@ def _store_event(
         },
     )
     return is_new
+
+
+def _note_move(channel: Channel, event: OtherEvent) -> None:
+    """A contact has another id now. Where they have written under it already, they are two contacts."""
+    if event.sender is None or not event.moved_from:
+        return
+    new_id = event.sender.platform_id
+    taken = Contact.objects.filter(Q(platform_id=new_id) | Q(alias=new_id), channel=channel)
+    if not taken.exists():
+        moved = Contact.objects.filter(channel=channel)
+        moved.filter(platform_id=event.moved_from).update(platform_id=new_id)
+        moved.filter(alias=event.moved_from).update(alias=new_id)
 
 
 def _note_reachability(channel: Channel, event: OtherEvent) -> None:

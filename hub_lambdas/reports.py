@@ -2,10 +2,12 @@
 
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from console.channels.models import Channel
-from console.conversations.models import Conversation, Message
-from hub_lambdas import actions, staff
-from hub_lambdas.channels.base import Echo, Receipt
+from console.conversations.models import Conversation, Message, Turn
+from hub_lambdas import actions, staff, turns
+from hub_lambdas.channels.base import Echo, Reached, Receipt
 
 AWAITED = (Message.State.SENDING, Message.State.UNKNOWN)
 
@@ -34,8 +36,12 @@ def note_echo(conversation: Conversation, received_at: datetime, echo: Echo) -> 
 
 
 def note_receipt(channel: Channel, received_at: datetime, receipt: Receipt) -> None:
-    """A message of ours has arrived, or never will."""
+    """A message of ours has arrived, or never will; with `until`, all up to then have arrived."""
     sent = Message.objects.filter(channel=channel, direction=Message.Direction.OUT)
+    if receipt.until and receipt.sender:
+        to_contact = sent.filter(conversation__contact__platform_id=receipt.sender.platform_id)
+        _advance(to_contact.filter(state=Message.State.SENT, sent_at__lte=receipt.until), receipt.reached)
+        return
     found = sent.filter(pk=receipt.reference) if receipt.reference.isdecimal() else sent.none()
     message = found.first() or sent.filter(platform_id=receipt.message_platform_id).first()
     if message is None:
@@ -44,6 +50,32 @@ def note_receipt(channel: Channel, received_at: datetime, receipt: Receipt) -> N
     message.refresh_from_db()
     if message.state in AWAITED:
         _settle(message, received_at, receipt.message_platform_id, receipt.failure)
+    elif receipt.failure and message.state == Message.State.SENT:
+        _undo(message, received_at, receipt.failure)
+    if not receipt.failure:
+        _advance(sent.filter(pk=message.pk, state=Message.State.SENT), receipt.reached)
+
+
+def _advance(messages: QuerySet[Message], reached: Reached) -> None:
+    """Receipts come in any order: none takes back what a later one said."""
+    order = [*Reached]
+    before = ["", *(each.value for each in order[: order.index(reached)])]
+    messages.filter(reached__in=before).update(reached=reached.value)
+
+
+def _undo(message: Message, at: datetime, failure: str) -> None:
+    """The platform took a message and could not deliver it after all. Who was answered with it was not: staff
+    get that turn."""
+    message.state, message.error = Message.State.FAILED, failure[:300]
+    message.save(update_fields=["state", "error"])
+    if message.purpose != Message.Purpose.ANSWER or message.turn_id is None:
+        return
+    turn = actions.load_turn(message.turn_id)
+    if turn.state == Turn.State.ANSWERED:
+        undelivered = turns.Settle(turns.State.HANDED_OVER, turns.Reason.DELIVERY_FAILED)
+        actions.carry_out(turn, [undelivered], at)
+    else:
+        actions.do_what_is_due(turn)
 
 
 def _awaited(conversation: Conversation, reference: str, text: str) -> Message | None:

@@ -87,8 +87,8 @@ def _begin(message_id: int) -> Attempt | None:
     channel = message.conversation.contact.channel
     if channel.is_held:
         return None  # it waits for the repair, which puts it on its way again
-    if channel.status != Channel.Status.ACTIVE:
-        message.state, message.error = Message.State.FAILED, f"The channel is {channel.status}."
+    if obstacle := _obstacle(message, channel):
+        message.state, message.error = Message.State.FAILED, obstacle
         message.save(update_fields=["state", "error"])
         _advance(message)
         return None
@@ -98,6 +98,17 @@ def _begin(message_id: int) -> Attempt | None:
     if message.purpose == Message.Purpose.ANSWER and message.turn_id is not None:
         Turn.objects.filter(pk=message.turn_id, sealed_at__isnull=True).update(sealed_at=message.sending_at)
     return Attempt(message.pk, channel, message.conversation.contact, message.text)
+
+
+def _obstacle(message: Message, channel: Channel) -> str:
+    """Why it is no use to call the platform, if so."""
+    if channel.status != Channel.Status.ACTIVE:
+        return f"The channel is {channel.status}."
+    window, last_at = KINDS[channel.kind].reply_window, message.conversation.last_message_at
+    if window and (last_at is None or timezone.now() - last_at > window):
+        hours = window.total_seconds() / 3600
+        return f"The platform takes replies for {hours:g} hours after the contact's last message only."
+    return ""
 
 
 def _note_lost_sender(message: Message) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import transaction
 from django.utils import timezone
@@ -16,6 +16,7 @@ from hub_lambdas.channels.base import Account, ChannelError, Health
 log = logging.getLogger(__name__)
 
 REASON_MAX_LENGTH = 300
+TAKEN = "This account is connected to another channel already: retire that one first."
 
 
 def add_own_secrets(channel: Channel) -> None:
@@ -41,14 +42,21 @@ def connect(channel: Channel) -> Connected:
     """
     kind = KINDS[channel.kind]
     registered = _ask(channel, kind.register)
+    if _is_taken(channel, registered.address):
+        registered = replace(registered, problems=[TAKEN], address="")
     accepted = not registered.problems
     problems = list(registered.problems if not accepted else _ask(channel, kind.check).problems)
-    is_repaired = _store(channel, registered.account, problems, accepted)
+    is_repaired = _store(channel, registered, problems, accepted)
     return Connected(problems, is_repaired, staff.resume_channel(channel.pk) if is_repaired else 0)
 
 
+def _is_taken(channel: Channel, address: str) -> bool:
+    others = Channel.objects.filter(kind=channel.kind, address=address).exclude(pk=channel.pk)
+    return bool(address) and others.exclude(status=Channel.Status.RETIRED).exists()
+
+
 @transaction.atomic
-def _store(channel: Channel, account: str, problems: Sequence[str], accepted: bool) -> bool:
+def _store(channel: Channel, registered: Health, problems: Sequence[str], accepted: bool) -> bool:
     """Store what the platform said, and whether that repaired the channel. The platform took its time: what
     the channel's state is now, and not what it was before, decides."""
     now = timezone.now()
@@ -56,11 +64,12 @@ def _store(channel: Channel, account: str, problems: Sequence[str], accepted: bo
     is_repaired = accepted and stored.is_held
     channel.status = Channel.Status.ACTIVE if is_repaired else Channel.Status(stored.status)
     channel.resumed_at = now if is_repaired else stored.resumed_at
-    channel.account = account[:120] or channel.account
+    channel.account = registered.account[:120] or channel.account
+    channel.address = registered.address[:120] or channel.address
     channel.checked_at = now
     is_off_by_hand = channel.status != Channel.Status.ACTIVE and not stored.is_held
     channel.status_reason = "" if is_off_by_hand else " ".join(problems)[:REASON_MAX_LENGTH]
-    channel.save(update_fields=["account", "status", "status_reason", "checked_at", "resumed_at"])
+    channel.save(update_fields=["account", "address", "status", "status_reason", "checked_at", "resumed_at"])
     return is_repaired
 
 

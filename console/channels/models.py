@@ -29,6 +29,14 @@ class Channel(models.Model):
         editable=False,
         help_text="Who this is at the platform, as the platform says.",
     )
+    address = models.CharField(
+        max_length=120,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The platform's id for the account, by which a webhook that serves several names it.",
+    )
     credentials = EncryptedJSONField(default=dict)
     options = models.JSONField(default=dict, blank=True)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
@@ -46,6 +54,11 @@ class Channel(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["organization", "kind", "name"], name="one_channel_per_kind_and_name"
+            ),
+            models.UniqueConstraint(
+                fields=["kind", "address"],
+                condition=~models.Q(address="") & ~models.Q(status="retired"),
+                name="one_channel_per_account",
             ),
         ]
 

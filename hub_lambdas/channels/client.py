@@ -16,6 +16,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import urllib3
 from urllib3.exceptions import (
@@ -61,14 +62,15 @@ class Client:
         url: str,
         *,
         content: object = None,
+        form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
     ) -> Answer:
-        """Send `content` as JSON (nothing where it is None) and return the answer, whatever its status.
+        """Send `content` as JSON or `form` as a form (nothing where both are None) and return the answer,
+        whatever its status.
         `platform` is its name in error sentences. Raises SendRefused when nothing was sent, SendUnknown
         when no answer came."""
-        body = None if content is None else json.dumps(content).encode()
-        own_headers = {} if body is None else {"content-type": "application/json"}
+        body, own_headers = _body(content, form)
         try:
             response = self._connections().request(
                 method,
@@ -89,6 +91,14 @@ class Client:
                 self._pool.clear()
             self._used_at = now
         return self._pool
+
+
+def _body(content: object, form: Mapping[str, str] | None) -> tuple[bytes | None, Mapping[str, str]]:
+    if form is not None:
+        return urlencode(form).encode(), {"content-type": "application/x-www-form-urlencoded"}
+    if content is not None:
+        return json.dumps(content).encode(), {"content-type": "application/json"}
+    return None, {}
 
 
 def _json(body: bytes) -> Any:

@@ -41,6 +41,10 @@ class Pigeon:
     text_limit: ClassVar[int] = 100
     shows_typing: ClassVar[bool] = True
     reconciles: ClassVar[bool] = False
+    reply_window: ClassVar[timedelta | None] = None
+
+    def shared_account(self) -> Account | None:
+        return None
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str]] = []
@@ -97,7 +101,7 @@ class Pigeon:
         self.sent.append((contact, text))
         self.references.append(int(reference))
 
-    def show_typing(self, account: Account, contact: str) -> None:
+    def show_typing(self, account: Account, contact: str, message_id: str) -> None:
         self.typing.append(contact)
 
     def split(self, text: str) -> Sequence[str]:
