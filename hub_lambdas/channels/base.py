@@ -188,6 +188,10 @@ Inbound = InboundMessage | InboundEdit | InboundUnsend | Echo | Receipt | OtherE
 # --- a connected channel ------------------------------------------------------------------------------------
 
 
+SHARED = uuid.UUID(int=0)
+"""In place of a channel's id: the hub's own app at a platform, which speaks for the channels of many."""
+
+
 @dataclass(frozen=True)
 class Account:
     """One channel as its kind sees it."""

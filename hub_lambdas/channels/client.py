@@ -41,10 +41,12 @@ logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 @dataclass(frozen=True)
 class Answer:
-    """What a platform answered. `content` is None where the body is no JSON."""
+    """What a platform answered. `content` is None where the body is no JSON. `retry_after_seconds`: how long
+    it asks to wait, where it does."""
 
     status: int
     content: Any
+    retry_after_seconds: float | None = None
 
 
 class Client:
@@ -82,7 +84,7 @@ class Client:
             )
         except HTTPError as error:
             raise _without_address(platform, error) from None
-        return Answer(response.status, _json(response.data))
+        return Answer(response.status, _json(response.data), _seconds(response.headers.get("retry-after")))
 
     def _connections(self) -> urllib3.PoolManager:
         with self._lock:
@@ -99,6 +101,10 @@ def _body(content: object, form: Mapping[str, str] | None) -> tuple[bytes | None
     if content is not None:
         return json.dumps(content).encode(), {"content-type": "application/json"}
     return None, {}
+
+
+def _seconds(header: str | None) -> float | None:
+    return float(header) if header and header.isdecimal() and len(header) < 6 else None
 
 
 def _json(body: bytes) -> Any:
