@@ -160,14 +160,14 @@ def _edit_message(channel: Channel, received_at: datetime, edit: InboundEdit) ->
 
 def _forget_message(channel: Channel, unsend: InboundUnsend) -> None:
     """What a contact took back is not kept. A turn that still waits for its answer goes on with the rest of
-    it: what it answers then has changed, as after an edit."""
+    it, as after an edit."""
     unsent = Message.objects.filter(channel=channel, platform_id=unsend.message_platform_id)
     conversation_id = unsent.values_list("conversation_id", flat=True).first()
     if conversation_id is None:
         return
     lock_conversation(conversation_id)
     for message in unsent.select_related("turn"):
-        message.text, message.payload, message.kind = "", "", "text"
+        message.text, message.payload, message.kind = "", "", "unsent"
         message.edited_at = timezone.now()
         message.save(update_fields=["text", "payload", "kind", "edited_at"])
         if message.turn is not None:
