@@ -90,14 +90,20 @@ def _begin(message_id: int) -> Attempt | None:
     if obstacle := _obstacle(message, channel):
         message.state, message.error = Message.State.FAILED, obstacle
         message.save(update_fields=["state", "error"])
+        _seal(message, timezone.now())
         _advance(message)
         return None
     message.state, message.sending_at = Message.State.SENDING, timezone.now()
     message.attempts += 1
     message.save(update_fields=["state", "sending_at", "attempts"])
-    if message.purpose == Message.Purpose.ANSWER and message.turn_id is not None:
-        Turn.objects.filter(pk=message.turn_id, sealed_at__isnull=True).update(sealed_at=message.sending_at)
+    _seal(message, message.sending_at)
     return Attempt(message.pk, channel, message.conversation.contact, message.text)
+
+
+def _seal(message: Message, at: datetime) -> None:
+    """From its first attempt on an answer is what it is: what the contact writes then is another turn."""
+    if message.purpose == Message.Purpose.ANSWER and message.turn_id is not None:
+        Turn.objects.filter(pk=message.turn_id, sealed_at__isnull=True).update(sealed_at=at)
 
 
 def _obstacle(message: Message, channel: Channel) -> str:
@@ -204,10 +210,7 @@ def _hold(attempt: Attempt, error: CredentialRejected) -> float | None:
     channel = Channel.objects.select_for_update().get(pk=attempt.channel.pk)
     if channel.credentials != attempt.channel.credentials:
         return _retry(attempt, error, 1.0)
-    if channel.status == Channel.Status.ACTIVE:
-        channel.status, channel.status_reason = Channel.Status.PAUSED, str(error)[:300]
-        channel.alerted_at = None
-        channel.save(update_fields=["status", "status_reason", "alerted_at"])
+    channel.hold(str(error))
     message = _record(attempt, Message.State.PENDING, error=error)
     turn = message.turn
     is_begun = message.part > 0 or message.unknown_attempts

@@ -72,6 +72,12 @@ class Channel(models.Model):
             **{f"{path}status_reason": ""}
         )
 
+    def hold(self, reason: str) -> None:
+        """Pause until the credential is repaired, and have its admins told. For one that is active only."""
+        if self.status == self.Status.ACTIVE:
+            self.status, self.status_reason, self.alerted_at = self.Status.PAUSED, reason[:300], None
+            self.save(update_fields=["status", "status_reason", "alerted_at"])
+
     @property
     def is_held(self) -> bool:
         """Whether the hub paused it because of its credential: what is to be sent waits for the repair."""

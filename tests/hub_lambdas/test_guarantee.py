@@ -513,7 +513,7 @@ class TestBrokenChannel:
         sweep.handler({}, None)
         sweep.handler({}, None)
         [message] = mail.outbox
-        assert message.subject == "1 channel is broken · The Loft"
+        assert message.subject == "1 channel needs attention · The Loft"
         assert "The token is not valid" in message.body
 
 
