@@ -177,9 +177,10 @@ class Graph:
 def token(account: Account, name: str = "access_token") -> str:
     """The stored access token. Raises CredentialRejected where there is none that could be one."""
     found = account.credentials.get(name)
-    if not isinstance(found, str) or not found.isascii() or not found.isprintable() or " " in found.strip():
+    found = found.strip() if isinstance(found, str) else ""
+    if not found or not found.isascii() or not found.isprintable() or " " in found:
         raise CredentialRejected("No usable access token is stored: enter it in the channel.")
-    return found.strip()
+    return found
 
 
 def app_token(account: Account) -> str:
