@@ -64,6 +64,13 @@ class Instagram:
             secret=True,
             required=False,
         ),
+        Field(
+            "verify_token",
+            "Verify token",
+            "Only for a Meta app of your own: any words, the same that you enter there beside the webhook.",
+            secret=True,
+            required=False,
+        ),
     )
     options: ClassVar[Sequence[Field]] = ()
     pages: ClassVar[Mapping[str, str]] = {}

@@ -247,8 +247,7 @@ class _Item:
 
 
 def _written(item: Any) -> str:
-    """The item as JSON. It has been read from a deeper place of the stack than this one in no case, but one
-    nested to the very limit is not worth its neighbours."""
+    """The item as JSON; of one that is nested to the limit only that, so that its neighbours can be read."""
     try:
         return json.dumps(item)
     except RecursionError:

@@ -182,7 +182,15 @@ def test_an_echo_before_the_answer_of_the_platform(
     assert message.conversation.owner == Conversation.Owner.BOT
 
 
-@pytest.mark.parametrize(("kind", "app_id"), [("page", "263902037430900"), ("instagram", "1217981644879628")])
+@pytest.mark.parametrize(
+    ("kind", "app_id"),
+    [
+        ("page", "263902037430900"),
+        ("page", "999"),
+        ("instagram", "1217981644879628"),
+        ("instagram", "999"),
+    ],
+)
 def test_a_person_in_metas_inbox_takes_the_conversation_over(
     platform: FakePages, sqs: FakeSqs, request: pytest.FixtureRequest, kind: str, app_id: str
 ) -> None:
