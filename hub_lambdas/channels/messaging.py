@@ -154,6 +154,8 @@ class _Item:
             return self._unsend(contact, message)
         if message.get("is_echo") is True:
             return self._echo(contact, message)
+        if contact.platform_id == read_id(payloads.find(self._event, "recipient", "id")):
+            return self._other("message_to_self", contact)  # an answer would come back as the next one
         kind, text = _content(message), payloads.text(message, "text")
         if kind == "button":
             text = text or payloads.text(message, "quick_reply", "payload")

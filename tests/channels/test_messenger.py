@@ -249,6 +249,7 @@ def test_an_unsent_message() -> None:
         ({"message": 17}, "unreadable_message"),
         ({"message": {"mid": "m1", "text": "x"}, "sender": {}}, "unreadable_message"),
         ({"message": {"is_deleted": True}}, "unreadable_unsend"),
+        ({"message": {"mid": "m1", "text": "note"}, "sender": {"id": PAGE}}, "message_to_self"),
         ({"message_edit": {"text": "x"}}, "unreadable_edit"),
         ({"message_edit": {"mid": "m1"}}, "unreadable_edit"),
         ({"read": {}}, "unreadable_read"),
