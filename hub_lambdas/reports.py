@@ -15,11 +15,12 @@ AWAITED = (Message.State.SENDING, Message.State.UNKNOWN)
 def note_echo(conversation: Conversation, received_at: datetime, echo: Echo) -> None:
     """Our own message has arrived, or a person has answered in the platform's inbox and thereby taken the
     conversation over. The caller holds the conversation's lock."""
-    if echo.is_ours:
+    if echo.is_ours is not False:
         message = _awaited(conversation, echo.reference, echo.text)
         if message is not None:
             _settle(message, received_at, echo.platform_id, "")
-        return
+        if message is not None or echo.is_ours:
+            return
     if Message.objects.filter(channel=conversation.contact.channel, platform_id=echo.platform_id).exists():
         return
     Message.objects.create(
@@ -39,8 +40,9 @@ def note_receipt(channel: Channel, received_at: datetime, receipt: Receipt) -> N
     """A message of ours has arrived, or never will; with `until`, all up to then have arrived."""
     sent = Message.objects.filter(channel=channel, direction=Message.Direction.OUT)
     if receipt.until and receipt.sender:
+        # By when the attempt began: the platform dates a message before its answer has come back to us.
         to_contact = sent.filter(conversation__contact__platform_id=receipt.sender.platform_id)
-        _advance(to_contact.filter(state=Message.State.SENT, sent_at__lte=receipt.until), receipt.reached)
+        _advance(to_contact.filter(state=Message.State.SENT, sending_at__lte=receipt.until), receipt.reached)
         return
     found = sent.filter(pk=receipt.reference) if receipt.reference.isdecimal() else sent.none()
     message = found.first() or sent.filter(platform_id=receipt.message_platform_id).first()
@@ -79,11 +81,13 @@ def _undo(message: Message, at: datetime, failure: str) -> None:
 
 
 def _awaited(conversation: Conversation, reference: str, text: str) -> Message | None:
-    """The attempt that an echo of ours confirms: by its reference, else the oldest of the same text."""
+    """The attempt that an echo confirms: by its reference, else the oldest of the same text, whatever the
+    space around it, which platforms trim."""
     awaited = conversation.messages.filter(direction=Message.Direction.OUT, state__in=AWAITED)
     if reference:
         return awaited.filter(pk=reference).first() if reference.isdecimal() else None
-    return awaited.filter(text=text).order_by("id").first()
+    same = (message for message in awaited.order_by("id") if message.text.strip() == text.strip())
+    return next(same, None)
 
 
 def _settle(message: Message, at: datetime, platform_id: str, failure: str) -> None:

@@ -134,13 +134,13 @@ class OtherEvent(Item):
 @dataclass(frozen=True)
 class Echo(Item):
     """A message to the contact (`sender`), as the platform reports it. `is_ours`: the hub's own app sent it,
-    and not a person in the platform's inbox. `reference`: what `send` was given, where the platform returns
-    it. `platform_id` is the message's."""
+    and not a person in the platform's inbox; None where the platform does not say. `reference`: what `send`
+    was given, where the platform returns it. `platform_id` is the message's."""
 
     sender: Sender
     platform_id: str
     text: str
-    is_ours: bool
+    is_ours: bool | None
     payload: str
     reference: str = ""
     type: Literal["echo"] = "echo"

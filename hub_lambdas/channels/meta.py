@@ -9,8 +9,8 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -100,7 +100,10 @@ def read_each(
 def moment(milliseconds: Any) -> datetime | None:
     """Meta's time stamps in milliseconds (Messenger, Instagram); None for an absurd one."""
     whole = payloads.whole(milliseconds)
-    return None if whole is None else payloads.moment({"at": whole // 1000}, "at")
+    if whole is None:
+        return None
+    second = payloads.moment({"at": whole // 1000}, "at")
+    return second and second + timedelta(milliseconds=whole % 1000)
 
 
 # --- the Graph API ------------------------------------------------------------------------------------------
@@ -109,12 +112,15 @@ def moment(milliseconds: Any) -> datetime | None:
 @dataclass(frozen=True)
 class Codes:
     """What the error codes of one product mean. `later`: not taken, it may be in a moment. `broken`: the
-    credential is not accepted. `gone`: this contact cannot be reached any more. Any other: never."""
+    credential is not accepted. `gone`: this contact cannot be reached any more. `unclear`: it may have been
+    taken. Any other: never. A subcode in `broken`, `gone` or `never` says more than its code."""
 
     later: Collection[int]
     broken: Collection[int]
     gone: Collection[int] = ()
-    later_seconds: Mapping[int, float] = {}
+    never: Collection[int] = ()
+    unclear: Collection[int] = ()
+    later_seconds: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -152,32 +158,59 @@ class Graph:
         code = payloads.integer(answer.content, "error", "code")
         if code is None:
             return SendUnknown(f"{self.name} answered with status {answer.status} and no clear result.")
-        details = payloads.text(answer.content, "error", "error_data", "details")
-        reason = (details or payloads.text(answer.content, "error", "message"))[:200] or "no reason given"
         subcode = payloads.integer(answer.content, "error", "error_subcode")
-        said = f"{self.name}: {reason} (error {code}{f'/{subcode}' if subcode else ''})."
-        if code in self.codes.broken or 200 <= code <= 299:
+        said = f"{self.name}: {sentence(payloads.find(answer.content, 'error'))}"
+        if subcode in self.codes.gone or subcode in self.codes.never:
+            return SendRejected(said, contact_gone=subcode in self.codes.gone)
+        if code in self.codes.unclear:
+            return SendUnknown(said)
+        if code in self.codes.broken or subcode in self.codes.broken or 200 <= code <= 299:
             return CredentialRejected(said)
         if code in self.codes.later or answer.status == 429 or answer.status >= 500:
             seconds = answer.retry_after_seconds or self.codes.later_seconds.get(code, 1.0)
             return SendRefused(said, seconds)
-        return SendRejected(said, contact_gone=code in self.codes.gone or subcode in self.codes.gone)
+        return SendRejected(said, contact_gone=code in self.codes.gone)
+
+
+def sentence(error: Any) -> str:
+    """What an error of the API says, with its code. Only characters that can be shown and stored."""
+    said = payloads.text(error, "error_data", "details") or payloads.text(error, "message")
+    said = said or payloads.text(error, "title")
+    shown = "".join(each for each in " ".join(said.split()) if each.isprintable())[:200]
+    code, subcode = payloads.integer(error, "code"), payloads.integer(error, "error_subcode")
+    number = f" (error {code}{f'/{subcode}' if subcode else ''})" if code is not None else ""
+    return f"{shown.rstrip('.') or 'no reason given'}{number}."
 
 
 def token(account: Account, name: str = "access_token") -> str:
     """The stored access token. Raises CredentialRejected where there is none that could be one."""
     found = account.credentials.get(name)
-    if not isinstance(found, str) or not found.isascii() or not found.isprintable() or " " in found.strip():
+    stripped = found.strip() if isinstance(found, str) else ""
+    if not stripped.isascii() or not stripped.isprintable() or len(stripped.split()) != 1:
         raise CredentialRejected("No usable access token is stored: enter it in the channel.")
-    return found.strip()
+    return stripped
 
 
-def token_problems(graph: Graph, checked: str, now: float | None = None) -> list[str]:
-    """What is wrong with an access token, in sentences for an org admin. Asked with the hub's app; nothing
-    where that is not set up. Raises ChannelError."""
-    if not settings.META_APP_ID or not settings.META_APP_SECRET:
+def app_token(account: Account) -> str:
+    """The token of the app that a channel's access token is of: the organization's own, or else the hub's.
+    Empty where its id or its secret is not known."""
+    own_id, own_secret = (account.credentials.get(name) for name in ("app_id", "app_secret"))
+    id_, secret = (
+        (own_id, own_secret) if own_id or own_secret else (settings.META_APP_ID, settings.META_APP_SECRET)
+    )
+    is_complete = isinstance(id_, str) and id_.isascii() and id_.isdecimal() and isinstance(secret, str)
+    return f"{id_}|{secret}" if is_complete and secret else ""
+
+
+def token_problems(
+    graph: Graph, checked: str, now: float | None = None, *, app_token: str | None = None
+) -> list[str]:
+    """What is wrong with an access token, in sentences for an org admin. Asked with its `app_token`, without
+    one with that of the hub's app; nothing where that is not known. Raises ChannelError."""
+    if app_token is None and settings.META_APP_ID and settings.META_APP_SECRET:
+        app_token = f"{settings.META_APP_ID}|{settings.META_APP_SECRET}"
+    if not app_token:
         return []
-    app_token = f"{settings.META_APP_ID}|{settings.META_APP_SECRET}"
     said = payloads.find(graph.call(app_token, "GET", "debug_token", query={"input_token": checked}), "data")
     if payloads.find(said, "is_valid") is not True:
         return ["The access token is not valid any more: make a new one and enter it here."]
