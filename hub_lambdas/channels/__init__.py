@@ -3,5 +3,6 @@
 from hub_lambdas.channels.base import Kind
 from hub_lambdas.channels.telegram import Telegram
 from hub_lambdas.channels.webchat import WebChat
+from hub_lambdas.channels.whatsapp import WhatsApp
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (Telegram(), WebChat())}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (Telegram(), WebChat(), WhatsApp())}

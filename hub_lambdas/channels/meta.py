@@ -9,7 +9,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -109,12 +109,15 @@ def moment(milliseconds: Any) -> datetime | None:
 @dataclass(frozen=True)
 class Codes:
     """What the error codes of one product mean. `later`: not taken, it may be in a moment. `broken`: the
-    credential is not accepted. `gone`: this contact cannot be reached any more. Any other: never."""
+    credential is not accepted. `gone`: this contact cannot be reached any more. `unclear`: it may have been
+    taken. Any other: never. A subcode in `broken`, `gone` or `never` says more than its code."""
 
     later: Collection[int]
     broken: Collection[int]
     gone: Collection[int] = ()
-    later_seconds: Mapping[int, float] = {}
+    never: Collection[int] = ()
+    unclear: Collection[int] = ()
+    later_seconds: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -152,16 +155,28 @@ class Graph:
         code = payloads.integer(answer.content, "error", "code")
         if code is None:
             return SendUnknown(f"{self.name} answered with status {answer.status} and no clear result.")
-        details = payloads.text(answer.content, "error", "error_data", "details")
-        reason = (details or payloads.text(answer.content, "error", "message"))[:200] or "no reason given"
         subcode = payloads.integer(answer.content, "error", "error_subcode")
-        said = f"{self.name}: {reason} (error {code}{f'/{subcode}' if subcode else ''})."
-        if code in self.codes.broken or 200 <= code <= 299:
+        said = f"{self.name}: {sentence(payloads.find(answer.content, 'error'))}"
+        if subcode in self.codes.gone or subcode in self.codes.never:
+            return SendRejected(said, contact_gone=subcode in self.codes.gone)
+        if code in self.codes.unclear:
+            return SendUnknown(said)
+        if code in self.codes.broken or subcode in self.codes.broken or 200 <= code <= 299:
             return CredentialRejected(said)
         if code in self.codes.later or answer.status == 429 or answer.status >= 500:
             seconds = answer.retry_after_seconds or self.codes.later_seconds.get(code, 1.0)
             return SendRefused(said, seconds)
-        return SendRejected(said, contact_gone=code in self.codes.gone or subcode in self.codes.gone)
+        return SendRejected(said, contact_gone=code in self.codes.gone)
+
+
+def sentence(error: Any) -> str:
+    """What an error of the API says, with its code. Only characters that can be shown and stored."""
+    said = payloads.text(error, "error_data", "details") or payloads.text(error, "message")
+    said = said or payloads.text(error, "title")
+    shown = "".join(each for each in " ".join(said.split()) if each.isprintable())[:200]
+    code, subcode = payloads.integer(error, "code"), payloads.integer(error, "error_subcode")
+    number = f" (error {code}{f'/{subcode}' if subcode else ''})" if code is not None else ""
+    return f"{shown.rstrip('.') or 'no reason given'}{number}."
 
 
 def token(account: Account, name: str = "access_token") -> str:
