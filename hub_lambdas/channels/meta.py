@@ -182,9 +182,10 @@ def sentence(error: Any) -> str:
 def token(account: Account, name: str = "access_token") -> str:
     """The stored access token. Raises CredentialRejected where there is none that could be one."""
     found = account.credentials.get(name)
-    if not isinstance(found, str) or not found.isascii() or not found.isprintable() or " " in found.strip():
+    stripped = found.strip() if isinstance(found, str) else ""
+    if not stripped.isascii() or not stripped.isprintable() or len(stripped.split()) != 1:
         raise CredentialRejected("No usable access token is stored: enter it in the channel.")
-    return found.strip()
+    return stripped
 
 
 def token_problems(graph: Graph, checked: str, now: float | None = None) -> list[str]:
