@@ -395,6 +395,26 @@ def test_the_hubs_app_needs_no_address_of_the_channels(platform: FakeWhatsApp, s
     assert len(platform.deliveries) == 1
 
 
+def test_the_fake_serves_whoever_tries_the_hub_by_hand(settings: Settings) -> None:
+    """As `python -m tests.fakes.whatsapp` does: with any token and any number."""
+    with FakeWhatsApp() as fake:
+        settings.GRAPH_API_URL, fake.makes_up_numbers = fake.url, True
+        fake.add_app("1", "app-secret")
+        entered = {"access_token": "any", "phone_number_id": "5", "waba_id": "6", "app_secret": "app-secret"}
+        account = Account(uuid.UUID(int=1), {**entered, **KIND.new_secrets()})
+        with hub(account) as (url, taken):
+            assert list(KIND.register(account, url).problems) == []
+            assert list(KIND.check(account, url).problems) == []
+            body = json.dumps({"number_id": "5", "phone": "491", "text": "Are you open?"})
+            http = urllib3.PoolManager()
+            http.request("POST", f"{fake.url}/control/message", body=body)
+            fake.wait_until_delivered()
+            send(account, "Yes.", "491")
+            sent = http.request("GET", f"{fake.url}/control/sent").json()
+    assert [each.text for each in taken if isinstance(each, InboundMessage)] == ["Are you open?"]
+    assert [each["text"] for each in sent] == ["Yes."]
+
+
 def test_without_any_app_the_secret_is_asked_for(
     platform: FakeWhatsApp, shared: Account, settings: Settings
 ) -> None:
@@ -628,6 +648,20 @@ def test_an_answer_that_failed_after_all_goes_to_staff(
     failed = Message.objects.get(purpose="answer")
     assert (failed.state, failed.error) == ("failed", "WhatsApp: Message undeliverable (error 131026).")
     assert Turn.objects.get().state == "handed_over"
+
+
+@pytest.mark.parametrize("reference", ["", "some data", "9" * 40, "-1", "٣"])
+def test_reports_on_what_others_sent_change_nothing(
+    platform: FakeWhatsApp, channel: Channel, sqs: FakeSqs, reference: str
+) -> None:
+    path = f"/whatsapp/{channel.pk}"
+    deliver(path, "own-secret", platform.compose(NUMBER, ANN, "How much?"))
+    run(sqs)
+    foreign = platform.compose_status(platform.sent[0]["id"], "failed", ApiError(131026, "no"))
+    foreign[1]["value"]["statuses"][0] |= {"id": "wamid.of-another", "biz_opaque_callback_data": reference}
+    assert deliver(path, "own-secret", foreign) == 200
+    assert sqs.run("dm-inbound.fifo", inbound.handler) == 0
+    assert Turn.objects.get().state == "answered"
 
 
 def test_whoever_answers_in_the_whatsapp_app_takes_over(
