@@ -46,9 +46,10 @@ CODES = meta.Codes(
     # token's; 368, 131031, 131042: Meta blocked the account, or waits for its payment.
     broken={0, 3, 10, 33, 190, 368, 131005, 131031, 131042, 133010},
     gone={131026},
-    # "Something went wrong": perhaps after the message was taken. WhatsApp reports what it took, so the
-    # ledger waits for that, and lets the organization decide on a second attempt where no report comes.
-    unclear={131000},
+    # "Unknown error", "something went wrong": perhaps after the message was taken. WhatsApp reports what it
+    # took, so the ledger waits for that, and lets the organization decide on a second attempt where no report
+    # comes.
+    unclear={1, 131000},
     later_seconds={131056: 6.0},  # one message in 6 s to the same contact, after a burst of 45
 )
 GRAPH = meta.Graph("WhatsApp", CODES, lambda: settings.GRAPH_API_URL)

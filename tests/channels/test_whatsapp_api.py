@@ -122,6 +122,7 @@ REFUSALS: Sequence[tuple[ApiError, type[ChannelError]]] = (
     (ApiError(133004, "Server temporarily unavailable", status=503), SendRefused),
     (ApiError(999999, "New and passing", status=500), SendRefused),
     (ApiError(999999, "New and too fast", status=429), SendRefused),
+    (ApiError(1, "API Unknown", status=500), SendUnknown),
     (ApiError(131000, "Something went wrong", status=500), SendUnknown),
     (ApiError(131047, "Re-engagement message"), SendRejected),
     (ApiError(131026, "Message undeliverable"), SendRejected),
