@@ -215,7 +215,8 @@ def _parts(change: Any) -> Iterator[tuple[str, Any, Any, Mapping[str, Any]]]:
     """(part, item, its contact, a value that holds it alone) of a change; the change itself where it has no
     items."""
     value, is_empty = payloads.find(change, "value"), True
-    head = {key: value[key] for key in ("messaging_product", "metadata", "errors") if key in (value or {})}
+    known = value if isinstance(value, dict) else {}
+    head = {key: known[key] for key in ("messaging_product", "metadata", "errors") if key in known}
     contacts = _Contacts(payloads.find(value, "contacts"))
     for part in _PARTS.get(payloads.text(change, "field"), ()):
         listed = payloads.find(value, part)

@@ -2,7 +2,6 @@
 
 import json
 import uuid
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -206,7 +205,7 @@ def value(number: str = NUMBER, **content: Any) -> dict[str, Any]:
     return {"messaging_product": "whatsapp", "metadata": {"phone_number_id": number}, **content}
 
 
-def webhook(*values: Mapping[str, Any], field: str = "messages") -> dict[str, Any]:
+def webhook(*values: Any, field: str = "messages") -> dict[str, Any]:
     changes = [{"field": field, "value": each} for each in values]
     return {"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": changes}]}
 
@@ -349,6 +348,10 @@ def test_an_absurd_time_is_none(seconds: Any) -> None:
         (webhook(value(messages=[text("a")]), field="standby"), "standby"),
         (webhook(value(), field="message_template_status_update"), "message_template_status_update"),
         (webhook(value(), field="message_template_components_update_of_the_future"), "unknown"),
+        *((webhook(odd), "messages") for odd in (7, True, None, "hi", [], [7])),
+        (webhook(value(contacts=7)), "messages"),
+        ({"object": "whatsapp_business_account", "entry": [{"changes": [7]}]}, "unknown"),
+        ({"object": "whatsapp_business_account", "entry": [7]}, "unknown"),
         ({"object": "whatsapp_business_account", "entry": [{"changes": [{}]}]}, "unknown"),
         ({"object": "whatsapp_business_account", "entry": [{}]}, "unknown"),
         ({"object": "whatsapp_business_account"}, "unknown"),
