@@ -364,7 +364,7 @@ class FakeWhatsApp:
         token = self.tokens.get(call.content.get("input_token", ""))
         if token and token.app_id != app_id:
             raise ApiError(100, "The App_id in the input_token did not match the Viewing App")
-        is_valid = bool(token) and not (token.is_revoked or 0 < token.expires_at < self.now())
+        is_valid = token is not None and not (token.is_revoked or 0 < token.expires_at < self.now())
         expires_at = int(token.expires_at) if token else 0
         return {"data": {"app_id": app_id, "is_valid": is_valid, "expires_at": expires_at, "scopes": []}}
 
