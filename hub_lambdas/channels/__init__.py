@@ -5,5 +5,9 @@ from hub_lambdas.channels.instagram import Instagram
 from hub_lambdas.channels.messenger import Messenger
 from hub_lambdas.channels.telegram import Telegram
 from hub_lambdas.channels.webchat import WebChat
+from hub_lambdas.channels.whatsapp import WhatsApp
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (Telegram(), Messenger(), Instagram(), WebChat())}
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (WhatsApp(), Messenger(), Instagram(), Telegram(), Twilio(), WebChat())
+}
