@@ -2,6 +2,7 @@
 
 from hub_lambdas.channels.base import Kind
 from hub_lambdas.channels.telegram import Telegram
+from hub_lambdas.channels.twilio import Twilio
 from hub_lambdas.channels.webchat import WebChat
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (Telegram(), WebChat())}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (Telegram(), Twilio(), WebChat())}
