@@ -303,7 +303,10 @@ class FakeTwilio:
             found = [each for number, each in self.numbers.items() if part in number]
             return 200, {"incoming_phone_numbers": found, "next_page_uri": None}
         if (call.method, call.path) == ("GET", "/v2/Channels/Senders"):
-            return 200, {"senders": [*self.whatsapp.values()], "meta": {"next_page_url": None}}
+            return 200, {
+                "senders": [*self.whatsapp.values()],
+                "meta": {"key": "senders", "next_page_url": None},
+            }
         return self._resource(call)
 
     def _resource(self, call: Call) -> tuple[int, Any]:
