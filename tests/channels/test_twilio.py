@@ -17,6 +17,9 @@ from hypothesis import strategies as st
 from pytest_django import Settings
 from twilio.request_validator import RequestValidator
 
+from console.conversations.models import Message
+from hub_lambdas import inbound as inbound_queue
+from hub_lambdas import queues, sending, webhook
 from hub_lambdas.channels import twilio
 from hub_lambdas.channels.base import (
     Account,
@@ -31,7 +34,9 @@ from hub_lambdas.channels.base import (
 )
 from hub_lambdas.channels.twilio import Twilio
 from hub_lambdas.http import Request, request_from_event
-from tests.fakes.twilio import FakeTwilio, signature
+from tests.factories import make_channel, make_organization
+from tests.fakes.sqs import FakeSqs
+from tests.fakes.twilio import ACCOUNT_SID, AUTH_TOKEN, NUMBER, FakeTwilio, Fault, signature
 
 FOLDER = Path(__file__).parent.parent / "payloads" / "twilio"
 PAYLOADS = sorted(path.name for path in FOLDER.glob("*.json"))
@@ -297,16 +302,16 @@ def test_the_signature_of_each_payload_opens(name: str, settings: Settings) -> N
     assert not is_taken(replace(request, path=parts.path + "/"))
 
 
-def event(version: str, form: Mapping[str, str], query: str, made: str) -> dict[str, Any]:
+def event(version: str, form: Mapping[str, str], query: str, made: str, path: str = PATH) -> dict[str, Any]:
     """An API Gateway event whose body is base64, as both kinds of gateway hand over forms."""
     headers = {"Content-Type": f"{FORM}; charset=UTF-8", "X-Twilio-Signature": made, "Host": "inner.example"}
     body = base64.b64encode(urlencode(form).encode()).decode()
     common = {"headers": headers, "body": body, "isBase64Encoded": True}
     if version == "2.0":
-        context = {"stage": "prod", "http": {"method": "POST", "path": f"/prod{PATH}"}}
+        context = {"stage": "prod", "http": {"method": "POST", "path": f"/prod{path}"}}
         return {
             "version": "2.0",
-            "rawPath": f"/prod{PATH}",
+            "rawPath": f"/prod{path}",
             "rawQueryString": query,
             "requestContext": context,
             **common,
@@ -315,7 +320,7 @@ def event(version: str, form: Mapping[str, str], query: str, made: str) -> dict[
     return {
         "version": "1.0",
         "httpMethod": "POST",
-        "path": PATH,
+        "path": path,
         "queryStringParameters": parameters,
         "requestContext": {"stage": "prod"},
         **common,
@@ -488,3 +493,49 @@ def test_the_fakes_people_write_what_the_payloads_are() -> None:
     assert (whatsapp.sender.name, whatsapp.kind) == ("Person 5309", "text")
     assert set(whatsapp_form) <= set(payload("text_whatsapp.json")["params"])
     assert set(sms_form) <= set(payload("text_sms.json")["params"])
+
+
+# --- through the hub ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_message_of_unknown_fate_is_settled_through_the_hub(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the gateway to the ledger: a contact writes, staff answer, the call breaks, receipts come in."""
+    sqs = FakeSqs()
+    monkeypatch.setattr(queues, "client", lambda: sqs)
+    queues.url.cache_clear()
+    credentials = {"account_sid": ACCOUNT_SID, "auth_token": AUTH_TOKEN, "sender": NUMBER}
+    channel = make_channel(make_organization(), "twilio", credentials=credentials)
+
+    def deliver(form: Mapping[str, str], query: str = "") -> None:
+        path = f"/twilio/{channel.pk}"
+        made = signature(AUTH_TOKEN, address(f"{path}?{query}" if query else path), form)
+        answer = webhook.handler(event("2.0", form, query, made, path), None)
+        assert (answer["statusCode"], answer["body"]) == (200, "<Response/>")
+        assert sqs.run("dm-inbound.fifo", inbound_queue.handler) == 0
+
+    with FakeTwilio() as fake:
+        settings.TWILIO_API_URL = fake.url
+        deliver(fake.compose(SMS.platform_id, "Are you open?"))
+        written = Message.objects.get(text="Are you open?")
+        reply = Message.objects.create(
+            conversation=written.conversation,
+            channel=channel,
+            direction=Message.Direction.OUT,
+            purpose=Message.Purpose.STAFF,
+            state=Message.State.PENDING,
+            text="Yes",
+        )
+        fake.fail_next(Fault(after=True))
+        sending.deliver(reply.pk)
+        reply.refresh_from_db()
+        assert reply.state == Message.State.UNKNOWN
+        sid, query = fake.sent[0]["sid"], urlsplit(fake.sent[0]["status_callback"]).query
+    assert query == f"ref={reply.pk}"
+    for state in ("delivered", "sent"):
+        deliver(status(state, MessageSid=sid), query)
+    reply.refresh_from_db()
+    assert (reply.state, reply.platform_id, reply.reached) == (Message.State.SENT, sid, Reached.DELIVERED)
+    queues.url.cache_clear()
