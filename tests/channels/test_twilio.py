@@ -254,7 +254,9 @@ def test_what_is_read_again_still_knows_its_reference(monkeypatch: pytest.Monkey
     with monkeypatch.context() as stumbling:
         stumbling.setattr(twilio, "_REACHED", None)
         unread = read(status("sent"), "ref=77")
-    assert isinstance(unread, Unread)
+        assert isinstance(unread, Unread)
+        with pytest.raises(TypeError):  # what is still not read is no longer kept as unread, but fails
+            read(unread.payload.encode())
     (inbound,) = KIND.parse(Request("POST", "", body=unread.payload.encode()), ACCOUNT)
     assert isinstance(inbound, Receipt)
     assert (inbound.reference, inbound.reached) == ("77", Reached.SENT)
