@@ -484,7 +484,7 @@ def test_a_closed_window_is_a_failure_in_words(platform: FakeTwilio, hub: Hub) -
 # --- the fake, and another client of it ---------------------------------------------------------------------
 
 
-class Redirected(TwilioHttpClient):
+class Redirected(TwilioHttpClient):  # type: ignore[misc]
     """The vendor's SDK, with the fake in Twilio's place."""
 
     def __init__(self, url: str) -> None:
