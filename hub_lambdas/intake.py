@@ -28,6 +28,10 @@ from hub_lambdas.http import Request
 from hub_lambdas.sending import account
 
 
+MAX_IDS = 2
+"""That a platform has for one contact."""
+
+
 @transaction.atomic
 def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> Channel:
     """Store one thing that a platform sent to a channel; a second time it changes nothing. Raises whatever
@@ -93,6 +97,7 @@ def _conversation(channel: Channel, sender: Sender) -> Conversation:
     one."""
     contact = _known_contact(channel, sender)
     if contact is None:
+        _release_alias(channel, sender.alias)
         contact, _ = Contact.objects.get_or_create(
             channel=channel,
             platform_id=sender.platform_id,
@@ -110,10 +115,22 @@ def _conversation(channel: Channel, sender: Sender) -> Conversation:
 
 
 def _known_contact(channel: Channel, sender: Sender) -> Contact | None:
-    """The contact by either of their ids, the oldest where the platform told too late that two are one."""
+    """The contact by either of their ids, the newest where the platform told too late that two are one. Who
+    has two ids and shares one of them only is somebody else: numbers are given to new people."""
     ids = [sender.platform_id, *([sender.alias] if sender.alias else [])]
     either = Q(platform_id__in=ids) | Q(alias__in=ids)
-    return Contact.objects.filter(either, channel=channel).order_by("pk").first()
+    found = Contact.objects.filter(either, channel=channel).order_by("-pk")
+    return next((contact for contact in found if len({*ids, *_ids(contact)}) <= MAX_IDS), None)
+
+
+def _ids(contact: Contact) -> list[str]:
+    return [contact.platform_id, *([contact.alias] if contact.alias else [])]
+
+
+def _release_alias(channel: Channel, alias: str) -> None:
+    """An id is one contact's at a time."""
+    if alias:
+        Contact.objects.filter(channel=channel, alias=alias).update(alias=None)
 
 
 def _refresh_contact(contact: Contact, sender: Sender) -> None:
@@ -122,6 +139,8 @@ def _refresh_contact(contact: Contact, sender: Sender) -> None:
     alias = min(ids, default=contact.alias)
     fresh = (sender.name or contact.name, sender.language or contact.language, alias, False)
     if fresh != (contact.name, contact.language, contact.alias, contact.is_unreachable):
+        if alias != contact.alias:
+            _release_alias(contact.channel, alias or "")
         contact.name, contact.language, contact.alias, contact.is_unreachable = fresh
         contact.save(update_fields=["name", "language", "alias", "is_unreachable"])
 
@@ -182,7 +201,8 @@ def _store_event(channel: Channel, received_at: datetime, inbound: Inbound, kind
         defaults={
             "kind": kind,
             "contact_platform_id": inbound.sender.platform_id if inbound.sender else "",
-            "payload": inbound.payload,
+            # What was edited or taken back is not kept a second time: it may be taken back yet.
+            "payload": "" if isinstance(inbound, InboundEdit | InboundUnsend) else inbound.payload,
             "received_at": received_at,
         },
     )

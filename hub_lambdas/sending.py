@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from console.channels.models import Channel
 from console.conversations.models import Contact, Message, Turn
+from console.exact_text import printable
 from hub_lambdas import actions, turns
 from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import (
@@ -246,7 +247,7 @@ def _record(
     message = Message.objects.select_related("turn").get(pk=attempt.message_id)
     if message.state == Message.State.SENT:
         return message
-    message.state, message.error = state, str(error or "")[:300]
+    message.state, message.error = state, printable(str(error or ""))[:300]
     if state == Message.State.SENT:
         message.platform_id, message.sent_at = platform_id, timezone.now()
     if state == Message.State.UNKNOWN:

@@ -6,6 +6,7 @@ from typing import ClassVar
 from django.db import models
 
 from console.encryption import EncryptedJSONField
+from console.exact_text import printable
 from console.organizations.models import Organization
 
 
@@ -75,7 +76,7 @@ class Channel(models.Model):
     def hold(self, reason: str) -> None:
         """Pause until the credential is repaired, and have its admins told. For one that is active only."""
         if self.status == self.Status.ACTIVE:
-            self.status, self.status_reason, self.alerted_at = self.Status.PAUSED, reason[:300], None
+            self.status, self.status_reason, self.alerted_at = self.Status.PAUSED, printable(reason)[:300], None
             self.save(update_fields=["status", "status_reason", "alerted_at"])
 
     @property

@@ -4,6 +4,7 @@ from hub_lambdas.channels.base import Kind
 from hub_lambdas.channels.instagram import Instagram
 from hub_lambdas.channels.messenger import Messenger
 from hub_lambdas.channels.telegram import Telegram
+from hub_lambdas.channels.twilio import Twilio
 from hub_lambdas.channels.webchat import WebChat
 from hub_lambdas.channels.whatsapp import WhatsApp
 

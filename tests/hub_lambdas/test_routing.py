@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from console.channels.models import Channel
-from console.conversations.models import Contact, Message
+from console.conversations.models import Contact, Message, PlatformEvent
 from console.organizations.models import Organization
 from hub_lambdas import inbound, webhook
 from tests.fakes.sqs import FakeSqs
@@ -96,11 +96,33 @@ class TestTwoIds:
         assert (contact.platform_id, contact.alias) == ("49170", "DE.ann")
         assert Message.objects.filter(direction="in").count() == 3
 
-    def test_two_that_turn_out_to_be_one_stay_with_the_older(self, sqs: FakeSqs) -> None:
+    def test_two_that_turn_out_to_be_one_go_on_as_the_newer(self, sqs: FakeSqs) -> None:
         self.write(sqs, id="a", **{"from": "49170"})
         self.write(sqs, id="b", **{"from": "DE.ann"})
         self.write(sqs, id="c", alias="49170", **{"from": "DE.ann"})
-        assert Message.objects.get(platform_id="c").conversation.contact.platform_id == "49170"
+        self.write(sqs, id="d", **{"from": "49170"})
+        for message_id in "cd":
+            assert Message.objects.get(platform_id=message_id).conversation.contact.platform_id == "DE.ann"
+
+    @pytest.mark.parametrize("first", [{"from": "DE.ann", "alias": "49170"}, {"from": "49170"}])
+    def test_a_number_that_was_given_to_somebody_else_is_theirs(
+        self, sqs: FakeSqs, first: dict[str, str]
+    ) -> None:
+        self.write(sqs, id="a", **first)
+        self.write(sqs, id="b", **{"from": "DE.ann", "alias": "49170"})
+        self.write(sqs, id="c", **{"from": "DE.bob", "alias": "49170"})
+        self.write(sqs, id="d", **{"from": "49170"})
+        self.write(sqs, id="e", **{"from": "DE.ann"})
+        people = [Message.objects.get(platform_id=each).conversation.contact_id for each in "abcde"]
+        assert people[0] == people[1] == people[4]
+        assert people[2] == people[3] != people[0]
+
+    def test_what_was_taken_back_stands_nowhere(self, sqs: FakeSqs) -> None:
+        self.write(sqs, id="a", **{"from": "49170"})
+        self.write(sqs, id="b", kind="edit", of="a", text="my secret", **{"from": "49170"})
+        self.write(sqs, id="c", kind="unsend", of="a", **{"from": "49170"})
+        assert Message.objects.get(platform_id="a").text == ""
+        assert set(PlatformEvent.objects.values_list("payload", flat=True)) == {""}
 
     def test_a_contact_who_moved_is_known_under_the_new_id(self, sqs: FakeSqs) -> None:
         self.write(sqs, id="a", **{"from": "49170"})
