@@ -28,14 +28,18 @@ from hub_lambdas.http import Request
 from hub_lambdas.sending import account
 
 
+class StillUnread(Exception):
+    """The kind cannot read a webhook the second time either."""
+
+
 MAX_IDS = 2
 """That a platform has for one contact."""
 
 
 @transaction.atomic
 def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> Channel:
-    """Store one thing that a platform sent to a channel; a second time it changes nothing. Raises whatever
-    the kind raises on a webhook that it still cannot read."""
+    """Store one thing that a platform sent to a channel; a second time it changes nothing. Raises
+    StillUnread, or whatever the kind raises, for a webhook that still cannot be read."""
     channel = Channel.objects.select_related("organization").get(pk=channel_id)
     match inbound:
         case InboundMessage():
@@ -59,6 +63,8 @@ def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> Cha
         case Unread():
             webhook = Request("POST", "", body=inbound.payload.encode())
             for each in KINDS[channel.kind].parse(webhook, account(channel)):
+                if isinstance(each, Unread):
+                    raise StillUnread
                 store(channel_id, received_at, each)
     Channel.objects.filter(pk=channel.pk).update(last_webhook_at=received_at)
     return channel

@@ -76,7 +76,8 @@ class Channel(models.Model):
     def hold(self, reason: str) -> None:
         """Pause until the credential is repaired, and have its admins told. For one that is active only."""
         if self.status == self.Status.ACTIVE:
-            self.status, self.status_reason, self.alerted_at = self.Status.PAUSED, printable(reason)[:300], None
+            self.status, self.alerted_at = self.Status.PAUSED, None
+            self.status_reason = printable(reason)[:300]
             self.save(update_fields=["status", "status_reason", "alerted_at"])
 
     @property

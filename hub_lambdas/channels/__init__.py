@@ -9,6 +9,5 @@ from hub_lambdas.channels.webchat import WebChat
 from hub_lambdas.channels.whatsapp import WhatsApp
 
 KINDS: dict[str, Kind] = {
-    kind.name: kind
-    for kind in (WhatsApp(), Messenger(), Instagram(), Telegram(), Twilio(), WebChat())
+    kind.name: kind for kind in (WhatsApp(), Messenger(), Instagram(), Telegram(), Twilio(), WebChat())
 }

@@ -7,6 +7,7 @@ Source of the rules: developers.facebook.com/docs/graph-api/webhooks/getting-sta
 import hashlib
 import hmac
 import json
+import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +31,10 @@ from hub_lambdas.channels.base import (
     Unread,
 )
 from hub_lambdas.channels.client import CLIENT, READ_TIMEOUT_SECONDS, Answer
+from hub_lambdas.faults import describe
 from hub_lambdas.http import Request, Response
+
+log = logging.getLogger(__name__)
 
 SIGNATURE_HEADER = "x-hub-signature-256"
 EXPIRY_WARNING_DAYS = 10
@@ -92,7 +96,9 @@ def read_each(
     for address, item, alone in items:
         try:
             yield from read(address, item)
-        except Exception:
+        except Exception as error:
+            # Its kind and place only: the text may quote what a contact wrote.
+            log.error("an item of a webhook was not understood: %s", describe(error))
             content = json.dumps(alone)
             yield Unread(f"unread:{payloads.digest(content.encode())}", content, address=address)
 

@@ -158,7 +158,11 @@ def channel(transactional_db: None, pigeon: Pigeon, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(grounding, "objection", object_to_977)
     organization = Organization.objects.create(slug="loft", name="The Loft", burst_window_seconds=0)
     return Channel.objects.create(
-        organization=organization, kind="pigeon", name="Loft", credentials={"ring": "r1"}
+        organization=organization,
+        kind="pigeon",
+        name="Loft",
+        credentials={"ring": "r1"},
+        checked_at=timezone.now(),
     )
 
 

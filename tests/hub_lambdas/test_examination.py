@@ -25,6 +25,7 @@ Write = Callable[..., dict[str, Any]]
 
 @pytest.fixture(autouse=True)
 def member(channel: Channel, sqs: FakeSqs) -> None:
+    Channel.objects.update(checked_at=None)
     user = User.objects.create_user("ann@example.com")
     Member.objects.create(organization=Organization.objects.get(), user=user, role="admin", gets_alerts=True)
 

@@ -33,6 +33,7 @@ from hub_lambdas.channels.base import (
     SendRefused,
     SendRejected,
     SendUnknown,
+    Unread,
 )
 from hub_lambdas.grounding import objection as real_objection
 from tests.fakes.sqs import FakeSqs
@@ -399,6 +400,15 @@ class TestUnreadWebhooks:
         member()
         sweep.handler({}, None)
         assert mail.outbox[0].subject == "1 message could not be stored · The Loft"
+
+    def test_a_kind_that_notices_itself_that_it_cannot_read_it(
+        self, sqs: FakeSqs, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        again = Unread("1", "[]")
+        monkeypatch.setattr(Pigeon, "parse", lambda self, request, account: [again])
+        letter = DeadLetter.objects.get()
+        queues.replay(letter.queue, letter.body)
+        assert sqs.run("dm-inbound.fifo", inbound.handler) == 1
 
     def test_a_later_release_may_read_it(
         self, sqs: FakeSqs, pigeon: Pigeon, monkeypatch: pytest.MonkeyPatch
