@@ -95,7 +95,9 @@ def _turns(now: datetime) -> "QuerySet[Turn]":
 
 
 def _channels() -> "QuerySet[Channel]":
-    return Channel.objects.filter(Channel.held(), alerted_at__isnull=True).order_by("name")
+    """Those that are broken, and those that still work and need attention: a token that ends soon, say."""
+    troubled = Channel.objects.exclude(status=Channel.Status.RETIRED).exclude(status_reason="")
+    return troubled.filter(alerted_at__isnull=True).order_by("name")
 
 
 def _letters(now: datetime) -> "QuerySet[DeadLetter]":
@@ -109,7 +111,7 @@ def _letters(now: datetime) -> "QuerySet[DeadLetter]":
 def _subject(news: _News) -> str:
     counts = (
         (len({turn.conversation_id for turn in news.turns}), "conversation waits", "conversations wait"),
-        (len(news.channels), "channel is broken", "channels are broken"),
+        (len(news.channels), "channel needs attention", "channels need attention"),
         (len(news.letters), "message could not be stored", "messages could not be stored"),
     )
     return ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in counts if count)
@@ -126,9 +128,10 @@ def _body(organization: Organization, news: _News) -> str:
     if len(news.turns) > MAX_LINES:
         lines.append(f"* and {len(news.turns) - MAX_LINES} more")
     for channel in news.channels:
+        state = "is paused" if channel.is_held else "needs attention"
         lines += [
-            f"* The channel {channel.name} is paused: {channel.status_reason}",
-            "  What is to be sent there waits until it is repaired.",
+            f"* The channel {channel.name} {state}: {channel.status_reason}",
+            *(["  What is to be sent there waits until it is repaired."] if channel.is_held else []),
             f"  {settings.CONSOLE_URL}/channels/channel/{channel.pk}/change/",
         ]
     if news.letters:

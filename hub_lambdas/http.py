@@ -18,7 +18,9 @@ class BadRequest(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request. Header names are lower-case; `body` holds the bytes that were signed."""
+    """One HTTP request. Header names are lower-case; `body` holds the bytes that were signed. `raw_query` is
+    the query as it was sent, for signatures over the address; a v1 event has it in parts only, which are
+    encoded anew."""
 
     method: str
     path: str
@@ -26,6 +28,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     source_ip: str = ""
+    raw_query: str = ""
 
     def json(self) -> Any:
         """The body parsed as JSON; BadRequest 400 when it is none."""
@@ -63,14 +66,15 @@ def request_from_event(event: Mapping[str, Any]) -> Request:
         path, stage = str(event.get("rawPath") or "/"), str(context.get("stage") or "$default")
         if stage != "$default":
             path = path.removeprefix(f"/{stage}") or "/"
-        query = dict(parse_qsl(event.get("rawQueryString") or "", keep_blank_values=True))
-        return Request(http.get("method", "GET"), path, query, headers, raw, str(http.get("sourceIp", "")))
-    parameters = event.get("queryStringParameters") or {}
-    query = dict(parse_qsl(urlencode(parameters), keep_blank_values=True))
-    source_ip = (context.get("identity") or {}).get("sourceIp", "")
-    return Request(
-        event.get("httpMethod", "GET"), event.get("path") or "/", query, headers, raw, str(source_ip)
-    )
+        method, source_ip = http.get("method", "GET"), str(http.get("sourceIp", ""))
+        raw_query = str(event.get("rawQueryString") or "")
+    else:
+        path, method = event.get("path") or "/", event.get("httpMethod", "GET")
+        source_ip = str((context.get("identity") or {}).get("sourceIp", ""))
+        parameters = event.get("multiValueQueryStringParameters") or event.get("queryStringParameters")
+        raw_query = urlencode(parameters or {}, doseq=True)
+    query = dict(parse_qsl(raw_query, keep_blank_values=True))
+    return Request(method, path, query, headers, raw, source_ip, raw_query)
 
 
 def event_from_response(response: Response) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,9 @@ from hub_lambdas.channels.base import (
     Inbound,
     InboundEdit,
     InboundMessage,
+    InboundUnsend,
     OtherEvent,
+    Reached,
     Receipt,
     Sender,
     Unread,
@@ -22,9 +24,11 @@ from hub_lambdas.channels.base import (
 MAX_PAYLOAD_CHARACTERS = 60_000
 """What is kept of a platform's JSON: it is for reference, and an SQS message has an end."""
 
+_TIMES = {"platform_at", "until"}
 _TYPES: dict[str, type[Inbound]] = {
     "message": InboundMessage,
     "edit": InboundEdit,
+    "unsend": InboundUnsend,
     "echo": Echo,
     "receipt": Receipt,
     "other": OtherEvent,
@@ -32,13 +36,13 @@ _TYPES: dict[str, type[Inbound]] = {
 }
 
 
-def queue(channel_id: uuid.UUID, received_at: datetime, parsed: Sequence[Inbound]) -> None:
-    """Queue everything from one webhook, each in its contact's group, so that one conversation stays in
-    order."""
+def queue(received_at: datetime, addressed: Iterable[tuple[uuid.UUID, Inbound]]) -> None:
+    """Queue everything from one webhook for its channels, each in its contact's group, so that one
+    conversation stays in order."""
     queues.send_inbound(
         [
             (_group(channel_id, inbound), _digest(channel_id, inbound.type, inbound.platform_id), body)
-            for inbound in parsed
+            for channel_id, inbound in addressed
             for body in [encode(channel_id, received_at, inbound)]
         ]
     )
@@ -48,8 +52,8 @@ def encode(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> di
     """The queue body of one parsed thing."""
     fields = asdict(inbound)
     fields["payload"] = inbound.payload[:MAX_PAYLOAD_CHARACTERS]
-    if isinstance(inbound, InboundMessage) and inbound.platform_at:
-        fields["platform_at"] = inbound.platform_at.timestamp()
+    for name in _TIMES & fields.keys():
+        fields[name] = fields[name] and fields[name].timestamp()
     return {"channel": str(channel_id), "received_at": received_at.timestamp(), "inbound": fields}
 
 
@@ -58,8 +62,10 @@ def decode(body: dict[str, Any]) -> tuple[uuid.UUID, datetime, Inbound]:
     fields = dict(body["inbound"])
     if fields.get("sender") is not None:
         fields["sender"] = Sender(**fields["sender"])
-    if fields.get("platform_at") is not None:
-        fields["platform_at"] = datetime.fromtimestamp(fields["platform_at"], UTC)
+    if "reached" in fields:
+        fields["reached"] = Reached(fields["reached"])
+    for name in _TIMES & fields.keys():
+        fields[name] = None if fields[name] is None else datetime.fromtimestamp(fields[name], UTC)
     received_at = datetime.fromtimestamp(body["received_at"], UTC)
     return uuid.UUID(body["channel"]), received_at, _TYPES[fields["type"]](**fields)
 

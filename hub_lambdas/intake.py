@@ -5,6 +5,7 @@ import uuid
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from console.channels.models import Channel
@@ -17,6 +18,7 @@ from hub_lambdas.channels.base import (
     Inbound,
     InboundEdit,
     InboundMessage,
+    InboundUnsend,
     OtherEvent,
     Receipt,
     Sender,
@@ -26,10 +28,18 @@ from hub_lambdas.http import Request
 from hub_lambdas.sending import account
 
 
+class StillUnread(Exception):
+    """The kind cannot read a webhook the second time either."""
+
+
+MAX_IDS = 2
+"""That a platform has for one contact."""
+
+
 @transaction.atomic
 def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> Channel:
-    """Store one thing that a platform sent to a channel; a second time it changes nothing. Raises whatever
-    the kind raises on a webhook that it still cannot read."""
+    """Store one thing that a platform sent to a channel; a second time it changes nothing. Raises
+    StillUnread, or whatever the kind raises, for a webhook that still cannot be read."""
     channel = Channel.objects.select_related("organization").get(pk=channel_id)
     match inbound:
         case InboundMessage():
@@ -37,6 +47,9 @@ def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> Cha
         case InboundEdit():
             if _store_event(channel, received_at, inbound, "edit"):
                 _edit_message(channel, received_at, inbound)
+        case InboundUnsend():
+            if _store_event(channel, received_at, inbound, "unsend"):
+                _forget_message(channel, inbound)
         case Echo():
             if _store_event(channel, received_at, inbound, "echo"):
                 reports.note_echo(_conversation(channel, inbound.sender), received_at, inbound)
@@ -46,9 +59,12 @@ def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> Cha
         case OtherEvent():
             _store_event(channel, received_at, inbound, inbound.kind)
             _note_reachability(channel, inbound)
+            _note_move(channel, inbound)
         case Unread():
             webhook = Request("POST", "", body=inbound.payload.encode())
             for each in KINDS[channel.kind].parse(webhook, account(channel)):
+                if isinstance(each, Unread):
+                    raise StillUnread
                 store(channel_id, received_at, each)
     Channel.objects.filter(pk=channel.pk).update(last_webhook_at=received_at)
     return channel
@@ -85,11 +101,14 @@ def _add_message(conversation: Conversation, received_at: datetime, inbound: Inb
 def _conversation(channel: Channel, sender: Sender) -> Conversation:
     """The contact's conversation, locked. Its identity is the contact's: two first messages at once make
     one."""
-    contact, _ = Contact.objects.get_or_create(
-        channel=channel,
-        platform_id=sender.platform_id,
-        defaults={"name": sender.name, "language": sender.language},
-    )
+    contact = _known_contact(channel, sender)
+    if contact is None:
+        _release_alias(channel, sender.alias)
+        contact, _ = Contact.objects.get_or_create(
+            channel=channel,
+            platform_id=sender.platform_id,
+            defaults={"name": sender.name, "language": sender.language, "alias": sender.alias or None},
+        )
     _refresh_contact(contact, sender)
     conversation, _ = Conversation.objects.get_or_create(
         contact=contact, defaults={"organization": channel.organization}
@@ -101,12 +120,35 @@ def _conversation(channel: Channel, sender: Sender) -> Conversation:
     return conversation
 
 
+def _known_contact(channel: Channel, sender: Sender) -> Contact | None:
+    """The contact by either of their ids, the newest where the platform told too late that two are one. Who
+    has two ids and shares one of them only is somebody else: numbers are given to new people."""
+    ids = [sender.platform_id, *([sender.alias] if sender.alias else [])]
+    either = Q(platform_id__in=ids) | Q(alias__in=ids)
+    found = Contact.objects.filter(either, channel=channel).order_by("-pk")
+    return next((contact for contact in found if len({*ids, *_ids(contact)}) <= MAX_IDS), None)
+
+
+def _ids(contact: Contact) -> list[str]:
+    return [contact.platform_id, *([contact.alias] if contact.alias else [])]
+
+
+def _release_alias(channel: Channel, alias: str) -> None:
+    """An id is one contact's at a time."""
+    if alias:
+        Contact.objects.filter(channel=channel, alias=alias).update(alias=None)
+
+
 def _refresh_contact(contact: Contact, sender: Sender) -> None:
     """Somebody who writes is reachable, under the name they have now."""
-    fresh = (sender.name or contact.name, sender.language or contact.language, False)
-    if fresh != (contact.name, contact.language, contact.is_unreachable):
-        contact.name, contact.language, contact.is_unreachable = fresh
-        contact.save(update_fields=["name", "language", "is_unreachable"])
+    ids = {sender.platform_id, sender.alias} - {"", contact.platform_id}
+    alias = min(ids, default=contact.alias)
+    fresh = (sender.name or contact.name, sender.language or contact.language, alias, False)
+    if fresh != (contact.name, contact.language, contact.alias, contact.is_unreachable):
+        if alias != contact.alias:
+            _release_alias(contact.channel, alias or "")
+        contact.name, contact.language, contact.alias, contact.is_unreachable = fresh
+        contact.save(update_fields=["name", "language", "alias", "is_unreachable"])
 
 
 def _gathering_turn(conversation: Conversation, received_at: datetime) -> Turn:
@@ -141,9 +183,23 @@ def _edit_message(channel: Channel, received_at: datetime, edit: InboundEdit) ->
     do_what_is_due(load_turn(message.turn.pk))
 
 
-def _store_event(
-    channel: Channel, received_at: datetime, inbound: InboundEdit | Echo | Receipt | OtherEvent, kind: str
-) -> bool:
+def _forget_message(channel: Channel, unsend: InboundUnsend) -> None:
+    """What a contact took back is not kept. A turn that still waits for its answer goes on with the rest of
+    it, as after an edit."""
+    unsent = Message.objects.filter(channel=channel, platform_id=unsend.message_platform_id)
+    conversation_id = unsent.values_list("conversation_id", flat=True).first()
+    if conversation_id is None:
+        return
+    lock_conversation(conversation_id)
+    for message in unsent.select_related("turn"):
+        message.text, message.payload, message.kind = "", "", "unsent"
+        message.edited_at = timezone.now()
+        message.save(update_fields=["text", "payload", "kind", "edited_at"])
+        if message.turn is not None:
+            do_what_is_due(load_turn(message.turn.pk))
+
+
+def _store_event(channel: Channel, received_at: datetime, inbound: Inbound, kind: str) -> bool:
     """Keep an event; whether it was new."""
     _, is_new = PlatformEvent.objects.get_or_create(
         channel=channel,
@@ -151,11 +207,24 @@ def _store_event(
         defaults={
             "kind": kind,
             "contact_platform_id": inbound.sender.platform_id if inbound.sender else "",
-            "payload": inbound.payload,
+            # What was edited or taken back is not kept a second time: it may be taken back yet.
+            "payload": "" if isinstance(inbound, InboundEdit | InboundUnsend) else inbound.payload,
             "received_at": received_at,
         },
     )
     return is_new
+
+
+def _note_move(channel: Channel, event: OtherEvent) -> None:
+    """A contact has another id now. Where they have written under it already, they are two contacts."""
+    if event.sender is None or not event.moved_from:
+        return
+    new_id = event.sender.platform_id
+    taken = Contact.objects.filter(Q(platform_id=new_id) | Q(alias=new_id), channel=channel)
+    if not taken.exists():
+        moved = Contact.objects.filter(channel=channel)
+        moved.filter(platform_id=event.moved_from).update(platform_id=new_id)
+        moved.filter(alias=event.moved_from).update(alias=new_id)
 
 
 def _note_reachability(channel: Channel, event: OtherEvent) -> None:

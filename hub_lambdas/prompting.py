@@ -148,12 +148,13 @@ def _index(canned: Sequence[CannedPrompt]) -> matching.Index:
 
 def _history(conversation: Conversation, current: Turn) -> list[tuple[str, str]]:
     answered = conversation.turns.filter(state=Turn.State.ANSWERED, pk__lt=current.pk).order_by("-pk")
-    return [(_written(turn), _answer(turn)) for turn in reversed(answered[:HISTORY_TURNS])]
+    said = [(_written(turn), _answer(turn)) for turn in reversed(answered[:HISTORY_TURNS])]
+    return [(question, answer) for question, answer in said if question]  # a contact may take theirs back
 
 
 def _written(turn: Turn) -> str:
     written = turn.messages.filter(direction=Message.Direction.IN).order_by("id")
-    return "\n".join(message.text.strip() for message in written)
+    return "\n".join(text for message in written if (text := message.text.strip()))
 
 
 def _answer(turn: Turn) -> str:

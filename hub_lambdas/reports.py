@@ -2,10 +2,12 @@
 
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from console.channels.models import Channel
-from console.conversations.models import Conversation, Message
-from hub_lambdas import actions, staff
-from hub_lambdas.channels.base import Echo, Receipt
+from console.conversations.models import Conversation, Message, Turn
+from hub_lambdas import actions, staff, turns
+from hub_lambdas.channels.base import Echo, Reached, Receipt
 
 AWAITED = (Message.State.SENDING, Message.State.UNKNOWN)
 
@@ -13,11 +15,12 @@ AWAITED = (Message.State.SENDING, Message.State.UNKNOWN)
 def note_echo(conversation: Conversation, received_at: datetime, echo: Echo) -> None:
     """Our own message has arrived, or a person has answered in the platform's inbox and thereby taken the
     conversation over. The caller holds the conversation's lock."""
-    if echo.is_ours:
+    if echo.is_ours is not False:
         message = _awaited(conversation, echo.reference, echo.text)
         if message is not None:
             _settle(message, received_at, echo.platform_id, "")
-        return
+        if message is not None or echo.is_ours:
+            return
     if Message.objects.filter(channel=conversation.contact.channel, platform_id=echo.platform_id).exists():
         return
     Message.objects.create(
@@ -34,8 +37,13 @@ def note_echo(conversation: Conversation, received_at: datetime, echo: Echo) -> 
 
 
 def note_receipt(channel: Channel, received_at: datetime, receipt: Receipt) -> None:
-    """A message of ours has arrived, or never will."""
+    """A message of ours has arrived, or never will; with `until`, all up to then have arrived."""
     sent = Message.objects.filter(channel=channel, direction=Message.Direction.OUT)
+    if receipt.until and receipt.sender:
+        # By when the attempt began: the platform dates a message before its answer has come back to us.
+        to_contact = sent.filter(conversation__contact__platform_id=receipt.sender.platform_id)
+        _advance(to_contact.filter(state=Message.State.SENT, sending_at__lte=receipt.until), receipt.reached)
+        return
     found = sent.filter(pk=receipt.reference) if receipt.reference.isdecimal() else sent.none()
     message = found.first() or sent.filter(platform_id=receipt.message_platform_id).first()
     if message is None:
@@ -44,14 +52,42 @@ def note_receipt(channel: Channel, received_at: datetime, receipt: Receipt) -> N
     message.refresh_from_db()
     if message.state in AWAITED:
         _settle(message, received_at, receipt.message_platform_id, receipt.failure)
+    elif receipt.failure and message.state == Message.State.SENT:
+        _undo(message, received_at, receipt.failure)
+    if not receipt.failure:
+        _advance(sent.filter(pk=message.pk, state=Message.State.SENT), receipt.reached)
+
+
+def _advance(messages: QuerySet[Message], reached: Reached) -> None:
+    """Receipts come in any order: none takes back what a later one said."""
+    order = [*Reached]
+    before = ["", *(each.value for each in order[: order.index(reached)])]
+    messages.filter(reached__in=before).update(reached=reached.value)
+
+
+def _undo(message: Message, at: datetime, failure: str) -> None:
+    """The platform took a message and could not deliver it after all. Who was answered with it was not: staff
+    get that turn."""
+    message.state, message.error = Message.State.FAILED, failure[:300]
+    message.save(update_fields=["state", "error"])
+    if message.purpose != Message.Purpose.ANSWER or message.turn_id is None:
+        return
+    turn = actions.load_turn(message.turn_id)
+    if turn.state == Turn.State.ANSWERED:
+        undelivered = turns.Settle(turns.State.HANDED_OVER, turns.Reason.DELIVERY_FAILED)
+        actions.carry_out(turn, [undelivered], at)
+    else:
+        actions.do_what_is_due(turn)
 
 
 def _awaited(conversation: Conversation, reference: str, text: str) -> Message | None:
-    """The attempt that an echo of ours confirms: by its reference, else the oldest of the same text."""
+    """The attempt that an echo confirms: by its reference, else the oldest of the same text, whatever the
+    space around it, which platforms trim."""
     awaited = conversation.messages.filter(direction=Message.Direction.OUT, state__in=AWAITED)
     if reference:
         return awaited.filter(pk=reference).first() if reference.isdecimal() else None
-    return awaited.filter(text=text).order_by("id").first()
+    same = (message for message in awaited.order_by("id") if message.text.strip() == text.strip())
+    return next(same, None)
 
 
 def _settle(message: Message, at: datetime, platform_id: str, failure: str) -> None:

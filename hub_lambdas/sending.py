@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from console.channels.models import Channel
 from console.conversations.models import Contact, Message, Turn
+from console.exact_text import printable
 from hub_lambdas import actions, turns
 from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import (
@@ -87,17 +88,34 @@ def _begin(message_id: int) -> Attempt | None:
     channel = message.conversation.contact.channel
     if channel.is_held:
         return None  # it waits for the repair, which puts it on its way again
-    if channel.status != Channel.Status.ACTIVE:
-        message.state, message.error = Message.State.FAILED, f"The channel is {channel.status}."
+    if obstacle := _obstacle(message, channel):
+        message.state, message.error = Message.State.FAILED, obstacle
         message.save(update_fields=["state", "error"])
+        _seal(message, timezone.now())
         _advance(message)
         return None
     message.state, message.sending_at = Message.State.SENDING, timezone.now()
     message.attempts += 1
     message.save(update_fields=["state", "sending_at", "attempts"])
-    if message.purpose == Message.Purpose.ANSWER and message.turn_id is not None:
-        Turn.objects.filter(pk=message.turn_id, sealed_at__isnull=True).update(sealed_at=message.sending_at)
+    _seal(message, message.sending_at)
     return Attempt(message.pk, channel, message.conversation.contact, message.text)
+
+
+def _seal(message: Message, at: datetime) -> None:
+    """From its first attempt on an answer is what it is: what the contact writes then is another turn."""
+    if message.purpose == Message.Purpose.ANSWER and message.turn_id is not None:
+        Turn.objects.filter(pk=message.turn_id, sealed_at__isnull=True).update(sealed_at=at)
+
+
+def _obstacle(message: Message, channel: Channel) -> str:
+    """Why it is no use to call the platform, if so."""
+    if channel.status != Channel.Status.ACTIVE:
+        return f"The channel is {channel.status}."
+    window, last_at = KINDS[channel.kind].reply_window, message.conversation.last_message_at
+    if window and (last_at is None or timezone.now() - last_at > window):
+        hours = window.total_seconds() / 3600
+        return f"The platform takes replies for {hours:g} hours after the contact's last message only."
+    return ""
 
 
 def _note_lost_sender(message: Message) -> None:
@@ -193,10 +211,7 @@ def _hold(attempt: Attempt, error: CredentialRejected) -> float | None:
     channel = Channel.objects.select_for_update().get(pk=attempt.channel.pk)
     if channel.credentials != attempt.channel.credentials:
         return _retry(attempt, error, 1.0)
-    if channel.status == Channel.Status.ACTIVE:
-        channel.status, channel.status_reason = Channel.Status.PAUSED, str(error)[:300]
-        channel.alerted_at = None
-        channel.save(update_fields=["status", "status_reason", "alerted_at"])
+    channel.hold(str(error))
     message = _record(attempt, Message.State.PENDING, error=error)
     turn = message.turn
     is_begun = message.part > 0 or message.unknown_attempts
@@ -232,7 +247,7 @@ def _record(
     message = Message.objects.select_related("turn").get(pk=attempt.message_id)
     if message.state == Message.State.SENT:
         return message
-    message.state, message.error = state, str(error or "")[:300]
+    message.state, message.error = state, printable(str(error or ""))[:300]
     if state == Message.State.SENT:
         message.platform_id, message.sent_at = platform_id, timezone.now()
     if state == Message.State.UNKNOWN:

@@ -1,4 +1,5 @@
-"""Each minute: finds what is still open and puts it back on its way, whichever queue message was lost."""
+"""Each minute: finds what is still open and puts it back on its way, whichever queue message was lost; and
+asks the platforms of some channels how they are, of each once a day."""
 
 import hub_lambdas.runtime  # noqa: F401, I001 - starts Django before any model is imported
 
@@ -13,6 +14,7 @@ from django.db import close_old_connections, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from console.channels import connection
 from console.channels.models import Channel
 from console.conversations.models import LlmRequest, Message, Turn
 from hub_lambdas import actions, alerts, staff, turns
@@ -26,8 +28,9 @@ ABANDONED_SECONDS = 120
 """An attempt to send older than this has lost its sender, and its queue message too."""
 MENDING_SECONDS = 35
 """How long one sweep mends what was lost: after that it tells staff, whose news must not wait behind it."""
-TELLING_SECONDS = 50
-"""When it stops, before the function's time is up."""
+TELLING_SECONDS = 45
+EXAMINING_SECONDS = 25
+"""Platforms may be slow: a channel that is not looked at in time is first in the next sweep."""
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
@@ -43,6 +46,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
         "turns": mend(_open_turns(quiet, now), actions.advance),
         "returned": mend(staff.idle_conversations(now), partial(staff.return_idle, now)),
         "alerts": _each(alerts.due(now), alerts.send, until=started + TELLING_SECONDS),
+        "examined": _each(connection.due_for_examination(now), _examine, until=started + EXAMINING_SECONDS),
     }
 
 
@@ -61,6 +65,10 @@ def _each(ids: Iterable[Any], mend: Callable[[Any], None], until: float) -> int:
         else:
             count += 1
     return count
+
+
+def _examine(channel_id: Any) -> None:
+    connection.examine(Channel.objects.get(pk=channel_id))
 
 
 def _open_turns(quiet: datetime, now: datetime) -> list[int]:

@@ -1,6 +1,7 @@
 """HTTP from the platforms and from the web chat → dm-inbound.fifo.
 
-`/<kind>/<channel id>` is a channel's webhook address, and what lies below it is the kind's own. The answer
+`/<kind>/<channel id>` is a channel's webhook address, and what lies below it is the kind's own. `/<kind>` is
+the address of the hub's own app at a platform, which serves the channels of all organizations. The answer
 says 2xx only when everything in the request is queued: on anything else the platform sends it again.
 """
 
@@ -9,11 +10,12 @@ import hub_lambdas.runtime  # noqa: F401, I001 - starts Django before any model 
 import hashlib
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.db import DatabaseError, close_old_connections, connection
+from django.db.models import Case, When
 from django.utils import timezone
 
 from console.channels.models import Channel
@@ -57,17 +59,39 @@ def _route(request: Request) -> Response:
     name, channel_id, subpath = _split(request.path)
     if len(request.body) > MAX_BODY_BYTES:
         raise BadRequest(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
-    channel = Channel.objects.filter(pk=channel_id, kind=name).first()
-    if channel is None:
+    kind = KINDS[name]
+    channel = Channel.objects.filter(pk=channel_id, kind=name).first() if channel_id else None
+    its_account = account(channel) if channel else None if channel_id else kind.shared_account()
+    if its_account is None:
         raise BadRequest(404, "There is no such channel.")
-    kind, its_account = KINDS[name], account(channel)
     if request.method != "POST":
-        return kind.serve(request, its_account, subpath, LedgerView(channel.pk))
+        return kind.serve(request, its_account, subpath, LedgerView(its_account.channel_id))
     if subpath:
         raise BadRequest(404, "There is nothing here to post to.")
     kind.verify(request, its_account)
-    inbox.queue(channel.pk, timezone.now(), _parse(kind, request, its_account))
+    inbox.queue(timezone.now(), _addressed(name, channel, _parse(kind, request, its_account)))
     return kind.acknowledge(request, its_account)
+
+
+def _addressed(
+    name: str, channel: Channel | None, parsed: Sequence[Inbound]
+) -> Iterator[tuple[uuid.UUID, Inbound]]:
+    """Each item with the channel that it is for. An organization's own app speaks for that organization only.
+    What is for nobody here is let go: a platform that is told so may end the whole subscription."""
+    addresses = {item.address for item in parsed if item.address}
+    found = Channel.objects.filter(kind=name, address__in=addresses) if addresses else Channel.objects.none()
+    if channel:
+        found = found.filter(organization=channel.organization_id)
+    # A retired one only where no other has the account now.
+    last = Case(When(status=Channel.Status.RETIRED, then=0), default=1)
+    known = dict(found.order_by(last).values_list("address", "pk"))
+    for item in parsed:
+        own_id = channel.pk if channel else None
+        channel_id = known.get(item.address) if item.address else own_id
+        if channel_id is None:
+            log.warning("%s webhook: an item of type %s is for no channel here", name, item.type)
+        else:
+            yield channel_id, item
 
 
 def _report_health() -> Response:
@@ -76,14 +100,15 @@ def _report_health() -> Response:
     return Response.of_json({"status": "ok"})
 
 
-def _split(path: str) -> tuple[str, uuid.UUID, str]:
-    """("telegram", channel id, rest) of "/telegram/<channel id>/rest"; BadRequest 404 for anything else."""
+def _split(path: str) -> tuple[str, uuid.UUID | None, str]:
+    """("telegram", channel id, rest) of "/telegram/<channel id>/rest", without an id of "/whatsapp";
+    BadRequest 404 for anything else."""
     name, _, rest = path.strip("/").partition("/")
     channel_id, _, subpath = rest.partition("/")
     try:
         if name not in KINDS:
             raise ValueError
-        return name, uuid.UUID(channel_id), subpath
+        return name, uuid.UUID(channel_id) if channel_id else None, subpath
     except ValueError:
         raise BadRequest(404, "There is no such channel.") from None
 

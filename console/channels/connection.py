@@ -2,20 +2,26 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F, Q
 from django.utils import timezone
 
 from console.channels.addresses import webhook_url
 from console.channels.models import Channel
 from hub_lambdas import staff
 from hub_lambdas.channels import KINDS
-from hub_lambdas.channels.base import Account, ChannelError, Health
+from hub_lambdas.channels.base import Account, ChannelError, CredentialRejected, Health
 
 log = logging.getLogger(__name__)
 
 REASON_MAX_LENGTH = 300
+EXAMINE_EVERY = timedelta(days=1)
+EXAMINED_AT_ONCE = 10
+TAKEN = "This account is connected to another channel already: retire that one first."
 
 
 def add_own_secrets(channel: Channel) -> None:
@@ -41,14 +47,21 @@ def connect(channel: Channel) -> Connected:
     """
     kind = KINDS[channel.kind]
     registered = _ask(channel, kind.register)
+    if _is_taken(channel, registered.address):
+        registered = replace(registered, problems=[TAKEN], address="")
     accepted = not registered.problems
     problems = list(registered.problems if not accepted else _ask(channel, kind.check).problems)
-    is_repaired = _store(channel, registered.account, problems, accepted)
+    is_repaired = _store(channel, registered, problems, accepted)
     return Connected(problems, is_repaired, staff.resume_channel(channel.pk) if is_repaired else 0)
 
 
+def _is_taken(channel: Channel, address: str) -> bool:
+    others = Channel.objects.filter(kind=channel.kind, address=address).exclude(pk=channel.pk)
+    return bool(address) and others.exclude(status=Channel.Status.RETIRED).exists()
+
+
 @transaction.atomic
-def _store(channel: Channel, account: str, problems: Sequence[str], accepted: bool) -> bool:
+def _store(channel: Channel, registered: Health, problems: Sequence[str], accepted: bool) -> bool:
     """Store what the platform said, and whether that repaired the channel. The platform took its time: what
     the channel's state is now, and not what it was before, decides."""
     now = timezone.now()
@@ -56,12 +69,60 @@ def _store(channel: Channel, account: str, problems: Sequence[str], accepted: bo
     is_repaired = accepted and stored.is_held
     channel.status = Channel.Status.ACTIVE if is_repaired else Channel.Status(stored.status)
     channel.resumed_at = now if is_repaired else stored.resumed_at
-    channel.account = account[:120] or channel.account
+    channel.account = registered.account[:120] or channel.account
+    channel.address = registered.address[:120] or channel.address
     channel.checked_at = now
     is_off_by_hand = channel.status != Channel.Status.ACTIVE and not stored.is_held
     channel.status_reason = "" if is_off_by_hand else " ".join(problems)[:REASON_MAX_LENGTH]
-    channel.save(update_fields=["account", "status", "status_reason", "checked_at", "resumed_at"])
+    if problems:
+        channel.alerted_at = now  # whoever connects it sees them at once
+    state = ["status", "status_reason", "alerted_at", "checked_at", "resumed_at"]
+    channel.save(update_fields=["account", "address", *state])
     return is_repaired
+
+
+def examine(channel: Channel) -> Connected:
+    """Ask the platform how a channel is. What may be mended by connecting it anew is connected anew; a
+    credential that is not accepted pauses it; that the platform cannot be reached says nothing of it. Call it
+    outside a transaction."""
+    try:
+        health = KINDS[channel.kind].check(_account(channel), webhook_url(channel))
+    except CredentialRejected as error:
+        return _hold(channel, error)
+    except ChannelError as error:
+        Channel.objects.filter(pk=channel.pk).update(checked_at=timezone.now())
+        return Connected([str(error)])
+    if health.problems or channel.is_held:
+        return _connect_anew(channel)
+    _store(channel, health, [], accepted=True)
+    return Connected([])
+
+
+def due_for_examination(now: datetime) -> list[UUID]:
+    """Connected channels that were not looked at for a day, those that wait longest first, some at a time."""
+    connected = Channel.objects.filter(Q(status=Channel.Status.ACTIVE) | Channel.held(), kind__in=KINDS)
+    due = connected.filter(Q(checked_at=None) | Q(checked_at__lt=now - EXAMINE_EVERY))
+    oldest_first = due.order_by(F("checked_at").asc(nulls_first=True))
+    return list(oldest_first.values_list("pk", flat=True)[:EXAMINED_AT_ONCE])
+
+
+@transaction.atomic
+def _hold(channel: Channel, error: CredentialRejected) -> Connected:
+    stored = Channel.objects.select_for_update().get(pk=channel.pk)
+    stored.checked_at = timezone.now()
+    stored.save(update_fields=["checked_at"])
+    if stored.credentials == channel.credentials:
+        stored.hold(str(error))
+    return Connected([str(error)])
+
+
+def _connect_anew(channel: Channel) -> Connected:
+    """What is wrong afterwards is news to its admins, unless it was so before."""
+    before = channel.status_reason
+    connected = connect(channel)
+    if connected.problems and channel.status_reason != before:
+        Channel.objects.filter(pk=channel.pk).update(alerted_at=None)
+    return connected
 
 
 @transaction.atomic
@@ -77,11 +138,14 @@ def is_to_connect(channel: Channel) -> bool:
     return channel.is_held or channel.status == Channel.Status.ACTIVE
 
 
+def _account(channel: Channel) -> Account:
+    return Account(channel.pk, channel.credentials, channel.options)
+
+
 def _ask(channel: Channel, question: Callable[[Account, str], Health]) -> Health:
     """What the platform says of `channel`; that it cannot be asked is a problem too, and no error."""
-    account = Account(channel.pk, channel.credentials, channel.options)
     try:
-        return question(account, webhook_url(channel))
+        return question(_account(channel), webhook_url(channel))
     except ChannelError as error:
         return Health("", [str(error)])
     except Exception as error:

@@ -6,6 +6,7 @@ from typing import ClassVar
 from django.db import models
 
 from console.encryption import EncryptedJSONField
+from console.exact_text import printable
 from console.organizations.models import Organization
 
 
@@ -29,6 +30,14 @@ class Channel(models.Model):
         editable=False,
         help_text="Who this is at the platform, as the platform says.",
     )
+    address = models.CharField(
+        max_length=120,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The platform's id for the account, by which a webhook that serves several names it.",
+    )
     credentials = EncryptedJSONField(default=dict)
     options = models.JSONField(default=dict, blank=True)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
@@ -47,6 +56,11 @@ class Channel(models.Model):
             models.UniqueConstraint(
                 fields=["organization", "kind", "name"], name="one_channel_per_kind_and_name"
             ),
+            models.UniqueConstraint(
+                fields=["kind", "address"],
+                condition=~models.Q(address="") & ~models.Q(status="retired"),
+                name="one_channel_per_account",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -58,6 +72,13 @@ class Channel(models.Model):
         return models.Q(**{f"{path}status": Channel.Status.PAUSED}) & ~models.Q(
             **{f"{path}status_reason": ""}
         )
+
+    def hold(self, reason: str) -> None:
+        """Pause until the credential is repaired, and have its admins told. For one that is active only."""
+        if self.status == self.Status.ACTIVE:
+            self.status, self.alerted_at = self.Status.PAUSED, None
+            self.status_reason = printable(reason)[:300]
+            self.save(update_fields=["status", "status_reason", "alerted_at"])
 
     @property
     def is_held(self) -> bool:

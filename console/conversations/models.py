@@ -24,6 +24,9 @@ class Contact(models.Model):
 
     channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="contacts")
     platform_id = models.CharField(max_length=200)
+    alias = models.CharField(
+        max_length=200, null=True, help_text="Another id that the platform may use for the same contact."
+    )
     name = ExactTextField(blank=True)
     language = models.CharField(max_length=35, blank=True)
     is_unreachable = models.BooleanField(
@@ -40,6 +43,7 @@ class Contact(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["channel", "platform_id"], name="one_contact_per_platform_id"),
+            models.UniqueConstraint(fields=["channel", "alias"], name="one_contact_per_alias"),
         ]
 
     def __str__(self) -> str:
@@ -186,6 +190,14 @@ class Message(models.Model):
     )
     state = models.CharField(max_length=9, choices=State.choices, default=State.RECEIVED)
     error = models.CharField(max_length=300, blank=True)
+    reached = models.CharField(
+        max_length=9,
+        blank=True,
+        default="",
+        db_default="",
+        choices=[("sent", "Sent"), ("delivered", "Delivered"), ("read", "Read")],
+        help_text="How far it has come, as the platform reports it.",
+    )
     attempts = models.PositiveSmallIntegerField(default=0)
     unknown_attempts = models.PositiveSmallIntegerField(
         db_default=0,

@@ -24,6 +24,7 @@ ICONS = {
     "contact": "contact_page",
     "contacts": "contact_page",
     "button": "touch_app",
+    "unsent": "undo",
 }
 STATE_BADGES = {
     Message.State.PENDING: "info",
@@ -97,6 +98,18 @@ def _lateness(message: Message, late_after: timedelta) -> str:
     return length(delay) if delay > late_after else ""
 
 
+def _media(message: Message) -> str:
+    if message.kind == "unsent":
+        return "taken back by the contact"
+    return "" if message.kind == "text" else message.kind.replace("_", " ")
+
+
+def _state(message: Message) -> str:
+    """How far a message of ours has come."""
+    is_sent = message.state == Message.State.SENT
+    return (is_sent and message.get_reached_display()) or message.get_state_display()
+
+
 def _bubble(message: Message, late_after: timedelta, turn: Timeline | None) -> Bubble:
     is_inbound = message.direction == Message.Direction.IN
     sender = ""
@@ -108,10 +121,10 @@ def _bubble(message: Message, late_after: timedelta, turn: Timeline | None) -> B
         sender=sender,
         purpose="" if is_inbound else message.get_purpose_display(),
         text=printable(message.text),
-        media="" if message.kind == "text" else message.kind.replace("_", " "),
+        media=_media(message),
         icon=ICONS.get(message.kind, "attach_file"),
         at=message.received_at or message.sent_at or message.stored_at,
-        state="" if is_inbound else message.get_state_display(),
+        state="" if is_inbound else _state(message),
         badge="" if is_inbound else STATE_BADGES.get(Message.State(message.state), ""),
         error=message.error,
         is_edited=message.edited_at is not None,

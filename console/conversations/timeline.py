@@ -11,6 +11,7 @@ REPLY_LIMIT_MS = 5000
 
 REASONS = {
     "staff_owns": "The conversation belonged to staff, so the bot kept out of it.",
+    "unsent": "The contact took back what they had written.",
     "not_text": "The message was not text (a picture, a voice note, a place …), which the LLM cannot take.",
     "empty": "The message had no words in it.",
     "too_long": "The message is longer than the LLM can take.",

@@ -7,7 +7,8 @@ returns plain values. One file per kind; `hub_lambdas.channels` lists them.
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, ClassVar, Literal, Protocol
 
 from hub_lambdas.http import Request, Response
@@ -60,15 +61,25 @@ class SendUnknown(ChannelError):
 
 @dataclass(frozen=True)
 class Sender:
-    """The contact that a webhook speaks of, as the platform knows them."""
+    """The contact that a webhook speaks of, as the platform knows them. `alias`: another id that it may use
+    for the same contact (WhatsApp's phone number beside its user id): either leads to them."""
 
     platform_id: str
     name: str = ""
     language: str = ""
+    alias: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One thing in a webhook. `address`: the platform's id of the account that it is for, where one webhook
+    may serve several; "" for the channel that was called."""
+
+    address: str = ""
 
 
 @dataclass(frozen=True)
-class InboundMessage:
+class InboundMessage(Item):
     """A message from a contact. `platform_id` is unique within the channel. `kind` "text" and "button" are
     for the LLM, any other (photo, voice, sticker, location, …) for staff. `payload` is the platform's
     JSON."""
@@ -83,7 +94,7 @@ class InboundMessage:
 
 
 @dataclass(frozen=True)
-class InboundEdit:
+class InboundEdit(Item):
     """A contact changed the text of the message `message_platform_id`."""
 
     sender: Sender
@@ -95,37 +106,59 @@ class InboundEdit:
 
 
 @dataclass(frozen=True)
-class OtherEvent:
+class InboundUnsend(Item):
+    """A contact took the message `message_platform_id` back: its text is not kept."""
+
+    sender: Sender
+    platform_id: str
+    message_platform_id: str
+    payload: str
+    type: Literal["unsend"] = "unsend"
+
+
+@dataclass(frozen=True)
+class OtherEvent(Item):
     """Anything else: stored and not answered. `kind` says what it is, or why it is ignored. `reachable` is
-    False when the contact blocked the bot and True when they are back."""
+    False when the contact blocked the bot and True when they are back. `moved_from`: the id that the contact
+    (`sender`) had before."""
 
     platform_id: str
     kind: str
     payload: str
     sender: Sender | None = None
     reachable: bool | None = None
+    moved_from: str = ""
     type: Literal["other"] = "other"
 
 
 @dataclass(frozen=True)
-class Echo:
+class Echo(Item):
     """A message to the contact (`sender`), as the platform reports it. `is_ours`: the hub's own app sent it,
-    and not a person in the platform's inbox. `reference`: what `send` was given, where the platform returns
-    it. `platform_id` is the message's."""
+    and not a person in the platform's inbox; None where the platform does not say. `reference`: what `send`
+    was given, where the platform returns it. `platform_id` is the message's."""
 
     sender: Sender
     platform_id: str
     text: str
-    is_ours: bool
+    is_ours: bool | None
     payload: str
     reference: str = ""
     type: Literal["echo"] = "echo"
 
 
+class Reached(StrEnum):
+    """How far a message of ours has come, as the platform reports it."""
+
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+
+
 @dataclass(frozen=True)
-class Receipt:
-    """What became of a message of ours, by its `message_platform_id` or by the `reference` of `send`.
-    `failure`: why the platform did not deliver it, empty when it did."""
+class Receipt(Item):
+    """What became of a message of ours, by its `message_platform_id` or by the `reference` of `send`; or,
+    with `until`, of all that `sender` was sent up to then. `failure`: why the platform did not deliver it,
+    empty when it did."""
 
     platform_id: str
     message_platform_id: str
@@ -133,11 +166,13 @@ class Receipt:
     reference: str = ""
     failure: str = ""
     sender: Sender | None = None
+    reached: Reached = Reached.DELIVERED
+    until: datetime | None = None
     type: Literal["receipt"] = "receipt"
 
 
 @dataclass(frozen=True)
-class Unread:
+class Unread(Item):
     """A whole webhook in which the kind stumbled. It is read again where it is stored: what never can be read
     ends as a dead letter, which staff are told of and which a later release may read."""
 
@@ -147,10 +182,14 @@ class Unread:
     type: Literal["unread"] = "unread"
 
 
-Inbound = InboundMessage | InboundEdit | Echo | Receipt | OtherEvent | Unread
+Inbound = InboundMessage | InboundEdit | InboundUnsend | Echo | Receipt | OtherEvent | Unread
 
 
 # --- a connected channel ------------------------------------------------------------------------------------
+
+
+SHARED = uuid.UUID(int=0)
+"""In place of a channel's id: the hub's own app at a platform, which speaks for the channels of many."""
 
 
 @dataclass(frozen=True)
@@ -177,10 +216,12 @@ class Field:
 
 @dataclass(frozen=True)
 class Health:
-    """What the platform says of a channel: the account's own name, and what is wrong (empty = nothing)."""
+    """What the platform says of a channel: the account's own name, what is wrong (empty = nothing), and the
+    `address` by which its webhooks name the account, where one webhook may serve several."""
 
     account: str
     problems: Sequence[str] = ()
+    address: str = ""
 
 
 @dataclass(frozen=True)
@@ -222,13 +263,20 @@ class Kind(Protocol):
     reconciles: ClassVar[bool]
     """Whether the platform reports what it took (as Echo or Receipt), also after a call that it did not
     answer."""
+    reply_window: ClassVar[timedelta | None]
+    """How long after a contact's last message the platform takes an answer; None for as long as one likes."""
+
+    def shared_account(self) -> Account | None:
+        """The app that the hub itself has at the platform, for the webhook that serves every organization's
+        channels; None where the platform knows no such thing, or it is not set up."""
 
     def verify(self, request: Request, account: Account) -> None:
         """Raise SignatureError unless the request certainly comes from the platform. Fails closed."""
 
     def parse(self, request: Request, account: Account) -> Sequence[Inbound]:
-        """Everything in one webhook. Unknown shapes become OtherEvent; BadRequest only for a body that is no
-        JSON, and in the hub's own chat for what its page does not send."""
+        """Everything in one webhook, each item apart: an unknown shape becomes OtherEvent, one that cannot be
+        read Unread, and neither keeps its neighbours from being read. BadRequest only for a body that is no
+        JSON, and in the hub's own chat for what its page does not send. Only the body of `request` counts."""
 
     def acknowledge(self, request: Request, account: Account) -> Response:
         """The answer the platform wants once everything is queued."""
@@ -245,8 +293,9 @@ class Kind(Protocol):
         our own id of the message. Raises SendRefused, SendRejected, ContactMoved, CredentialRejected or
         SendUnknown."""
 
-    def show_typing(self, account: Account, contact: str) -> None:
-        """Show the contact that an answer is being written, where the platform can. Raises ChannelError."""
+    def show_typing(self, account: Account, contact: str, message_id: str) -> None:
+        """Show the contact that their message (by the platform's id) was read and an answer is being written,
+        where the platform can. Raises ChannelError."""
 
     def split(self, text: str) -> Sequence[str]:
         """`text` in pieces the platform takes."""

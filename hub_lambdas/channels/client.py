@@ -16,6 +16,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import urllib3
 from urllib3.exceptions import (
@@ -40,10 +41,12 @@ logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 @dataclass(frozen=True)
 class Answer:
-    """What a platform answered. `content` is None where the body is no JSON."""
+    """What a platform answered. `content` is None where the body is no JSON. `retry_after_seconds`: how long
+    it asks to wait, where it does."""
 
     status: int
     content: Any
+    retry_after_seconds: float | None = None
 
 
 class Client:
@@ -61,14 +64,15 @@ class Client:
         url: str,
         *,
         content: object = None,
+        form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
     ) -> Answer:
-        """Send `content` as JSON (nothing where it is None) and return the answer, whatever its status.
+        """Send `content` as JSON or `form` as a form (nothing where both are None) and return the answer,
+        whatever its status.
         `platform` is its name in error sentences. Raises SendRefused when nothing was sent, SendUnknown
         when no answer came."""
-        body = None if content is None else json.dumps(content).encode()
-        own_headers = {} if body is None else {"content-type": "application/json"}
+        body, own_headers = _body(content, form)
         try:
             response = self._connections().request(
                 method,
@@ -80,7 +84,7 @@ class Client:
             )
         except HTTPError as error:
             raise _without_address(platform, error) from None
-        return Answer(response.status, _json(response.data))
+        return Answer(response.status, _json(response.data), _seconds(response.headers.get("retry-after")))
 
     def _connections(self) -> urllib3.PoolManager:
         with self._lock:
@@ -89,6 +93,18 @@ class Client:
                 self._pool.clear()
             self._used_at = now
         return self._pool
+
+
+def _body(content: object, form: Mapping[str, str] | None) -> tuple[bytes | None, Mapping[str, str]]:
+    if form is not None:
+        return urlencode(form).encode(), {"content-type": "application/x-www-form-urlencoded"}
+    if content is not None:
+        return json.dumps(content).encode(), {"content-type": "application/json"}
+    return None, {}
+
+
+def _seconds(header: str | None) -> float | None:
+    return float(header) if header and header.isdecimal() and len(header) < 6 else None
 
 
 def _json(body: bytes) -> Any:

@@ -26,10 +26,14 @@ def text(value: Any, *path: str) -> str:
 
 def integer(value: Any, *path: str) -> int | None:
     """The whole number of at most 64 bits at `path`."""
-    found = find(value, *path)
-    if isinstance(found, bool) or not isinstance(found, int):
+    return whole(find(value, *path))
+
+
+def whole(value: Any) -> int | None:
+    """`value` if it is a whole number of at most 64 bits."""
+    if isinstance(value, bool) or not isinstance(value, int):
         return None
-    return found if -_MAX_INTEGER <= found < _MAX_INTEGER else None
+    return value if -_MAX_INTEGER <= value < _MAX_INTEGER else None
 
 
 def moment(value: Any, *path: str) -> datetime | None:

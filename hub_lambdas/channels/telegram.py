@@ -9,6 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -279,6 +280,10 @@ class Telegram:
     text_limit: ClassVar[int] = 4096
     shows_typing: ClassVar[bool] = True
     reconciles: ClassVar[bool] = False
+    reply_window: ClassVar[timedelta | None] = None
+
+    def shared_account(self) -> Account | None:
+        return None
 
     def verify(self, request: Request, account: Account) -> None:
         expected = account.credentials.get("webhook_secret")
@@ -310,7 +315,7 @@ class Telegram:
         message_id = payloads.integer(sent, "message_id")
         return f"{contact}:{message_id}" if message_id is not None else f"sent:{reference}"
 
-    def show_typing(self, account: Account, contact: str) -> None:
+    def show_typing(self, account: Account, contact: str, message_id: str) -> None:
         _call(account, "sendChatAction", {"chat_id": contact, "action": "typing"}, COURTESY_TIMEOUT_SECONDS)
 
     def split(self, text: str) -> Sequence[str]:

@@ -26,6 +26,11 @@ def utf16_units(character: str) -> int:
     return 2 if character > "\uffff" else 1
 
 
+def utf8_bytes(character: str) -> int:
+    """Measure for a limit in bytes of UTF-8."""
+    return len(character.encode("utf-8", "surrogatepass"))
+
+
 def split(text: str, limit: int, measure: Callable[[str], int] = one) -> list[str]:
     """`text` in pieces of at most `limit`; joined they are `text` again. A piece ends after a paragraph where
     that leaves it at least half full, else after a line, a sentence, a word. No pieces for an empty text."""

@@ -15,6 +15,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -293,6 +294,10 @@ class WebChat:
     text_limit: ClassVar[int] = TEXT_LIMIT
     shows_typing: ClassVar[bool] = False
     reconciles: ClassVar[bool] = False
+    reply_window: ClassVar[timedelta | None] = None
+
+    def shared_account(self) -> Account | None:
+        return None
 
     def verify(self, request: Request, account: Account) -> None:
         _contact(request, account)
@@ -339,7 +344,7 @@ class WebChat:
         """Nothing leaves the hub: the page reads the ledger, where the message stands."""
         return f"sent:{reference}"
 
-    def show_typing(self, account: Account, contact: str) -> None:
+    def show_typing(self, account: Account, contact: str, message_id: str) -> None:
         """The page asks whether an answer is due."""
 
     def split(self, text: str) -> Sequence[str]:

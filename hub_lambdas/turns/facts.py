@@ -47,6 +47,7 @@ class Reason(StrEnum):
     """Why a turn was handed over or declined."""
 
     STAFF_OWNS = "staff_owns"
+    UNSENT = "unsent"
     NOT_TEXT = "not_text"
     EMPTY = "empty"
     TOO_LONG = "too_long"
@@ -95,8 +96,8 @@ class Policy:
 
 @dataclass(frozen=True)
 class Written:
-    """A message of the contact. `kind` "text" and "button" are for the LLM. `written_at`: by the platform's
-    clock, where it tells."""
+    """A message of the contact. `kind` "text" and "button" are for the LLM; of an "unsent" one, which the
+    contact took back, nothing is left. `written_at`: by the platform's clock, where it tells."""
 
     id: int
     kind: str

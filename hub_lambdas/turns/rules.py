@@ -142,7 +142,9 @@ def _obstacle(turn: Turn, now: datetime) -> Settle | None:
         return hand_over(turn, Reason.CHANNEL_PAUSED)
     if turn.over_limit:
         return Settle(State.DECLINED, turn.over_limit, tell_contact=True)
-    if any(message.kind not in ("text", "button") for message in turn.messages):
+    if all(message.kind == "unsent" for message in turn.messages):
+        return Settle(State.DECLINED, Reason.UNSENT)
+    if any(message.kind not in ("text", "button", "unsent") for message in turn.messages):
         return hand_over(turn, Reason.NOT_TEXT)
     if policy.late is Late.HAND_OVER and turn.is_late(now):
         return hand_over(turn, Reason.LATE)

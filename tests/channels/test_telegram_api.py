@@ -119,7 +119,7 @@ def test_silence_after_the_message_was_taken_is_unknown(
     monkeypatch.setattr("hub_lambdas.channels.telegram.COURTESY_TIMEOUT_SECONDS", 0.1)
     platform.fail_next("sendChatAction", Fault(silence_seconds=5, after=True))
     with pytest.raises(SendUnknown):
-        KIND.show_typing(bot, str(CHAT))
+        KIND.show_typing(bot, str(CHAT), "")
 
 
 def test_where_nothing_listens_nothing_was_sent(bot: Account, settings: Settings) -> None:
@@ -195,7 +195,7 @@ def test_the_token_is_not_in_the_log_of_an_unreachable_server(
 
 
 def test_typing_is_shown(platform: FakeTelegram, bot: Account) -> None:
-    KIND.show_typing(bot, str(CHAT))
+    KIND.show_typing(bot, str(CHAT), "")
     assert platform.calls[-1].method == "sendChatAction"
     assert platform.calls[-1].parameters["action"] == "typing"
 

@@ -3,7 +3,8 @@
 import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
@@ -13,6 +14,7 @@ from console.channels.models import Channel
 from console.organizations.models import Organization
 from hub_lambdas import channels, grounding, queues
 from hub_lambdas.channels.base import (
+    SHARED,
     Account,
     ContactView,
     Echo,
@@ -21,7 +23,9 @@ from hub_lambdas.channels.base import (
     Inbound,
     InboundEdit,
     InboundMessage,
+    InboundUnsend,
     OtherEvent,
+    Reached,
     Receipt,
     Sender,
     SignatureError,
@@ -41,6 +45,10 @@ class Pigeon:
     text_limit: ClassVar[int] = 100
     shows_typing: ClassVar[bool] = True
     reconciles: ClassVar[bool] = False
+    reply_window: ClassVar[timedelta | None] = None
+
+    def shared_account(self) -> Account | None:
+        return Account(SHARED, {"ring": "shared"})
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str]] = []
@@ -61,18 +69,28 @@ class Pigeon:
                 raise RuntimeError("the parser met a shape that it does not know")
             if item["kind"] == "feather":
                 found.append(OtherEvent(item["id"], "feather", "{}"))
+            elif item["kind"] == "move":
+                moved = Sender(item["from"])
+                found.append(OtherEvent(item["id"], "moved", "{}", moved, moved_from=item["before"]))
+            elif item["kind"] == "unsend":
+                found.append(InboundUnsend(Sender(item["from"]), item["id"], item["of"], "{}"))
             elif item["kind"] == "echo":
                 ours, text = item.get("ours", False), item["text"]
                 found.append(Echo(Sender(item["from"]), item["id"], text, ours, "{}", item.get("ref", "")))
             elif item["kind"] == "receipt":
                 failure, reference = item.get("failure", ""), item.get("ref", "")
-                found.append(Receipt(item["id"], item.get("message", ""), "{}", reference, failure))
+                receipt = Receipt(item["id"], item.get("message", ""), "{}", reference, failure)
+                reached = Reached(item.get("reached", "delivered"))
+                until = datetime.fromtimestamp(item["until"], UTC) if "until" in item else None
+                sender = Sender(item["from"]) if until else None
+                found.append(replace(receipt, reached=reached, until=until, sender=sender))
             elif item["kind"] == "edit":
                 found.append(InboundEdit(Sender(item["from"]), item["id"], item["of"], item["text"], "{}"))
             else:
                 at = timezone.now() - timedelta(seconds=item.get("age", 0))
-                sender = Sender(item["from"])
+                sender = Sender(item["from"], alias=item.get("alias", ""))
                 found.append(InboundMessage(sender, item["id"], item["kind"], item.get("text", ""), at, "{}"))
+            found[-1] = replace(found[-1], address=item.get("address", ""))
         return found
 
     def acknowledge(self, request: Request, account: Account) -> Response:
@@ -97,7 +115,7 @@ class Pigeon:
         self.sent.append((contact, text))
         self.references.append(int(reference))
 
-    def show_typing(self, account: Account, contact: str) -> None:
+    def show_typing(self, account: Account, contact: str, message_id: str) -> None:
         self.typing.append(contact)
 
     def split(self, text: str) -> Sequence[str]:
@@ -140,7 +158,11 @@ def channel(transactional_db: None, pigeon: Pigeon, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(grounding, "objection", object_to_977)
     organization = Organization.objects.create(slug="loft", name="The Loft", burst_window_seconds=0)
     return Channel.objects.create(
-        organization=organization, kind="pigeon", name="Loft", credentials={"ring": "r1"}
+        organization=organization,
+        kind="pigeon",
+        name="Loft",
+        credentials={"ring": "r1"},
+        checked_at=timezone.now(),
     )
 
 

@@ -209,7 +209,11 @@ class History:
         settings = {"return_to_bot_after_minutes": None, **settings}
         self.organization = Organization.objects.create(slug=slug, name=slug, **settings)
         self.channel = Channel.objects.create(
-            organization=self.organization, kind="pigeon", name=slug, credentials={"ring": "r1"}
+            organization=self.organization,
+            kind="pigeon",
+            name=slug,
+            credentials={"ring": "r1"},
+            checked_at=self.clock.now,
         )
         self.written: list[tuple[str, str]] = []
         self.outcomes: dict[int, tuple[str, str]] = {}

@@ -33,6 +33,7 @@ from hub_lambdas.channels.base import (
     SendRefused,
     SendRejected,
     SendUnknown,
+    Unread,
 )
 from hub_lambdas.grounding import objection as real_objection
 from tests.fakes.sqs import FakeSqs
@@ -400,6 +401,15 @@ class TestUnreadWebhooks:
         sweep.handler({}, None)
         assert mail.outbox[0].subject == "1 message could not be stored · The Loft"
 
+    def test_a_kind_that_notices_itself_that_it_cannot_read_it(
+        self, sqs: FakeSqs, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        again = Unread("1", "[]")
+        monkeypatch.setattr(Pigeon, "parse", lambda self, request, account: [again])
+        letter = DeadLetter.objects.get()
+        queues.replay(letter.queue, letter.body)
+        assert sqs.run("dm-inbound.fifo", inbound.handler) == 1
+
     def test_a_later_release_may_read_it(
         self, sqs: FakeSqs, pigeon: Pigeon, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -513,7 +523,7 @@ class TestBrokenChannel:
         sweep.handler({}, None)
         sweep.handler({}, None)
         [message] = mail.outbox
-        assert message.subject == "1 channel is broken · The Loft"
+        assert message.subject == "1 channel needs attention · The Loft"
         assert "The token is not valid" in message.body
 
 

@@ -45,7 +45,7 @@ def test_too_large(sqs: FakeSqs, channel: Channel) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/pigeon", "/pigeon/nonsense", f"/pigeon/{uuid.UUID(int=7)}", "/carp/1"]
+    "path", ["/", "/webchat", "/pigeon/nonsense", f"/pigeon/{uuid.UUID(int=7)}", "/carp/1"]
 )
 def test_an_unknown_address(sqs: FakeSqs, channel: Channel, path: str) -> None:
     assert post(path)["statusCode"] == 404

@@ -1,0 +1,129 @@
+"""Instagram professional accounts that log in with Instagram (Instagram API with Instagram Login:
+developers.facebook.com/docs/instagram-platform/instagram-api-with-instagram-login)."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.conf import settings
+
+from hub_lambdas.channels import messaging, meta, payloads
+from hub_lambdas.channels import text as texts
+from hub_lambdas.channels.base import Account, ContactView, Field, Health, Inbound, SendRejected
+from hub_lambdas.http import Request, Response
+
+SUBSCRIBED_FIELDS = ("messages", "messaging_postbacks", "messaging_seen", "message_reactions")
+"""Echoes come with `messages`. Which fields arrive is set in the app; an account is subscribed or is not."""
+
+_CODES = meta.Codes(
+    later={2, 4, 17, 32, 613, 1200, 80002, 80006},
+    broken={190},
+    gone={551, 1545041, 2018001, 2534014},
+    never={2018278, 2534022},  # outside the window
+    unclear={1},
+)
+GRAPH = meta.Graph("Instagram", _CODES, lambda: settings.INSTAGRAM_API_URL)
+
+
+def _address(entry: Any, event: Any) -> str:
+    """By the account's side of the event: Meta's test entries have the id "0"."""
+    side = "sender" if messaging.is_echo(event) else "recipient"
+    own_id = messaging.read_id(payloads.find(event, side, "id"))
+    return own_id or messaging.read_id(payloads.find(entry, "id"))
+
+
+def _owner(token: str) -> tuple[str, str]:
+    """The account's id, as webhooks have it (`/me` has another under "id"), and its name. Raises
+    ChannelError."""
+    owner = GRAPH.call(token, "GET", "me", query={"fields": "user_id,username"})
+    user_id = messaging.read_id(payloads.find(owner, "user_id"))
+    if not user_id:
+        raise SendRejected(
+            "Instagram does not say whose token this is: enter that of a professional account."
+        )
+    return user_id, f"@{payloads.text(owner, 'username')}"
+
+
+class Instagram:
+    """An Instagram professional account, one channel each."""
+
+    name: ClassVar[str] = "instagram"
+    label: ClassVar[str] = "Instagram"
+    fields: ClassVar[Sequence[Field]] = (
+        Field(
+            "access_token",
+            "Access token",
+            "In the Meta app: Instagram, API setup with Instagram login, Generate token.",
+            secret=True,
+        ),
+        Field(
+            "app_secret",
+            "Instagram app secret",
+            "Only for a Meta app of your own: Instagram, API setup, Instagram app secret.",
+            secret=True,
+            required=False,
+        ),
+        Field(
+            "verify_token",
+            "Verify token",
+            "Only for a Meta app of your own: any words, the same that you enter there beside the webhook.",
+            secret=True,
+            required=False,
+        ),
+    )
+    options: ClassVar[Sequence[Field]] = ()
+    pages: ClassVar[Mapping[str, str]] = {}
+    text_limit: ClassVar[int] = 1000
+    shows_typing: ClassVar[bool] = True
+    reconciles: ClassVar[bool] = True
+    reply_window: ClassVar[timedelta | None] = timedelta(hours=24)
+
+    def shared_account(self) -> Account | None:
+        return meta.shared_account()
+
+    def verify(self, request: Request, account: Account) -> None:
+        shared = (settings.META_APP_SECRET, settings.META_INSTAGRAM_SECRET)
+        meta.verify(request, meta.app_secrets(account, *shared))
+
+    def parse(self, request: Request, account: Account) -> Sequence[Inbound]:
+        return messaging.parse(request, account, _address)
+
+    def acknowledge(self, request: Request, account: Account) -> Response:
+        return Response()
+
+    def after_storing(self, account: Account, inbound: Inbound) -> None:
+        """Meta expects nothing."""
+
+    def serve(self, request: Request, account: Account, subpath: str, view: ContactView) -> Response:
+        return Response(404) if subpath else meta.shake_hands(request, account)
+
+    def send(self, account: Account, contact: str, text: str, reference: str) -> str:
+        """Instagram documents no field that would come back with the echo: it is known by its text."""
+        content = {"recipient": {"id": contact}, "message": {"text": text}}
+        return messaging.sent_id(GRAPH.call(meta.token(account), "POST", "me/messages", content), reference)
+
+    def show_typing(self, account: Account, contact: str, message_id: str) -> None:
+        messaging.act(GRAPH, meta.token(account), contact, "typing_on")
+
+    def split(self, text: str) -> Sequence[str]:
+        """1000 bytes, and not characters: an emoji takes 4 and more."""
+        return texts.split(text, self.text_limit, texts.utf8_bytes)
+
+    def new_secrets(self) -> Mapping[str, str]:
+        return {"verify_token": secrets.token_urlsafe(32)}
+
+    def register(self, account: Account, webhook_url: str) -> Health:
+        token = meta.token(account)
+        id_, name = _owner(token)
+        subscription = {"subscribed_fields": ",".join(SUBSCRIBED_FIELDS)}
+        GRAPH.call(token, "POST", "me/subscribed_apps", query=subscription)
+        return Health(name, (), id_)
+
+    def check(self, account: Account, webhook_url: str) -> Health:
+        token = meta.token(account)
+        id_, name = _owner(token)
+        is_subscribed = payloads.find(GRAPH.call(token, "GET", "me/subscribed_apps"), "data")
+        if not is_subscribed:
+            return Health(name, ["The account delivers nothing to the hub: save the channel again."], id_)
+        return Health(name, (), id_)

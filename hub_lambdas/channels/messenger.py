@@ -1,0 +1,185 @@
+"""Facebook pages in Messenger (Messenger Platform: developers.facebook.com/docs/messenger-platform)."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.conf import settings
+
+from hub_lambdas.channels import messaging, meta, payloads
+from hub_lambdas.channels import text as texts
+from hub_lambdas.channels.base import Account, ContactView, Field, Health, Inbound, SendRejected
+from hub_lambdas.http import Request, Response
+
+SUBSCRIBED_FIELDS = (
+    *("messages", "messaging_postbacks", "message_echoes", "message_reactions"),
+    *("message_reads", "message_deliveries", "message_edits"),
+)
+
+# Source: developers.facebook.com/docs/messenger-platform/error-codes.
+_CODES = meta.Codes(
+    later={2, 4, 17, 32, 613, 1200, 80006},
+    broken={10, 190},
+    gone={551, 1545041, 2018001, 2018108},
+    never={2018065, 2018278},  # outside the window, which comes under code 10
+    unclear={1},  # also said of messages that were sent ("Received invalid JSON reply")
+)
+GRAPH = meta.Graph("Messenger", _CODES, lambda: settings.GRAPH_API_URL)
+
+
+def _address(entry: Any, event: Any) -> str:
+    return messaging.read_id(payloads.find(entry, "id"))
+
+
+def _page(token: str) -> tuple[str, str]:
+    """Id and name of the page that the token is for. Raises ChannelError."""
+    page = GRAPH.call(token, "GET", "me", query={"fields": "id,name"})
+    page_id = messaging.read_id(payloads.find(page, "id"))
+    if not page_id:
+        raise SendRejected("Meta does not say whose token this is: enter the access token of a page.")
+    return page_id, payloads.text(page, "name")
+
+
+def _register_app(account: Account, webhook_url: str) -> None:
+    """Point an app of the organization's own, where it is known with its secret, at the channel's webhook.
+    Meta asks there at once whether it is meant."""
+    app_token = meta.app_token(account)
+    if not account.credentials.get("app_secret") or not app_token:
+        return
+    subscription = {
+        "object": "page",
+        "callback_url": webhook_url,
+        "verify_token": account.credentials.get("verify_token", ""),
+        "fields": ",".join(SUBSCRIBED_FIELDS),
+    }
+    GRAPH.call(app_token, "POST", f"{app_token.partition('|')[0]}/subscriptions", subscription)
+
+
+def _page_problems(account: Account, token: str, page_id: str) -> list[str]:
+    """Whether the page still delivers to the app."""
+    own_apps = messaging.app_ids(account)
+    listed = payloads.find(GRAPH.call(token, "GET", f"{page_id}/subscribed_apps"), "data")
+    apps = [
+        app
+        for app in (listed if isinstance(listed, list) else [])
+        if not own_apps or messaging.read_id(payloads.find(app, "id")) in own_apps
+    ]
+    if not apps:
+        return ["The page delivers no messages to the hub: save the channel again."]
+    fields = payloads.find(apps[0], "subscribed_fields")
+    missing = [name for name in SUBSCRIBED_FIELDS if isinstance(fields, list) and name not in fields]
+    return [f"The page leaves out {', '.join(missing)}: save the channel again."] if missing else []
+
+
+def _app_problems(account: Account, webhook_url: str) -> list[str]:
+    """Whether the app still delivers to the hub: to the address of any of its channels, or to the one that
+    serves all."""
+    app_token = meta.app_token(account)
+    if not app_token:
+        return []
+    listed = payloads.find(
+        GRAPH.call(app_token, "GET", f"{app_token.partition('|')[0]}/subscriptions"), "data"
+    )
+    pages = [
+        each
+        for each in (listed if isinstance(listed, list) else [])
+        if payloads.find(each, "object") == "page" and payloads.find(each, "active") is not False
+    ]
+    if not pages:
+        return ["The Meta app delivers nothing of pages: enter the webhook in the app, product Messenger."]
+    base = webhook_url.rpartition("/")[0]
+    address = payloads.text(pages[0], "callback_url")
+    if address != base and not address.startswith(f"{base}/"):
+        return ["The Meta app delivers to another address: enter the hub's webhook in it again."]
+    return []
+
+
+class Messenger:
+    """A Facebook page, one channel each."""
+
+    name: ClassVar[str] = "messenger"
+    label: ClassVar[str] = "Messenger"
+    fields: ClassVar[Sequence[Field]] = (
+        Field(
+            "access_token",
+            "Page access token",
+            "In the Meta app: Messenger, API settings, Generate access tokens: the token of your page.",
+            secret=True,
+        ),
+        Field(
+            "app_id",
+            "App id",
+            "Only where the organization has a Meta app of its own.",
+            required=False,
+        ),
+        Field(
+            "app_secret",
+            "App secret",
+            "Only for a Meta app of your own: App settings, Basic, App secret.",
+            secret=True,
+            required=False,
+        ),
+    )
+    options: ClassVar[Sequence[Field]] = ()
+    pages: ClassVar[Mapping[str, str]] = {}
+    text_limit: ClassVar[int] = 2000
+    shows_typing: ClassVar[bool] = True
+    reconciles: ClassVar[bool] = True
+    reply_window: ClassVar[timedelta | None] = timedelta(hours=24)
+
+    def shared_account(self) -> Account | None:
+        return meta.shared_account()
+
+    def verify(self, request: Request, account: Account) -> None:
+        meta.verify(request, meta.app_secrets(account, settings.META_APP_SECRET))
+
+    def parse(self, request: Request, account: Account) -> Sequence[Inbound]:
+        return messaging.parse(request, account, _address)
+
+    def acknowledge(self, request: Request, account: Account) -> Response:
+        return Response()
+
+    def after_storing(self, account: Account, inbound: Inbound) -> None:
+        """Meta expects nothing."""
+
+    def serve(self, request: Request, account: Account, subpath: str, view: ContactView) -> Response:
+        return Response(404) if subpath else meta.shake_hands(request, account)
+
+    def send(self, account: Account, contact: str, text: str, reference: str) -> str:
+        content = {
+            "recipient": {"id": contact},
+            "messaging_type": "RESPONSE",
+            "message": {"text": text, "metadata": messaging.metadata(reference)},
+        }
+        return messaging.sent_id(GRAPH.call(meta.token(account), "POST", "me/messages", content), reference)
+
+    def show_typing(self, account: Account, contact: str, message_id: str) -> None:
+        token = meta.token(account)
+        for action in ("mark_seen", "typing_on"):
+            messaging.act(GRAPH, token, contact, action)
+
+    def split(self, text: str) -> Sequence[str]:
+        """Meta says "2000 characters" and does not say which: UTF-16 code units are the stricter reading."""
+        return texts.split(text, self.text_limit, texts.utf16_units)
+
+    def new_secrets(self) -> Mapping[str, str]:
+        return {"verify_token": secrets.token_urlsafe(32)}
+
+    def register(self, account: Account, webhook_url: str) -> Health:
+        token = meta.token(account)
+        page_id, name = _page(token)
+        subscription = {"subscribed_fields": ",".join(SUBSCRIBED_FIELDS)}
+        GRAPH.call(token, "POST", f"{page_id}/subscribed_apps", query=subscription)
+        _register_app(account, webhook_url)
+        return Health(name, (), page_id)
+
+    def check(self, account: Account, webhook_url: str) -> Health:
+        token = meta.token(account)
+        page_id, name = _page(token)
+        problems = [
+            *meta.token_problems(GRAPH, token, app_token=meta.app_token(account)),
+            *_page_problems(account, token, page_id),
+            *_app_problems(account, webhook_url),
+        ]
+        return Health(name, problems, page_id)

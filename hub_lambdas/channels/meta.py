@@ -1,0 +1,228 @@
+"""What WhatsApp, Messenger and Instagram share: the webhook's handshake and signature, and the Graph API.
+
+Source of the rules: developers.facebook.com/docs/graph-api/webhooks/getting-started and
+/docs/graph-api/guides/error-handling.
+"""
+
+import hashlib
+import hmac
+import json
+import logging
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+
+from hub_lambdas.channels import payloads
+from hub_lambdas.channels.base import (
+    SHARED,
+    Account,
+    ChannelError,
+    CredentialRejected,
+    Inbound,
+    SendRefused,
+    SendRejected,
+    SendUnknown,
+    SignatureError,
+    Unread,
+)
+from hub_lambdas.channels.client import CLIENT, READ_TIMEOUT_SECONDS, Answer
+from hub_lambdas.faults import describe
+from hub_lambdas.http import Request, Response
+
+log = logging.getLogger(__name__)
+
+SIGNATURE_HEADER = "x-hub-signature-256"
+EXPIRY_WARNING_DAYS = 10
+
+# --- the webhook --------------------------------------------------------------------------------------------
+
+
+def shared_account() -> Account | None:
+    """The hub's own Meta app, where it is set up."""
+    if not settings.META_APP_SECRET or not settings.META_VERIFY_TOKEN:
+        return None
+    return Account(SHARED, {"verify_token": settings.META_VERIFY_TOKEN})
+
+
+def verify(request: Request, secrets: Collection[str]) -> None:
+    """Raise SignatureError unless one of the app `secrets` signed the raw body."""
+    given = request.headers.get(SIGNATURE_HEADER, "")
+    known = [secret for secret in secrets if secret]
+    if not known:
+        raise SignatureError("There is no app secret: enter it in the channel or set HUB_META_APP_SECRET.")
+    if not any(
+        hmac.compare_digest(given.encode("utf-8", "surrogatepass"), _signature(request.body, secret))
+        for secret in known
+    ):
+        raise SignatureError("The signature is missing or wrong.")
+
+
+def _signature(body: bytes, secret: str) -> bytes:
+    return f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}".encode()
+
+
+def app_secrets(account: Account, *shared: str) -> list[str]:
+    """The secret of the organization's own app, or else those of the hub's."""
+    own = account.credentials.get("app_secret")
+    return [own] if isinstance(own, str) and own else [*shared]
+
+
+def shake_hands(request: Request, account: Account) -> Response:
+    """Answer the GET by which Meta asks whether the address is meant: with its challenge, to whoever knows
+    the verify token."""
+    token = account.credentials.get("verify_token")
+    given = request.query.get("hub.verify_token", "")
+    is_known = isinstance(token, str) and token and hmac.compare_digest(given.encode(), token.encode())
+    if request.method != "GET" or request.query.get("hub.mode") != "subscribe" or not is_known:
+        return Response(403)
+    return Response(200, request.query.get("hub.challenge", ""))
+
+
+def entries(body: Any) -> Iterator[Any]:
+    """The entries of a webhook, as far as it has any."""
+    return iter(each if isinstance(each := payloads.find(body, "entry"), list) else [])
+
+
+def read_each(
+    items: Iterator[tuple[str, Any, Mapping[str, Any]]], read: Callable[[str, Any], Sequence[Inbound]]
+) -> Iterator[Inbound]:
+    """What `read` makes of (address, item, a webhook that holds this item alone). One in which it stumbles
+    becomes Unread, and its neighbours are read all the same."""
+    for address, item, alone in items:
+        try:
+            yield from read(address, item)
+        except Exception as error:
+            # Its kind and place only: the text may quote what a contact wrote.
+            log.error("an item of a webhook was not understood: %s", describe(error))
+            content = json.dumps(alone)
+            yield Unread(f"unread:{payloads.digest(content.encode())}", content, address=address)
+
+
+def moment(milliseconds: Any) -> datetime | None:
+    """Meta's time stamps in milliseconds (Messenger, Instagram); None for an absurd one."""
+    whole = payloads.whole(milliseconds)
+    if whole is None:
+        return None
+    second = payloads.moment({"at": whole // 1000}, "at")
+    return second and second + timedelta(milliseconds=whole % 1000)
+
+
+# --- the Graph API ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Codes:
+    """What the error codes of one product mean. `later`: not taken, it may be in a moment. `broken`: the
+    credential is not accepted. `gone`: this contact cannot be reached any more. `unclear`: it may have been
+    taken. Any other: never. A subcode in `broken`, `gone` or `never` says more than its code."""
+
+    later: Collection[int]
+    broken: Collection[int]
+    gone: Collection[int] = ()
+    never: Collection[int] = ()
+    unclear: Collection[int] = ()
+    later_seconds: Mapping[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The Graph API of one product: its name in sentences, its address, what its errors mean."""
+
+    name: str
+    codes: Codes
+    host: Callable[[], str]
+
+    def call(
+        self,
+        token: str,
+        method: str,
+        path: str,
+        content: object = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        timeout_seconds: float = READ_TIMEOUT_SECONDS,
+    ) -> Any:
+        """Call `path` ("123/messages") and return the JSON that it answers. Raises ChannelError; where nobody
+        can tell whether a message was taken, SendUnknown."""
+        url = f"{self.host()}/{settings.GRAPH_VERSION}/{path}{'?' + urlencode(query) if query else ''}"
+        headers = {"authorization": f"Bearer {token}"}
+        answer = CLIENT.call(
+            self.name, method, url, content=content, headers=headers, read_timeout_seconds=timeout_seconds
+        )
+        if 200 <= answer.status < 300 and answer.content is not None:
+            return answer.content
+        raise self._error(answer)
+
+    def _error(self, answer: Answer) -> ChannelError:
+        """Only the API's own JSON proves that a request was refused: a gateway in front of it cannot tell
+        whether it was carried out."""
+        code = payloads.integer(answer.content, "error", "code")
+        if code is None:
+            return SendUnknown(f"{self.name} answered with status {answer.status} and no clear result.")
+        subcode = payloads.integer(answer.content, "error", "error_subcode")
+        said = f"{self.name}: {sentence(payloads.find(answer.content, 'error'))}"
+        if subcode in self.codes.gone or subcode in self.codes.never:
+            return SendRejected(said, contact_gone=subcode in self.codes.gone)
+        if code in self.codes.unclear:
+            return SendUnknown(said)
+        if code in self.codes.broken or subcode in self.codes.broken or 200 <= code <= 299:
+            return CredentialRejected(said)
+        if code in self.codes.later or answer.status == 429 or answer.status >= 500:
+            seconds = answer.retry_after_seconds or self.codes.later_seconds.get(code, 1.0)
+            return SendRefused(said, seconds)
+        return SendRejected(said, contact_gone=code in self.codes.gone)
+
+
+def sentence(error: Any) -> str:
+    """What an error of the API says, with its code. Only characters that can be shown and stored."""
+    said = payloads.text(error, "error_data", "details") or payloads.text(error, "message")
+    said = said or payloads.text(error, "title")
+    shown = "".join(each for each in " ".join(said.split()) if each.isprintable())[:200]
+    code, subcode = payloads.integer(error, "code"), payloads.integer(error, "error_subcode")
+    number = f" (error {code}{f'/{subcode}' if subcode else ''})" if code is not None else ""
+    return f"{shown.rstrip('.') or 'no reason given'}{number}."
+
+
+def token(account: Account, name: str = "access_token") -> str:
+    """The stored access token. Raises CredentialRejected where there is none that could be one."""
+    found = account.credentials.get(name)
+    stripped = found.strip() if isinstance(found, str) else ""
+    if not stripped.isascii() or not stripped.isprintable() or len(stripped.split()) != 1:
+        raise CredentialRejected("No usable access token is stored: enter it in the channel.")
+    return stripped
+
+
+def app_token(account: Account) -> str:
+    """The token of the app that a channel's access token is of: the organization's own, or else the hub's.
+    Empty where its id or its secret is not known."""
+    own_id, own_secret = (account.credentials.get(name) for name in ("app_id", "app_secret"))
+    id_, secret = (
+        (own_id, own_secret) if own_id or own_secret else (settings.META_APP_ID, settings.META_APP_SECRET)
+    )
+    is_complete = isinstance(id_, str) and id_.isascii() and id_.isdecimal() and isinstance(secret, str)
+    return f"{id_}|{secret}" if is_complete and secret else ""
+
+
+def token_problems(
+    graph: Graph, checked: str, now: float | None = None, *, app_token: str | None = None
+) -> list[str]:
+    """What is wrong with an access token, in sentences for an org admin. Asked with its `app_token`, without
+    one with that of the hub's app; nothing where that is not known. Raises ChannelError."""
+    if app_token is None and settings.META_APP_ID and settings.META_APP_SECRET:
+        app_token = f"{settings.META_APP_ID}|{settings.META_APP_SECRET}"
+    if not app_token:
+        return []
+    said = payloads.find(graph.call(app_token, "GET", "debug_token", query={"input_token": checked}), "data")
+    if payloads.find(said, "is_valid") is not True:
+        return ["The access token is not valid any more: make a new one and enter it here."]
+    expires_at = payloads.integer(said, "expires_at") or 0
+    days = (expires_at - (time.time() if now is None else now)) / 86400
+    if expires_at and days < EXPIRY_WARNING_DAYS:
+        until = datetime.fromtimestamp(expires_at, UTC)
+        return [f"The access token ends on {until:%d %B %Y}: make a new one before, and enter it here."]
+    return []

@@ -1,0 +1,126 @@
+"""What the hub asks of Instagram, and what it makes of the answers."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from pytest_django import Settings
+
+from hub_lambdas.channels.base import (
+    Account,
+    ChannelError,
+    CredentialRejected,
+    Health,
+    SendRefused,
+    SendRejected,
+    SendUnknown,
+)
+from hub_lambdas.channels.instagram import SUBSCRIBED_FIELDS, Instagram
+from tests.channels.messaging import APP_ID, APP_SECRET
+from tests.fakes.pages import FakePages, Fault, GraphError, Owner
+
+KIND = Instagram()
+TOKEN = "IGAA-token"
+OWNER = "17841400000000000"
+CONTACT = "200000000000001"
+WEBHOOK = "https://hub.example/instagram/00000000-0000-0000-0000-000000000001"
+ACCOUNT = Account(uuid.UUID(int=1), {"access_token": TOKEN, "verify_token": "v1"})
+
+
+@pytest.fixture
+def platform(settings: Settings) -> Iterator[FakePages]:
+    """The fake Graph API, with an account that `CONTACT` has written to."""
+    with FakePages() as fake:
+        settings.INSTAGRAM_API_URL = fake.instagram_url
+        fake.add_app(APP_ID, APP_SECRET)
+        fake.add_instagram(TOKEN, OWNER, "the.clinic", APP_ID)
+        fake.write(TOKEN, CONTACT, "hello")
+        yield fake
+
+
+@pytest.fixture
+def owner(platform: FakePages) -> Owner:
+    return platform.owners[TOKEN]
+
+
+def send(text: str = "hello", contact: str = CONTACT) -> str:
+    return KIND.send(ACCOUNT, contact, text, "77")
+
+
+def test_a_text_goes_out_as_it_is(platform: FakePages) -> None:
+    platform_id = send("Grüße 😀")
+    (sent,) = platform.sent
+    assert (sent["contact"], sent["text"], sent["mid"]) == (CONTACT, "Grüße 😀", platform_id)
+    assert platform.calls[-1].path == "/instagram/v26.0/me/messages"
+
+
+def error(code: int, subcode: int | None = None, status: int = 400) -> Fault:
+    return Fault(GraphError(code, "said Instagram", subcode, status))
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        *((error(code), SendRefused) for code in (2, 4, 32, 613, 1200, 80002)),
+        (error(190, 463, 401), CredentialRejected),
+        (error(10, 2534022), SendRejected),
+        (error(10, 2018278), SendRejected),
+        (error(551, 1545041), SendRejected),
+        (error(100, 2534014), SendRejected),
+        (error(100), SendRejected),
+        (error(1, status=500), SendUnknown),
+        (Fault(raw=(502, "<html>")), SendUnknown),
+        (Fault(after=True), SendUnknown),
+    ],
+)
+def test_each_refusal_means_what_instagram_means(
+    platform: FakePages, fault: Fault, expected: type[ChannelError]
+) -> None:
+    platform.fail_next("/messages", fault)
+    with pytest.raises(ChannelError) as raised:
+        send()
+    assert type(raised.value) is expected
+
+
+def test_who_is_where_is_told_by_the_platform_itself(platform: FakePages, owner: Owner) -> None:
+    with pytest.raises(SendRejected, match=r"100/2534014") as gone:
+        send(contact="nobody")
+    assert gone.value.contact_gone
+    platform.close_window(TOKEN, CONTACT)
+    with pytest.raises(SendRejected, match=r"10/2534022") as late:
+        send()
+    assert not late.value.contact_gone
+    owner.is_expired = True
+    with pytest.raises(CredentialRejected):
+        send()
+
+
+def test_typing_is_shown(platform: FakePages) -> None:
+    KIND.show_typing(ACCOUNT, CONTACT, "m1")
+    assert [call.parameters["sender_action"] for call in platform.calls] == ["typing_on"]
+
+
+@pytest.mark.parametrize("text", ["x" * 2500, "😀" * 700, "word " * 700, "👩‍👩‍👧‍👦" * 120])
+def test_instagram_takes_every_piece(platform: FakePages, text: str) -> None:
+    for piece in KIND.split(text):
+        send(piece)
+    assert "".join(sent["text"] for sent in platform.sent) == text
+
+
+def test_registration_finds_the_id_that_webhooks_carry(platform: FakePages, owner: Owner) -> None:
+    assert KIND.register(ACCOUNT, WEBHOOK) == Health("@the.clinic", (), OWNER)
+    assert owner.subscribed == {APP_ID: list(SUBSCRIBED_FIELDS)}
+    assert KIND.check(ACCOUNT, WEBHOOK) == Health("@the.clinic", (), OWNER)
+
+
+def test_problems_are_told_in_plain_words(platform: FakePages, owner: Owner) -> None:
+    assert "delivers nothing" in " ".join(KIND.check(ACCOUNT, WEBHOOK).problems)
+    owner.is_expired = True
+    with pytest.raises(CredentialRejected, match="expired"):
+        KIND.check(ACCOUNT, WEBHOOK)
+
+
+def test_a_token_that_is_nobodys_is_said(platform: FakePages) -> None:
+    platform.fail_next("/me", Fault(raw=(200, '{"id": "1"}')))
+    with pytest.raises(SendRejected, match="professional account"):
+        KIND.register(ACCOUNT, WEBHOOK)

@@ -1,0 +1,308 @@
+"""What the hub asks of Messenger, and what it makes of the answers."""
+
+import logging
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from hub_lambdas.channels.base import (
+    Account,
+    ChannelError,
+    CredentialRejected,
+    Health,
+    SendRefused,
+    SendRejected,
+    SendUnknown,
+)
+from hub_lambdas.channels.messenger import SUBSCRIBED_FIELDS, Messenger
+from hub_lambdas.contact_view import LedgerView
+from hub_lambdas.http import Request, Response
+from tests.channels.listening import listening
+from tests.channels.messaging import APP_ID, APP_SECRET
+from tests.fakes.pages import App, FakePages, Fault, GraphError, Owner
+
+KIND = Messenger()
+TOKEN = "EAAB-page-token-that-nobody-may-see"
+PAGE = "100000000000001"
+CONTACT = "200000000000001"
+HUB = "https://hub.example/messenger"
+WEBHOOK = f"{HUB}/00000000-0000-0000-0000-000000000001"
+ACCOUNT = Account(uuid.UUID(int=1), {"access_token": TOKEN, "verify_token": "v1"})
+
+
+@pytest.fixture
+def platform(settings: Settings) -> Iterator[FakePages]:
+    """The fake Graph API, with the hub's app and a page that `CONTACT` has written to."""
+    with FakePages() as fake:
+        settings.GRAPH_API_URL = fake.graph_url
+        settings.META_APP_ID, settings.META_APP_SECRET = APP_ID, APP_SECRET
+        fake.add_app(APP_ID, APP_SECRET).callbacks["page"] = HUB
+        fake.add_page(TOKEN, PAGE, "The Clinic", APP_ID)
+        fake.write(TOKEN, CONTACT, "hello")
+        yield fake
+
+
+@pytest.fixture
+def page(platform: FakePages) -> Owner:
+    return platform.owners[TOKEN]
+
+
+def send(text: str = "hello", contact: str = CONTACT) -> str:
+    return KIND.send(ACCOUNT, contact, text, "77")
+
+
+def test_a_text_goes_out_as_an_answer_with_our_reference(platform: FakePages) -> None:
+    platform_id = send("*not bold* <b>nor this</b> 😀")
+    (sent,) = platform.sent
+    assert (sent["contact"], sent["text"], sent["mid"]) == (
+        CONTACT,
+        "*not bold* <b>nor this</b> 😀",
+        platform_id,
+    )
+    call = platform.calls[-1]
+    assert (call.method, call.path, call.token) == ("POST", "/facebook/v26.0/me/messages", TOKEN)
+    assert call.parameters["messaging_type"] == "RESPONSE"
+    assert call.parameters["message"]["metadata"] == "channels-hub:77"
+
+
+def error(code: int, subcode: int | None = None, status: int = 400) -> Fault:
+    return Fault(GraphError(code, "said Meta", subcode, status))
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        *((error(code), SendRefused) for code in (2, 4, 17, 32, 613, 1200, 80006)),
+        (error(2, status=500), SendRefused),
+        (error(99, status=503), SendRefused),
+        (error(99, status=429), SendRefused),
+        (error(190, 463, 401), CredentialRejected),
+        (error(10), CredentialRejected),
+        (error(200), CredentialRejected),
+        (error(200, 2018028), CredentialRejected),
+        (error(230), CredentialRejected),
+        (error(10, 2018278), SendRejected),
+        (error(10, 2018065), SendRejected),
+        (error(551, 1545041), SendRejected),
+        (error(200, 1545041), SendRejected),
+        (error(10, 2018108), SendRejected),
+        (error(100, 2018001), SendRejected),
+        (error(100), SendRejected),
+        (error(368), SendRejected),
+        (error(1, 1357046, 500), SendUnknown),
+        (error(1, 99), SendUnknown),
+        (Fault(raw=(502, "<html>Bad Gateway</html>")), SendUnknown),
+        (Fault(raw=(500, '{"error": "x"}')), SendUnknown),
+        (Fault(raw=(403, "<html>proxy</html>")), SendUnknown),
+        (Fault(raw=(200, "hello")), SendUnknown),
+        (Fault(raw=(301, "")), SendUnknown),
+        (Fault(after=True), SendUnknown),
+    ],
+)
+def test_each_refusal_means_what_meta_means(
+    platform: FakePages, fault: Fault, expected: type[ChannelError]
+) -> None:
+    platform.fail_next("/messages", fault)
+    with pytest.raises(ChannelError) as raised:
+        send()
+    assert type(raised.value) is expected
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_gone"),
+    [
+        (error(551, 1545041), True),
+        (error(100, 2018001), True),
+        (error(10, 2018278), False),
+        (error(100), False),
+    ],
+)
+def test_only_who_cannot_be_reached_is_gone(platform: FakePages, fault: Fault, is_gone: bool) -> None:
+    platform.fail_next("/messages", fault)
+    with pytest.raises(SendRejected) as raised:
+        send()
+    assert raised.value.contact_gone is is_gone
+
+
+def test_who_is_where_is_told_by_the_platform_itself(platform: FakePages, page: Owner) -> None:
+    with pytest.raises(SendRejected, match=r"100/2018001"):
+        send(contact="nobody")
+    platform.close_window(TOKEN, CONTACT)
+    with pytest.raises(SendRejected, match=r"10/2018278"):
+        send()
+    platform.write(TOKEN, CONTACT, "again")
+    page.blocked_by.add(CONTACT)
+    with pytest.raises(SendRejected, match=r"551/1545041"):
+        send()
+    page.blocked_by.clear()
+    page.is_expired = True
+    with pytest.raises(CredentialRejected, match=r"190/463"):
+        send()
+    assert not platform.sent
+
+
+def test_a_connection_that_breaks_after_the_message_was_taken_is_unknown(platform: FakePages) -> None:
+    platform.fail_next("/messages", Fault(after=True))
+    with pytest.raises(SendUnknown):
+        send()
+    assert len(platform.sent) == 1
+
+
+def test_silence_is_waited_for_a_short_time_only_where_nobody_misses_it(
+    platform: FakePages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub_lambdas.channels.messaging.COURTESY_TIMEOUT_SECONDS", 0.1)
+    platform.fail_next("/messages", Fault(silence_seconds=5))
+    with pytest.raises(SendUnknown):
+        KIND.show_typing(ACCOUNT, CONTACT, "m1")
+
+
+def test_where_nothing_listens_nothing_was_sent(platform: FakePages, settings: Settings) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        settings.GRAPH_API_URL = f"http://127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(SendRefused):
+        send()
+
+
+@pytest.mark.parametrize("token", [None, "", "two words", "ключ", 17])
+def test_what_is_no_token_is_not_tried(platform: FakePages, token: Any) -> None:
+    with pytest.raises(CredentialRejected):
+        KIND.send(Account(uuid.UUID(int=1), {"access_token": token}), CONTACT, "x", "77")
+    assert not platform.calls
+
+
+@pytest.mark.parametrize("fault", [Fault(), Fault(raw=(301, "")), error(190, status=401), error(100)])
+def test_the_token_is_in_no_error_and_no_log(
+    platform: FakePages, caplog: pytest.LogCaptureFixture, fault: Fault
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    platform.fail_next("/messages", fault)
+    with pytest.raises(ChannelError) as raised:
+        send()
+    logging.getLogger("test").exception("failed", exc_info=raised.value)
+    assert "failed" in caplog.text
+    assert TOKEN not in caplog.text + str(raised.value) + repr(raised.value) + repr(ACCOUNT)
+
+
+def test_an_answer_without_an_id_is_still_one_message(platform: FakePages) -> None:
+    platform.fail_next("/messages", Fault(raw=(200, "{}")))
+    assert send() == "sent:77"
+
+
+def test_reading_and_typing_are_shown(platform: FakePages) -> None:
+    KIND.show_typing(ACCOUNT, CONTACT, "m1")
+    actions = [call.parameters["sender_action"] for call in platform.calls]
+    assert actions == ["mark_seen", "typing_on"]
+
+
+@pytest.mark.parametrize("text", ["x" * 4500, "😀" * 2500, "word " * 1500])
+def test_messenger_takes_every_piece(platform: FakePages, text: str) -> None:
+    for piece in KIND.split(text):
+        send(piece)
+    assert "".join(sent["text"] for sent in platform.sent) == text
+
+
+# --- setup and health ---------------------------------------------------------------------------------------
+
+
+def test_registration_needs_nothing_but_the_token(platform: FakePages, page: Owner) -> None:
+    assert KIND.register(ACCOUNT, WEBHOOK) == Health("The Clinic", (), PAGE)
+    assert page.subscribed == {APP_ID: list(SUBSCRIBED_FIELDS)}
+    assert platform.apps[APP_ID].callbacks == {"page": HUB}, "the hub's app is not the channel's to change"
+
+
+def test_a_wrong_token_cannot_be_registered(platform: FakePages) -> None:
+    with pytest.raises(CredentialRejected):
+        KIND.register(Account(uuid.UUID(int=1), {"access_token": "wrong"}), WEBHOOK)
+
+
+def test_a_token_that_is_nobodys_is_said(platform: FakePages) -> None:
+    platform.fail_next("/me", Fault(raw=(200, "{}")))
+    with pytest.raises(SendRejected, match="access token of a page"):
+        KIND.register(ACCOUNT, WEBHOOK)
+
+
+def test_a_healthy_channel_has_no_problems(platform: FakePages) -> None:
+    KIND.register(ACCOUNT, WEBHOOK)
+    assert KIND.check(ACCOUNT, WEBHOOK) == Health("The Clinic", [], PAGE)
+
+
+def problems() -> str:
+    return " ".join(KIND.check(ACCOUNT, WEBHOOK).problems)
+
+
+def test_problems_are_told_in_plain_words(platform: FakePages, page: Owner) -> None:
+    assert "delivers no messages" in problems()
+    page.subscribed = {"another app": list(SUBSCRIBED_FIELDS)}
+    assert "delivers no messages" in problems()
+    page.subscribed = {APP_ID: ["messages", "feed"]}
+    assert "leaves out messaging_postbacks, message_echoes" in problems()
+    KIND.register(ACCOUNT, WEBHOOK)
+    assert problems() == ""
+    page.expires_at = int(time.time()) + 3 * 86400
+    assert "access token ends on" in problems()
+    page.expires_at = int(time.time()) + 60 * 86400
+    assert problems() == ""
+    platform.apps[APP_ID].callbacks["page"] = "https://elsewhere.example/messenger"
+    assert "another address" in problems()
+    platform.apps[APP_ID].callbacks["page"] = f"{HUB}/00000000-0000-0000-0000-000000000002"
+    assert problems() == "", "the same app, registered for another channel here"
+    platform.apps[APP_ID].callbacks.clear()
+    assert "enter the webhook in the app" in problems()
+    page.is_expired = True
+    with pytest.raises(CredentialRejected, match="expired"):
+        problems()
+
+
+def test_without_the_apps_id_nothing_is_asked_about_it(platform: FakePages, settings: Settings) -> None:
+    KIND.register(ACCOUNT, WEBHOOK)
+    settings.META_APP_ID = ""
+    platform.apps[APP_ID].callbacks.clear()
+    assert problems() == ""
+
+
+class TestAnAppOfTheOrganizationsOwn:
+    """Its webhook is registered by the hub, which answers the handshake."""
+
+    @pytest.fixture
+    def app(self, platform: FakePages, page: Owner) -> App:
+        page.app_id = "222"
+        return platform.add_app("222", "own-secret")
+
+    @pytest.fixture
+    def account(self) -> Account:
+        own = {"app_id": "222", "app_secret": "own-secret"}
+        return Account(ACCOUNT.channel_id, {**ACCOUNT.credentials, **own})
+
+    def test_it_is_pointed_at_the_channel(self, app: App, account: Account, hub: str) -> None:
+        webhook = f"{hub}/messenger/{account.channel_id}"
+        assert KIND.register(account, webhook).problems == ()
+        assert app.callbacks == {"page": webhook}
+        assert list(KIND.check(account, webhook).problems) == []
+
+    def test_an_address_that_does_not_answer_is_said(self, app: App, account: Account, hub: str) -> None:
+        with pytest.raises(SendRejected, match="Callback verification failed"):
+            KIND.register(account, f"{hub}/nowhere/{account.channel_id}")
+        assert not app.callbacks
+
+    def test_without_its_id_that_is_left_to_people(self, app: App, platform: FakePages) -> None:
+        own = Account(ACCOUNT.channel_id, {**ACCOUNT.credentials, "app_secret": "own-secret"})
+        KIND.register(own, WEBHOOK)
+        assert not app.callbacks
+        assert not any(call.path.endswith("debug_token") for call in platform.calls)
+
+    @pytest.fixture
+    def hub(self, account: Account) -> Iterator[str]:
+        def respond(request: Request) -> Response:
+            if request.path != f"/messenger/{account.channel_id}":
+                return Response(404)
+            return KIND.serve(request, account, "", LedgerView(account.channel_id))
+
+        with listening(respond) as url:
+            yield url

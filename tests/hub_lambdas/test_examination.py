@@ -1,0 +1,139 @@
+"""What becomes of a channel whose platform is asked how it is."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.core.management import call_command
+from django.utils import timezone
+
+from console.channels.connection import due_for_examination
+from console.channels.models import Channel
+from console.organizations.models import Member, Organization, User
+from hub_lambdas import sweep, wakeups
+from hub_lambdas.channels.base import CredentialRejected, Health, SendRefused
+from tests.fakes.sqs import FakeSqs
+from tests.hub_lambdas.conftest import Pigeon
+from tests.hub_lambdas.test_pipeline import outcomes, run
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Write = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def member(channel: Channel, sqs: FakeSqs) -> None:
+    Channel.objects.update(checked_at=None)
+    user = User.objects.create_user("ann@example.com")
+    Member.objects.create(organization=Organization.objects.get(), user=user, role="admin", gets_alerts=True)
+
+
+def says(monkeypatch: pytest.MonkeyPatch, check: object, register: object = None) -> None:
+    """What the platform says when it is asked, and when the channel is connected anew."""
+    for name, said in (("check", check), ("register", register or Health("pigeon"))):
+
+        def tell(self: Pigeon, account: object, url: str, said: Any = said) -> Any:
+            if isinstance(said, Exception):
+                raise said
+            return said
+
+        monkeypatch.setattr(Pigeon, name, tell)
+
+
+def test_the_sweep_asks_each_channel_once_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    says(monkeypatch, Health("The Loft", address="7"))
+    assert sweep.handler({}, None)["examined"] == 1
+    assert sweep.handler({}, None)["examined"] == 0
+    channel = Channel.objects.get()
+    assert (channel.account, channel.address, channel.status_reason) == ("The Loft", "7", "")
+    assert due_for_examination(timezone.now() + timedelta(hours=25)) == [channel.pk]
+
+
+@pytest.mark.parametrize("state", [{"status": "retired"}, {"status": "paused"}, {"kind": "gone"}])
+def test_it_leaves_what_is_not_connected(state: dict[str, str]) -> None:
+    Channel.objects.update(**state)
+    assert due_for_examination(timezone.now()) == []
+
+
+def test_a_token_that_is_not_accepted_pauses_the_channel_and_its_admins_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    says(monkeypatch, CredentialRejected("The token ended."))
+    sweep.handler({}, None)
+    assert Channel.objects.get().is_held
+    sweep.handler({}, None)
+    [message] = mail.outbox
+    assert "is paused: The token ended." in message.body
+
+
+def test_what_was_held_goes_on_when_the_token_is_good_again(
+    sqs: FakeSqs, write: Write, pigeon: Pigeon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write()
+    run(sqs)
+    Channel.objects.get().hold("The token ended.")
+    write(message_id="2")
+    run(sqs)
+    assert outcomes()[1] == ("open", "")
+    says(monkeypatch, Health("pigeon"))
+    sweep.handler({}, None)
+    assert sqs.run("wakeups", wakeups.handler) == 0
+    run(sqs)
+    assert outcomes()[1] == ("answered", "")
+    assert len(pigeon.sent) == 2
+
+
+def test_a_platform_out_of_reach_says_nothing_of_the_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    says(monkeypatch, SendRefused("no connection"))
+    assert sweep.handler({}, None)["examined"] == 1
+    channel = Channel.objects.get()
+    assert (channel.status, channel.status_reason) == ("active", "")
+    assert due_for_examination(timezone.now()) == []
+
+
+def test_what_connecting_anew_mends_is_mended(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = [Health("pigeon", ["The webhook leads elsewhere."]), Health("pigeon")]
+    monkeypatch.setattr(Pigeon, "check", lambda self, account, url: said.pop(0))
+    sweep.handler({}, None)
+    assert Channel.objects.get().status_reason == ""
+    assert mail.outbox == []
+
+
+def test_what_it_does_not_mend_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    says(monkeypatch, Health("pigeon", ["The token ends on 1 December."]))
+    for _ in range(2):
+        Channel.objects.update(checked_at=None)
+        sweep.handler({}, None)
+        sweep.handler({}, None)
+    [message] = mail.outbox
+    assert message.subject == "1 channel needs attention · The Loft"
+    assert "needs attention: The token ends on 1 December." in message.body
+
+
+def test_an_account_can_be_connected_once_only(monkeypatch: pytest.MonkeyPatch, channel: Channel) -> None:
+    Channel.objects.create(
+        organization=channel.organization, kind="pigeon", name="Other", address="7", checked_at=timezone.now()
+    )
+    Channel.objects.filter(pk=channel.pk).update(status_reason="broken", status="paused")
+    says(monkeypatch, Health("pigeon", address="7"), Health("pigeon", address="7"))
+    sweep.handler({}, None)
+    channel.refresh_from_db()
+    assert channel.address == ""
+    assert "another channel" in channel.status_reason
+
+
+def test_the_command_says_how_all_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    says(monkeypatch, Health("pigeon"))
+    said = StringIO()
+    call_command("check_channels", stdout=said)
+    assert said.getvalue().splitlines() == [
+        "loft/pigeon/Loft (pigeon): active, well",
+        "    last webhook: never",
+        "1 checked, 0 with problems.",
+    ]
+    says(monkeypatch, CredentialRejected("The token ended."))
+    with pytest.raises(SystemExit):
+        call_command("check_channels", "--organization", "loft", stdout=said)
+    assert "paused, The token ended." in said.getvalue()
