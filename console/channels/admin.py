@@ -18,6 +18,7 @@ from console.channels.holding import held
 from console.channels.models import Channel
 from console.tenant_admin import OrganizationFilter, TenantAdmin
 from hub_lambdas.channels import KINDS
+from hub_lambdas.channels.base import Kind
 
 STATUS_LABELS = {
     "Active": "success",
@@ -102,7 +103,7 @@ class ChannelAdmin(TenantAdmin):
 
     def _choose_kind(self, request: HttpRequest) -> HttpResponse:
         context = {**self.admin_site.each_context(request), "opts": self.opts, "title": "Connect a channel"}
-        context["kinds"] = list(KINDS.values())
+        context["kinds"] = [(kind, _needed(kind)) for kind in KINDS.values()]
         return TemplateResponse(request, "admin/channels/choose_kind.html", context)
 
     def change_view(
@@ -175,6 +176,11 @@ class ChannelAdmin(TenantAdmin):
         for channel in queryset:
             self.resume(request, channel)
             transaction.on_commit(partial(self._connect, request, channel))
+
+
+def _needed(kind: Kind) -> str:
+    """What an admin needs to connect a channel of a kind."""
+    return ", ".join(field.label for field in kind.fields if field.required)
 
 
 def _kind_name(request: HttpRequest, channel: Channel | None) -> str:
