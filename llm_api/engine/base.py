@@ -9,6 +9,7 @@ from typing import Literal
 
 Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length"]
+Priority = Literal["interactive", "test"]
 
 
 class EngineError(Exception):
@@ -53,7 +54,11 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One chat to continue. `max_tokens` None means: up to the end of the context."""
+    """One chat to continue. `max_tokens` None means: up to the end of the context.
+
+    `group` is who asks, an organization say: chats of one group begin alike, and groups take turns.
+    `answer_by` is in epoch seconds.
+    """
 
     messages: tuple[ChatMessage, ...]
     max_tokens: int | None = None
@@ -61,6 +66,9 @@ class ChatRequest:
     top_p: float = 1.0
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    group: str = ""
+    priority: Priority = "interactive"
+    answer_by: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,123 @@
+"""A lane: one llama.cpp context with a KV stream for each slot. The only file that computes with llama.cpp.
+
+Streams of their own (`kv_unified` off), because on a CPU attention walks all cells of its stream: in a shared
+one every sequence would pay for all others.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import llama_cpp
+import numpy as np
+
+from llm_api.engine.model import Model
+from llm_api.engine.sampling import Logits
+from llm_api.engine.sequence import State
+
+BATCH_TOKENS = 128
+"""As fast as larger ones on a CPU, and a cancel is heard after each."""
+
+
+class ComputeError(Exception):
+    """llama.cpp failed: the lane's memory is in an unknown state and must be made anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Tokens to compute in a slot from a position on."""
+
+    slot: int
+    position: int
+    tokens: Sequence[int]
+
+
+class Lane:
+    """Used by one thread at a time."""
+
+    def __init__(self, model: Model, *, slots: int, context_tokens: int, threads: int) -> None:
+        """Raises ComputeError where memory is short."""
+        self._model = model
+        params = llama_cpp.llama_context_default_params()
+        params.n_ctx = slots * context_tokens
+        params.n_seq_max = slots
+        params.n_batch = params.n_ubatch = max(BATCH_TOKENS, slots)
+        params.n_threads = params.n_threads_batch = threads
+        params.kv_unified = False
+        # Not for speed: without it a token's numbers do not depend on the batch that it was computed in, so
+        # that reading in portions, restoring and writing side by side change no answer.
+        params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        params.no_perf = True
+        context = llama_cpp.llama_init_from_model(model.pointer, params)
+        if not context:
+            raise ComputeError("no context")
+        self._context = context
+        self._memory = llama_cpp.llama_get_memory(context)
+        self._batch = llama_cpp.llama_batch_init(params.n_batch, 0, 1)
+        self.context_tokens: int = llama_cpp.llama_n_ctx_seq(context)  # llama.cpp rounds up
+        self.compute([Portion(0, 0, [0])])  # maps the weights, finds a broken model
+        self.clear(0)
+
+    def close(self) -> None:
+        llama_cpp.llama_batch_free(self._batch)
+        llama_cpp.llama_free(self._context)
+
+    def use_threads(self, threads: int) -> None:
+        llama_cpp.llama_set_n_threads(self._context, threads, threads)
+
+    def compute(self, portions: Sequence[Portion]) -> list[Logits]:
+        """Compute the portions in one batch, and return what may follow each. The logits are valid until the
+        next call. Raises ComputeError."""
+        batch = self._batch
+        count = 0
+        ends: list[int] = []
+        for portion in portions:
+            for position, token in enumerate(portion.tokens, portion.position):
+                batch.token[count] = token
+                batch.pos[count] = position
+                batch.n_seq_id[count] = 1
+                batch.seq_id[count][0] = portion.slot
+                batch.logits[count] = False
+                count += 1
+            ends.append(count - 1)
+            batch.logits[count - 1] = True
+        batch.n_tokens = count
+        code = llama_cpp.llama_decode(self._context, batch)
+        if code != 0:
+            raise ComputeError(f"llama_decode gave {code}")
+        return [self._logits(end) for end in ends]
+
+    def save(self, slot: int) -> State:
+        """A copy of what is computed in a slot. Raises ComputeError."""
+        size = llama_cpp.llama_state_seq_get_size(self._context, slot)
+        state = np.empty(size, np.uint8)
+        if llama_cpp.llama_state_seq_get_data(self._context, _pointer(state), size, slot) != size:
+            raise ComputeError("the state cannot be saved")
+        return state
+
+    def restore(self, slot: int, state: State, length: int) -> int:
+        """Fill a slot with the first `length` tokens of a state. Returns how many are there: none where the
+        state does not fit the model or this kind of model cannot forget the rest."""
+        self.clear(slot)
+        taken = llama_cpp.llama_state_seq_set_data(self._context, _pointer(state), len(state), slot)
+        if taken == len(state) and self._keep(slot, length):
+            return length
+        self.clear(slot)
+        return 0
+
+    def clear(self, slot: int) -> None:
+        llama_cpp.llama_memory_seq_rm(self._memory, slot, -1, -1)
+
+    def _keep(self, slot: int, length: int) -> bool:
+        removed = llama_cpp.llama_memory_seq_rm(self._memory, slot, length, -1)
+        return bool(removed) and llama_cpp.llama_memory_seq_pos_max(self._memory, slot) == length - 1
+
+    def _logits(self, index: int) -> Logits:
+        pointer = llama_cpp.llama_get_logits_ith(self._context, index)
+        return np.ctypeslib.as_array(pointer, (self._model.vocabulary_size,))
+
+
+def _pointer(state: State) -> ctypes._Pointer[ctypes.c_uint8]:
+    return state.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
