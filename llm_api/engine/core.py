@@ -300,7 +300,7 @@ class Core:
                 return
         state = lane.save(_slot(sequence))
         with self._changed:
-            self._store.add(sequence.group, tokens, state, is_branch=is_branch)
+            self._store.add(sequence.group, tokens, state, sequence.prompt, is_branch=is_branch)
 
     def _leave(self, sequence: Sequence, lane: Lane) -> None:
         lane.clear(_slot(sequence))

@@ -137,12 +137,22 @@ class PrefixStore:
         """Whether the state of these tokens is worth keeping, and new."""
         return len(tokens) >= LEAST_TOKENS and self.budget_bytes > 0 and self._find(group, tokens) is None
 
-    def add(self, group: str, tokens: Tokens, state: State, *, is_branch: bool = False) -> None:
-        """Keep the state of these tokens, if it is wanted and fits. `is_branch` says that two chats have
-        already parted after them."""
+    def add(
+        self,
+        group: str,
+        tokens: Tokens,
+        state: State,
+        prompt: Prompt | None = None,
+        *,
+        is_branch: bool = False,
+    ) -> None:
+        """Keep the state of these tokens, if it is wanted and fits. `prompt` is the one that they begin;
+        `is_branch` says that two chats have already parted after them."""
         if len(state) > self.budget_bytes or not self.wants(group, tokens):
             return
         prefix = Prefix(group, tokens, state, is_branch=is_branch)
+        if prompt is not None and len(tokens) < len(prompt.tokens):
+            prefix.continuation = _continuation(prompt, len(tokens))
         self._insert(prefix)
         self.bytes += len(state)
         if is_branch and self.spill:
@@ -174,8 +184,7 @@ class PrefixStore:
         """A chat goes on after the whole prefix: the second to do so differently shows that it branches."""
         if prefix.is_branch:
             return
-        after = next((border for border in prompt.borders if border > len(prefix)), len(prompt.tokens))
-        continuation = np.array(prompt.tokens[len(prefix) : after], np.int32)
+        continuation = _continuation(prompt, len(prefix))
         if prefix.continuation is None:
             prefix.continuation = continuation
         elif not np.array_equal(prefix.continuation, continuation):
@@ -205,6 +214,12 @@ class PrefixStore:
         if prefix.state is not None:
             self.bytes -= len(prefix.state)
             prefix.state = None
+
+
+def _continuation(prompt: Prompt, length: int) -> Tokens:
+    """The message that comes after the first `length` tokens."""
+    end = next((border for border in prompt.borders if border > length), len(prompt.tokens))
+    return np.array(prompt.tokens[length:end], np.int32)
 
 
 def _common(one: Tokens, two: Tokens) -> int:

@@ -14,6 +14,7 @@ applications", INFOCOM 1994.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -80,6 +81,7 @@ class Scheduler:
         self._free_slots: list[set[int]] = [set(range(slots)) for _ in range(lanes)]
         self._virtual_time = 0.0
         self._last_tags: dict[str, float] = {}
+        self._numbers = itertools.count(1)
 
     @property
     def waiting(self) -> int:
@@ -102,8 +104,9 @@ class Scheduler:
     def add(self, sequence: Sequence) -> None:
         """Let a new sequence wait. It must fit into a lane's room when it has written all it may."""
         group, cost = sequence.group, self._cost(sequence)
-        sequence.start_tag = max(self._virtual_time, self._last_tags.get(group, 0.0))
-        sequence.finish_tag = self._last_tags[group] = sequence.start_tag + cost
+        start = max(self._virtual_time, self._last_tags.get(group, 0.0))
+        sequence.finish_tag = self._last_tags[group] = start + cost
+        sequence.number = next(self._numbers)
         self._waiting.append(sequence)
 
     def remove(self, sequence: Sequence) -> None:
@@ -217,7 +220,7 @@ class Scheduler:
         tests = [running for running in self._running[lane] if running.priority == "test"]
         if sequence.priority == "test" or not tests:
             return None
-        return max(tests, key=lambda test: test.finish_tag)
+        return max(tests, key=lambda test: (test.finish_tag, test.number))
 
     def _make_room_to_grow(self, lane: int, now: float) -> list[tuple[Sequence, int]]:
         """Set sequences aside, the last in turn first, until each of the others can grow by a token."""
@@ -233,8 +236,9 @@ class Scheduler:
             self._last_tags = {g: tag for g, tag in self._last_tags.items() if tag > self._virtual_time}
 
 
-def _rank(sequence: Sequence, now: float) -> tuple[bool, bool, float]:
-    return sequence.priority == "test", sequence.is_late(now), sequence.finish_tag
+def _rank(sequence: Sequence, now: float) -> tuple[bool, bool, float, int]:
+    is_test = sequence.priority == "test"
+    return is_test, sequence.is_late(now), sequence.finish_tag, sequence.number
 
 
 def _common(sequence: Sequence, mate: Sequence) -> int:

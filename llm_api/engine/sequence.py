@@ -37,8 +37,9 @@ class Sequence:
     """The state of the first `computed` tokens while the sequence is set aside."""
     failures: int = 0
     cancelled: bool = False
-    start_tag: float = 0.0
     finish_tag: float = 0.0
+    number: int = 0
+    """Its turn, as the scheduler sees it: by tag, and by number among equal ones."""
 
     def __post_init__(self) -> None:
         self.tokens = list(self.prompt.tokens)

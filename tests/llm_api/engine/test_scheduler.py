@@ -152,8 +152,7 @@ def test_the_common_beginning_is_read_by_one_and_awaited_by_others() -> None:
         line.add(each)
     assert line.move(0, NOW).came == [other, mates[0]]
     play.step()
-    play.step()
-    assert mates[0].computed >= 100
+    assert mates[0].computed == 100
     known = 100
     assert line.move(0, NOW).came == mates[1:]
 
@@ -252,10 +251,11 @@ def test_whatever_comes_room_is_never_overdrawn_and_everything_ends(data: st.Dat
     assert {id(each) for each in play.finished} == {id(e) for e in added} - {id(e) for e in cancelled}
     for lane in range(lanes):
         assert play.scheduler.used_tokens(lane) == 0
-        free = [sequence("z", read=1, first=n) for n in range(slots * lanes)]
-    for each in free:
-        play.scheduler.add(each)
-    came = [each for _ in range(slots) for lane in range(lanes) for each in play.scheduler.move(lane, NOW).came]
+    for n in range(slots * lanes):
+        play.scheduler.add(sequence("z", read=1, first=n))
+    came = [
+        each for _ in range(slots) for lane in range(lanes) for each in play.scheduler.move(lane, NOW).came
+    ]
     assert len(came) == slots * lanes  # no slot was lost
 
 
