@@ -59,7 +59,8 @@ def read_prompt(
         )
     borders = tuple(n for n, token in enumerate(tokens) if token in model.control_tokens)
     prompt = Prompt(tuple(tokens), borders, 0)
-    return Prompt(prompt.tokens, borders, prompt.border_before(_question_at(model, messages, tokens)))
+    question_at = prompt.border_before(_words_at(model, messages, tokens) - 1)
+    return Prompt(prompt.tokens, borders, question_at)
 
 
 def common_length(one: Sequence[int], two: Sequence[int]) -> int:
@@ -90,8 +91,8 @@ def _shorten(
     return without(low), model.tokenize(model.render(without(low)))
 
 
-def _question_at(model: Reader, messages: Sequence[ChatMessage], tokens: Sequence[int]) -> int:
-    """Where the tokens of the last message begin: up to there another question leads to the same ones."""
+def _words_at(model: Reader, messages: Sequence[ChatMessage], tokens: Sequence[int]) -> int:
+    """Where the words of the last message begin: up to there another question leads to the same tokens."""
     last = messages[-1]
     other = "?" if not last.content.startswith("?") else "!"
     return common_length(
