@@ -23,9 +23,8 @@ from llm_api.engine.base import (
     Piece,
     Started,
 )
-from llm_api.engine.model import Model
+from llm_api.engine.lane import ComputeError, Lane, Portion, Vocabulary
 from llm_api.engine.prefix_store import Match, PrefixStore
-from llm_api.engine.runner import ComputeError, Lane, Portion
 from llm_api.engine.sampling import Logits, Sampler
 from llm_api.engine.scheduler import Moves, Scheduler
 from llm_api.engine.sequence import Sequence
@@ -52,12 +51,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How many lanes, of how many slots each, with how many tokens of context for every slot. `threads` are
-    shared by the lanes that are busy."""
+    """How many lanes, of how many slots each. `threads` are shared by the lanes that are busy."""
 
     lanes: int
     slots: int
-    context_tokens: int
     threads: int
 
 
@@ -85,11 +82,18 @@ class Core:
     """Runs jobs until `close`."""
 
     def __init__(
-        self, model: Model, shape: Shape, store: PrefixStore, *, room_tokens: int | None = None
+        self,
+        vocabulary: Vocabulary,
+        open_lane: Callable[[], Lane],
+        shape: Shape,
+        store: PrefixStore,
+        *,
+        room_tokens: int | None = None,
     ) -> None:
         """Open the lanes. `room_tokens` of a lane is less than its slots hold only to set sequences aside
         sooner. Raises ComputeError where memory is short."""
-        self._model = model
+        self._vocabulary = vocabulary
+        self._open_lane = open_lane
         self._shape = shape
         self._store = store
         self._jobs: dict[Sequence, Job] = {}
@@ -150,12 +154,6 @@ class Core:
             thread.join()
         for job in list(self._jobs.values()):
             job.publish(EngineUnavailableError(CLOSED))
-
-    def _open_lane(self) -> Lane:
-        shape = self._shape
-        return Lane(
-            self._model, slots=shape.slots, context_tokens=shape.context_tokens, threads=shape.threads
-        )
 
     def _run(self, number: int, lane: Lane | None) -> None:
         while lane and self._wait_for_work(number):
@@ -272,12 +270,12 @@ class Core:
         """Choose the next token and tell its text."""
         job = self._jobs[sequence]
         token = job.sampler.choose(logits)
-        if self._model.ends(token):
+        if self._vocabulary.ends(token):
             self._finish(job, "stop", lane)
             return
         self.counts.written_tokens += 1
         sequence.tokens.append(token)
-        if text := job.text.feed(self._model.piece(token)):
+        if text := job.text.feed(self._vocabulary.piece(token)):
             job.publish(Piece(text))
         if job.text.stopped:
             self._finish(job, "stop", lane)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator
+from functools import partial
 from pathlib import Path
 
 from llm_api.engine.base import ChatRequest, Engine, EngineError, Event, Finished, ModelLoadError
 from llm_api.engine.core import Core, Counts, Job, Load, Shape
+from llm_api.engine.lane import ComputeError
 from llm_api.engine.model import Model
 from llm_api.engine.prefix_store import PrefixStore
 from llm_api.engine.prompt import read_prompt
-from llm_api.engine.runner import ComputeError
+from llm_api.engine.runner import LlamaLane
 from llm_api.engine.sampling import Sampler
 from llm_api.engine.sequence import Sequence
 from llm_api.engine.spill import DiskSpill, fingerprint
@@ -49,11 +51,15 @@ class EmbeddedEngine(Engine):
         lanes = min(lanes or threads, slots)
         self._model = Model(path)
         self._spill = DiskSpill(spill_folder, fingerprint(path), spill_bytes) if spill_folder else None
-        shape = Shape(lanes, -(-slots // lanes), context_tokens, threads)
+        shape = Shape(lanes, -(-slots // lanes), threads)
         self.slots = shape.lanes * shape.slots
         try:
             self._core = Core(
-                self._model, shape, PrefixStore(prefix_bytes, self._spill), room_tokens=room_tokens
+                self._model,
+                partial(LlamaLane, self._model, slots=shape.slots, context_tokens=context_tokens),
+                shape,
+                PrefixStore(prefix_bytes, self._spill),
+                room_tokens=room_tokens,
             )
         except ComputeError as error:
             raise ModelLoadError(
@@ -99,9 +105,10 @@ class EmbeddedEngine(Engine):
         return self._core.problem
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._close)
+        await asyncio.to_thread(self.close_now)
 
-    def _close(self) -> None:
+    def close_now(self) -> None:
+        """As `close`, where there is no event loop."""
         self._core.close()
         if self._spill:
             self._spill.close()

@@ -8,43 +8,26 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import llama_cpp
 import numpy as np
 
+from llm_api.engine.lane import BATCH_TOKENS, ComputeError, Lane, Portion
 from llm_api.engine.model import Model
 from llm_api.engine.sampling import Logits
 from llm_api.engine.sequence import State
 
-BATCH_TOKENS = 128
-"""As fast as larger ones on a CPU, and a cancel is heard after each."""
 
+class LlamaLane(Lane):
+    """A context with a KV stream for each slot."""
 
-class ComputeError(Exception):
-    """llama.cpp failed: the lane's memory is in an unknown state and must be made anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Portion:
-    """Tokens to compute in a slot from a position on."""
-
-    slot: int
-    position: int
-    tokens: Sequence[int]
-
-
-class Lane:
-    """Used by one thread at a time."""
-
-    def __init__(self, model: Model, *, slots: int, context_tokens: int, threads: int) -> None:
+    def __init__(self, model: Model, *, slots: int, context_tokens: int) -> None:
         """Raises ComputeError where memory is short."""
         self._model = model
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = slots * context_tokens
         params.n_seq_max = slots
         params.n_batch = params.n_ubatch = max(BATCH_TOKENS, slots)
-        params.n_threads = params.n_threads_batch = threads
         params.kv_unified = False
         # Not for speed: without it a token's numbers do not depend on the batch that it was computed in, so
         # that reading in portions, restoring and writing side by side change no answer.
@@ -56,8 +39,12 @@ class Lane:
         self._context = context
         self._memory = llama_cpp.llama_get_memory(context)
         self._batch = llama_cpp.llama_batch_init(params.n_batch, 0, 1)
-        self.context_tokens: int = llama_cpp.llama_n_ctx_seq(context)  # llama.cpp rounds up
-        self.compute([Portion(0, 0, [0])])  # maps the weights, finds a broken model
+        self.context_tokens = llama_cpp.llama_n_ctx_seq(context)  # llama.cpp rounds up
+        try:
+            self.compute([Portion(0, 0, [0])])  # maps the weights, finds a broken model
+        except ComputeError:
+            self.close()
+            raise
         self.clear(0)
 
     def close(self) -> None:
@@ -68,8 +55,6 @@ class Lane:
         llama_cpp.llama_set_n_threads(self._context, threads, threads)
 
     def compute(self, portions: Sequence[Portion]) -> list[Logits]:
-        """Compute the portions in one batch, and return what may follow each. The logits are valid until the
-        next call. Raises ComputeError."""
         batch = self._batch
         count = 0
         ends: list[int] = []
@@ -90,7 +75,6 @@ class Lane:
         return [self._logits(end) for end in ends]
 
     def save(self, slot: int) -> State:
-        """A copy of what is computed in a slot. Raises ComputeError."""
         size = llama_cpp.llama_state_seq_get_size(self._context, slot)
         state = np.empty(size, np.uint8)
         if llama_cpp.llama_state_seq_get_data(self._context, _pointer(state), size, slot) != size:
@@ -98,8 +82,6 @@ class Lane:
         return state
 
     def restore(self, slot: int, state: State, length: int) -> int:
-        """Fill a slot with the first `length` tokens of a state. Returns how many are there: none where the
-        state does not fit the model or this kind of model cannot forget the rest."""
         self.clear(slot)
         taken = llama_cpp.llama_state_seq_set_data(self._context, _pointer(state), len(state), slot)
         if taken == len(state) and self._keep(slot, length):

@@ -18,6 +18,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from llm_api.engine.lane import BATCH_TOKENS
 from llm_api.engine.prompt import common_length
 from llm_api.engine.sequence import Sequence
 
@@ -33,7 +34,7 @@ class Budget:
     """What a step may read, in tokens: a cancel is heard after it. Beside writing it is less, since whoever
     waits for written tokens waits for it, too."""
 
-    reading: int = 128
+    reading: int = BATCH_TOKENS
     reading_beside_writing: int = 64
 
 
