@@ -17,7 +17,7 @@ import llama_cpp
 import numpy as np
 import pytest
 
-from llm_api.engine.base import ChatMessage, ChatRequest, Finished, Piece
+from llm_api.engine.base import ChatMessage, ChatRequest, Finished, Piece, Role
 from llm_api.engine.embedded import EmbeddedEngine
 from llm_api.settings import find_packaged_model
 from tests.llm_api.conftest import until
@@ -34,6 +34,7 @@ FACTS = (
     ("Where are you?", "You find us in 12 Station Road, next to the bakery."),
     ("Can I pay by card?", "Yes, we take cards, and cash, too."),
 )
+ROLES: tuple[Role, ...] = ("user", "assistant")
 QUESTIONS = (
     "What are your hours on Monday?",
     "Tell me about the weather",
@@ -46,10 +47,10 @@ def chat(name: str, question: str) -> ChatRequest:
     examples = [
         ChatMessage(role, text.replace("We", f"{name}: we", 1))
         for fact in FACTS
-        for role, text in zip(("user", "assistant"), fact, strict=True)
+        for role, text in zip(ROLES, fact, strict=True)
     ]
     system = ChatMessage("system", f"You answer the customers of {name} in one short, friendly sentence.")
-    messages = (system, *examples, ChatMessage("user", question))  # type: ignore[arg-type]
+    messages = (system, *examples, ChatMessage("user", question))
     return ChatRequest(messages, MAX_TOKENS, group=name)
 
 
