@@ -125,7 +125,7 @@ def test_a_question_on_the_queue_is_answered_on_the_other(start: Callable[..., S
 
 
 def test_a_cancelled_story_makes_way_for_the_next_question(start: Callable[..., Service]) -> None:
-    service = start()
+    service = start(HUB_LLM_SLOTS="1")
     service.ask("story", "Tell me a very long story", max_tokens=4000, temperature=1.5)
     wait_for(lambda: service.metric('hub_llm_in_flight{source="queue"}') == 1)
     service.ask("expired", "Anybody there?", expires_at=1.0)

@@ -169,7 +169,7 @@ async def test_a_damaged_disk_costs_time_and_changes_nothing(tmp_path: Path, exp
 
 
 async def test_set_aside_and_taken_up_again(reference: Reference, expected: list[str]) -> None:
-    with running(lanes=1, slots=4, room_tokens=1024) as engine:
+    with running(lanes=1, slots=4, context_tokens=256, room_tokens=310) as engine:
         check(engine, reference, expected, await answers(engine, CHATS))
         assert engine.counts.preemptions > 0
 
