@@ -35,7 +35,7 @@ class Budget:
     waits for written tokens waits for it, too."""
 
     reading: int = BATCH_TOKENS
-    reading_beside_writing: int = 64
+    reading_beside_writing: int = 32
 
 
 @dataclass(frozen=True, slots=True)
