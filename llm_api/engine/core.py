@@ -23,7 +23,8 @@ from llm_api.engine.base import (
     Piece,
     Started,
 )
-from llm_api.engine.lane import ComputeError, Lane, Portion, Vocabulary
+from llm_api.engine.drafting import MAX_DRAFT_TOKENS
+from llm_api.engine.lane import BATCH_TOKENS, ComputeError, Lane, Portion, Vocabulary
 from llm_api.engine.prefix_store import Match, PrefixStore
 from llm_api.engine.sampling import Logits, Sampler
 from llm_api.engine.scheduler import Moves, Scheduler
@@ -64,6 +65,8 @@ class Counts:
 
     read_tokens: int = 0
     written_tokens: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
     restored_tokens: int = 0
     preemptions: int = 0
     restarts: int = 0
@@ -249,44 +252,60 @@ class Core:
 
     def _read(self, sequence: Sequence, count: int, lane: Lane) -> None:
         start = sequence.computed
-        portion = Portion(_slot(sequence), start, sequence.tokens[start : start + count])
+        tokens = sequence.tokens[start : start + count]
+        room = BATCH_TOKENS - count if count == sequence.missing else 0
+        portion, guess = _with_draft(sequence, tokens, room)
         [logits] = lane.compute([portion])
         sequence.computed += count
         self.counts.read_tokens += count
         if sequence.missing == 0:
-            self._append(sequence, logits, lane)
+            self._append(sequence, guess, logits, lane)
         elif sequence.computed == sequence.prompt.question_at:
             self._keep(sequence, lane)
 
     def _write(self, sequences: Items[Sequence], lane: Lane) -> None:
-        portions = [
-            Portion(_slot(sequence), sequence.computed, sequence.tokens[-1:]) for sequence in sequences
-        ]
-        for sequence, logits in zip(sequences, lane.compute(portions), strict=True):
+        room = BATCH_TOKENS // len(sequences) - 1
+        drafted = [_with_draft(sequence, sequence.tokens[-1:], room) for sequence in sequences]
+        computed = lane.compute([portion for portion, _ in drafted])
+        for sequence, (_, guess), logits in zip(sequences, drafted, computed, strict=True):
             sequence.computed += 1
-            self._append(sequence, logits, lane)
+            self._append(sequence, guess, logits, lane)
 
-    def _append(self, sequence: Sequence, logits: Logits, lane: Lane) -> None:
-        """Choose the next token and tell its text."""
+    def _append(self, sequence: Sequence, guess: Items[int], logits: Items[Logits], lane: Lane) -> None:
+        """Take the next token from what follows the last one, and as many more as the guess was right in."""
         job = self._jobs[sequence]
-        token = job.sampler.choose(logits)
+        chosen = _choose(job.sampler, guess, logits)
+        self.counts.drafted_tokens += len(guess)
+        self.counts.accepted_tokens += len(chosen) - 1
+        if len(chosen) <= len(guess):
+            lane.cut(_slot(sequence), sequence.computed + len(chosen) - 1)
+        for token in chosen[:-1]:
+            if not self._tell(job, token, lane):
+                return
+            sequence.computed += 1
+        self._tell(job, chosen[-1], lane)
+
+    def _tell(self, job: Job, token: int, lane: Lane) -> bool:
+        """Add a token to the answer, and say whether that goes on."""
+        sequence = job.sequence
         if self._vocabulary.ends(token):
             self._finish(job, "stop", lane)
-            return
+            return False
         self.counts.written_tokens += 1
         sequence.tokens.append(token)
         if text := job.text.feed(self._vocabulary.piece(token)):
             job.publish(Piece(text))
-        if job.text.stopped:
-            self._finish(job, "stop", lane)
-        elif sequence.written == sequence.max_tokens:
-            self._finish(job, "length", lane)
+        if job.text.stopped or sequence.written == sequence.max_tokens:
+            self._finish(job, "stop" if job.text.stopped else "length", lane)
+            return False
+        return True
 
     def _finish(self, job: Job, reason: FinishReason, lane: Lane) -> None:
         sequence = job.sequence
         if text := job.text.finish():
             job.publish(Piece(text))
         job.publish(Finished(reason, len(sequence.prompt.tokens), sequence.written, sequence.restored))
+        lane.cut(_slot(sequence), sequence.computed)  # the guess may have gone further
         self._keep(sequence, lane)
         self._leave(sequence, lane)
 
@@ -340,6 +359,23 @@ class Core:
             with self._changed:
                 self._scheduler.open(number)
             return lane
+
+
+def _choose(sampler: Sampler, guess: Items[int], logits: Items[Logits]) -> list[int]:
+    """The tokens of the guess that are right, and the one that comes instead of the rest."""
+    chosen: list[int] = []
+    for after in logits:
+        chosen.append(sampler.choose(after))
+        if chosen != list(guess[: len(chosen)]):
+            break
+    return chosen
+
+
+def _with_draft(sequence: Sequence, tokens: list[int], room: int) -> tuple[Portion, Items[int]]:
+    """Tokens to compute, and behind them the guess that is to be checked."""
+    guess = sequence.draft(min(room, MAX_DRAFT_TOKENS))
+    outputs = len(guess) + 1
+    return Portion(_slot(sequence), sequence.computed, [*tokens, *guess], outputs), guess
 
 
 def _slot(sequence: Sequence) -> int:

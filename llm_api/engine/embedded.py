@@ -10,6 +10,7 @@ from pathlib import Path
 
 from llm_api.engine.base import ChatRequest, Engine, EngineError, Event, Finished, ModelLoadError
 from llm_api.engine.core import Core, Counts, Job, Load, Shape
+from llm_api.engine.drafting import guess_answers
 from llm_api.engine.lane import ComputeError
 from llm_api.engine.model import Model
 from llm_api.engine.prefix_store import PrefixStore
@@ -40,6 +41,7 @@ class EmbeddedEngine(Engine):
         spill_folder: Path | None = None,
         spill_bytes: int = SPILL_BYTES,
         room_tokens: int | None = None,
+        drafts: bool = True,
     ) -> None:
         """Load the model file, which blocks. Raises ModelLoadError with a sentence for the reader.
 
@@ -50,6 +52,7 @@ class EmbeddedEngine(Engine):
         threads = threads or os.cpu_count() or 1
         lanes = min(lanes or threads, slots)
         self._model = Model(path)
+        self._drafts = drafts
         self._spill = DiskSpill(spill_folder, fingerprint(path), spill_bytes) if spill_folder else None
         shape = Shape(lanes, -(-slots // lanes), threads)
         self.slots = shape.lanes * shape.slots
@@ -125,4 +128,11 @@ class EmbeddedEngine(Engine):
             group=request.group,
             priority=request.priority,
             answer_by=request.answer_by,
+            guesses=self._guesses(request),
         )
+
+    def _guesses(self, request: ChatRequest) -> tuple[tuple[int, ...], ...]:
+        """For greedy answers only: a drawn token is not there to be guessed."""
+        if not self._drafts or request.temperature > 0:
+            return ()
+        return tuple(tuple(self._model.tokenize(text)) for text in guess_answers(request.messages))

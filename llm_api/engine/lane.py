@@ -19,11 +19,12 @@ class ComputeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """Tokens to compute in a slot from a position on."""
+    """Tokens to compute in a slot from a position on. What may follow is asked for the last `outputs`."""
 
     slot: int
     position: int
     tokens: Sequence[int]
+    outputs: int = 1
 
 
 class Vocabulary(Protocol):
@@ -40,9 +41,9 @@ class Lane(Protocol):
     context_tokens: int
     """So many tokens fit into each slot."""
 
-    def compute(self, portions: Sequence[Portion]) -> list[Logits]:
-        """Compute the portions in one batch, and return what may follow each. The logits are valid until the
-        next call. Raises ComputeError."""
+    def compute(self, portions: Sequence[Portion]) -> list[list[Logits]]:
+        """Compute the portions in one batch, and return what may follow the last tokens of each. The logits
+        are valid until the next call. Raises ComputeError."""
 
     def save(self, slot: int) -> State:
         """A copy of what is computed in a slot. Raises ComputeError."""
@@ -50,6 +51,9 @@ class Lane(Protocol):
     def restore(self, slot: int, state: State, length: int) -> int:
         """Fill a slot with the first `length` tokens of a state. Returns how many are there: none where the
         state does not fit the model or this kind of model cannot forget the rest."""
+
+    def cut(self, slot: int, length: int) -> None:
+        """Forget what comes after the first `length` tokens of a slot. Raises ComputeError."""
 
     def clear(self, slot: int) -> None: ...
 

@@ -7,6 +7,7 @@ one every sequence would pay for all others.
 from __future__ import annotations
 
 import ctypes
+import itertools
 from collections.abc import Sequence
 
 import llama_cpp
@@ -54,25 +55,26 @@ class LlamaLane(Lane):
     def use_threads(self, threads: int) -> None:
         llama_cpp.llama_set_n_threads(self._context, threads, threads)
 
-    def compute(self, portions: Sequence[Portion]) -> list[Logits]:
+    def compute(self, portions: Sequence[Portion]) -> list[list[Logits]]:
         batch = self._batch
         count = 0
-        ends: list[int] = []
         for portion in portions:
             for position, token in enumerate(portion.tokens, portion.position):
                 batch.token[count] = token
                 batch.pos[count] = position
                 batch.n_seq_id[count] = 1
                 batch.seq_id[count][0] = portion.slot
-                batch.logits[count] = False
+                batch.logits[count] = position >= portion.position + len(portion.tokens) - portion.outputs
                 count += 1
-            ends.append(count - 1)
-            batch.logits[count - 1] = True
         batch.n_tokens = count
         code = llama_cpp.llama_decode(self._context, batch)
         if code != 0:
             raise ComputeError(f"llama_decode gave {code}")
-        return [self._logits(end) for end in ends]
+        ends = itertools.accumulate(len(portion.tokens) for portion in portions)
+        return [
+            [self._logits(index) for index in range(end - portion.outputs, end)]
+            for portion, end in zip(portions, ends, strict=True)
+        ]
 
     def save(self, slot: int) -> State:
         size = llama_cpp.llama_state_seq_get_size(self._context, slot)
@@ -88,6 +90,10 @@ class LlamaLane(Lane):
             return length
         self.clear(slot)
         return 0
+
+    def cut(self, slot: int, length: int) -> None:
+        if not self._keep(slot, length):
+            raise ComputeError("this kind of model cannot forget tokens")
 
     def clear(self, slot: int) -> None:
         llama_cpp.llama_memory_seq_rm(self._memory, slot, -1, -1)

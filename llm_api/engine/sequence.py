@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Items
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from llm_api.engine.base import Priority
+from llm_api.engine.drafting import draft
 from llm_api.engine.prompt import Prompt
 
 State = npt.NDArray[np.uint8]
@@ -27,6 +29,8 @@ class Sequence:
     group: str = ""
     priority: Priority = "interactive"
     answer_by: float | None = None
+    guesses: tuple[tuple[int, ...], ...] = ()
+    """What the answer may be, the likeliest first; none where chance has a say in it."""
     tokens: list[int] = field(init=False)
     computed: int = 0
     lane: int | None = None
@@ -48,6 +52,11 @@ class Sequence:
     def written(self) -> int:
         """How many tokens the answer has."""
         return len(self.tokens) - len(self.prompt.tokens)
+
+    def draft(self, limit: int) -> Items[int]:
+        """How the answer is likely to go on after what is to be computed, in at most `limit` tokens."""
+        count = len(self.prompt.tokens)
+        return draft(self.guesses, self.tokens[count:], min(limit, self.max_tokens - self.written - 1))
 
     @property
     def missing(self) -> int:
