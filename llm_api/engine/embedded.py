@@ -13,7 +13,7 @@ from llm_api.engine.core import Core, Counts, Job, Load, Shape
 from llm_api.engine.drafting import guess_answers
 from llm_api.engine.lane import ComputeError
 from llm_api.engine.model import Model
-from llm_api.engine.prefix_store import PrefixStore
+from llm_api.engine.prefix_store import PrefixStore, StoreCounts
 from llm_api.engine.prompt import read_prompt
 from llm_api.engine.runner import LlamaLane
 from llm_api.engine.sampling import Sampler
@@ -54,6 +54,7 @@ class EmbeddedEngine(Engine):
         self._model = Model(path)
         self._drafts = drafts
         self._spill = DiskSpill(spill_folder, fingerprint(path), spill_bytes) if spill_folder else None
+        self._store = PrefixStore(prefix_bytes, self._spill)
         shape = Shape(lanes, -(-slots // lanes), threads)
         self.slots = shape.lanes * shape.slots
         try:
@@ -61,7 +62,7 @@ class EmbeddedEngine(Engine):
                 self._model,
                 partial(LlamaLane, self._model, slots=shape.slots, context_tokens=context_tokens),
                 shape,
-                PrefixStore(prefix_bytes, self._spill),
+                self._store,
                 room_tokens=room_tokens,
             )
         except ComputeError as error:
@@ -74,6 +75,10 @@ class EmbeddedEngine(Engine):
     @property
     def counts(self) -> Counts:
         return self._core.counts
+
+    @property
+    def prefixes(self) -> StoreCounts:
+        return self._store.counts
 
     @property
     def load(self) -> Load:

@@ -168,6 +168,14 @@ async def test_a_damaged_disk_costs_time_and_changes_nothing(tmp_path: Path, exp
         assert engine.counts.read_tokens > 150
 
 
+async def test_with_guesses_the_answers_are_the_same(reference: Reference, expected: list[str]) -> None:
+    with running(drafts=False) as engine:
+        assert await answers(engine, CHATS) == expected
+    with running() as engine:
+        check(engine, reference, expected, await answers(engine, CHATS))
+        assert engine.counts.accepted_tokens > 20
+
+
 async def test_set_aside_and_taken_up_again(reference: Reference, expected: list[str]) -> None:
     with running(lanes=1, slots=4, context_tokens=256, room_tokens=310) as engine:
         check(engine, reference, expected, await answers(engine, CHATS))
