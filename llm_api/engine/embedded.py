@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -52,7 +53,7 @@ class EmbeddedEngine(Engine):
         threads = threads or os.cpu_count() or 1
         lanes = min(lanes or threads, slots)
         self._model = Model(path)
-        self._drafts = drafts
+        self._drafts = drafts and self._model.can_forget
         self._spill = DiskSpill(spill_folder, fingerprint(path), spill_bytes) if spill_folder else None
         self._store = PrefixStore(prefix_bytes, self._spill)
         shape = Shape(lanes, -(-slots // lanes), threads)
@@ -89,7 +90,8 @@ class EmbeddedEngine(Engine):
         events: asyncio.Queue[Event | EngineError] = asyncio.Queue()
 
         def publish(event: Event | EngineError) -> None:
-            loop.call_soon_threadsafe(events.put_nowait, event)
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(events.put_nowait, event)
 
         job = Job(
             await asyncio.to_thread(self._sequence, request),
