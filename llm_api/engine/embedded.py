@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from llm_api.engine.base import ChatRequest, Engine, EngineError, Event, Finished, ModelLoadError
-from llm_api.engine.core import Core, Counts, Job, Load, Shape
+from llm_api.engine.core import Core, Load, Shape
 from llm_api.engine.drafting import guess_answers
 from llm_api.engine.lane import ComputeError
 from llm_api.engine.model import Model
@@ -21,6 +21,7 @@ from llm_api.engine.sampling import Sampler
 from llm_api.engine.sequence import Sequence
 from llm_api.engine.spill import DiskSpill, fingerprint
 from llm_api.engine.text import TextStream
+from llm_api.engine.worker import Counts, Job
 
 SLOTS = 8
 PREFIX_BYTES = 2**30
@@ -53,6 +54,7 @@ class EmbeddedEngine(Engine):
         threads = threads or os.cpu_count() or 1
         lanes = min(lanes or threads, slots)
         self._model = Model(path)
+        self.context_tokens = context_tokens
         self._drafts = drafts and self._model.can_forget
         self._spill = DiskSpill(spill_folder, fingerprint(path), spill_bytes) if spill_folder else None
         self._store = PrefixStore(prefix_bytes, self._spill)
@@ -64,6 +66,7 @@ class EmbeddedEngine(Engine):
                 partial(LlamaLane, self._model, slots=shape.slots, context_tokens=context_tokens),
                 shape,
                 self._store,
+                context_tokens=context_tokens,
                 room_tokens=room_tokens,
             )
         except ComputeError as error:
@@ -71,7 +74,6 @@ class EmbeddedEngine(Engine):
                 f"The model {path} cannot compute, perhaps for want of memory for {self.slots} slots of "
                 f"{context_tokens} tokens: lower HUB_LLM_SLOTS or HUB_LLM_CONTEXT_TOKENS."
             ) from error
-        self.context_tokens = self._core.context_tokens
 
     @property
     def counts(self) -> Counts:

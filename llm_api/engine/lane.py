@@ -38,9 +38,6 @@ class Vocabulary(Protocol):
 class Lane(Protocol):
     """Slots that are computed together, each with a memory of its own. Used by one thread at a time."""
 
-    context_tokens: int
-    """So many tokens fit into each slot."""
-
     def compute(self, portions: Sequence[Portion]) -> list[list[Logits]]:
         """Compute the portions in one batch, and return what may follow the last tokens of each. The logits
         are valid until the next call. Raises ComputeError."""

@@ -40,7 +40,6 @@ class LlamaLane(Lane):
         self._context = context
         self._memory = llama_cpp.llama_get_memory(context)
         self._batch = llama_cpp.llama_batch_init(params.n_batch, 0, 1)
-        self.context_tokens = llama_cpp.llama_n_ctx_seq(context)  # llama.cpp rounds up
         try:
             self.compute([Portion(0, 0, [0])])  # maps the weights, finds a broken model
         except ComputeError:

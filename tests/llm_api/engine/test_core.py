@@ -15,12 +15,13 @@ import numpy as np
 import pytest
 
 from llm_api.engine.base import EngineError, EngineUnavailableError, Event, Finished, Piece, Started
-from llm_api.engine.core import Core, Job, Shape
+from llm_api.engine.core import Core, Shape
 from llm_api.engine.lane import BATCH_TOKENS, ComputeError, Lane, Portion
 from llm_api.engine.prefix_store import PrefixStore
 from llm_api.engine.sampling import Logits, Sampler
 from llm_api.engine.sequence import Sequence, State
 from llm_api.engine.text import TextStream
+from llm_api.engine.worker import Job
 from tests.llm_api.engine.chats import prompt, words
 
 LETTERS = 26
@@ -74,8 +75,6 @@ class Faults:
 
 class MemoryLane(Lane):
     """Keeps the tokens of each slot, and insists that they follow each other."""
-
-    context_tokens = CONTEXT
 
     def __init__(self, slots: int, faults: Faults) -> None:
         if faults.unopenable:
@@ -171,7 +170,7 @@ def running(
 ) -> Iterator[Core]:
     core = Core(
         Letters(), lambda: MemoryLane(slots, faults), Shape(lanes, slots, 2), PrefixStore(budget_bytes),
-        room_tokens=room,
+        context_tokens=CONTEXT, room_tokens=room,
     )  # fmt: skip
     try:
         yield core
