@@ -27,7 +27,7 @@ class Reader(Protocol):
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """`borders` are the places where two chats of one organization may part: a message begins or ends there.
-    The last message, which is new with every request, begins at the border `question_at`."""
+    One of them is `question_at`: the words of the last message begin there, which are new each time."""
 
     tokens: tuple[int, ...]
     borders: tuple[int, ...]
@@ -57,10 +57,9 @@ def read_prompt(
             f"The model's context is {context_tokens} tokens and the messages have {len(tokens)}: "
             "shorten them or raise HUB_LLM_CONTEXT_TOKENS."
         )
-    borders = tuple(n for n, token in enumerate(tokens) if token in model.control_tokens)
-    prompt = Prompt(tuple(tokens), borders, 0)
-    question_at = prompt.border_before(_words_at(model, messages, tokens) - 1)
-    return Prompt(prompt.tokens, borders, question_at)
+    question_at = max(0, min(_words_at(model, messages, tokens), len(tokens) - 2))
+    controls = {n for n, token in enumerate(tokens) if token in model.control_tokens}
+    return Prompt(tuple(tokens), tuple(sorted(controls | {question_at})), question_at)
 
 
 def common_length(one: Sequence[int], two: Sequence[int]) -> int:

@@ -1,7 +1,7 @@
 """What each idea of the engine is worth: `python -m tests.llm_api.engine.ablation`.
 
 A burst of questions to organizations with prompts of their own, once with everything, then with one thing
-left out at a time, interleaved round by round. Each engine starts cold, unless its prefixes are on disk.
+left out at a time, interleaved round by round. Each engine is new: a warm one finds its prefixes on disk.
 """
 
 from __future__ import annotations
@@ -36,12 +36,13 @@ GOODS = (
 )
 WORDINGS = ("How much is a {}?", "price of a {} please", "I need a {}, what is it?", "{}?")
 VARIANTS: dict[str, dict[str, Any]] = {
-    "everything": {},
-    "one slot a lane": {"slots": 2},
-    "one lane": {"lanes": 1},
-    "one lane, one slot": {"lanes": 1, "slots": 1},
-    "no prefixes kept": {"prefix_bytes": 0},
-    "prefixes from disk": {"spill": True},
+    "cold, everything": {},
+    "cold, no prefixes kept": {"prefix_bytes": 0},
+    "warm, everything": {"spill": True},
+    "warm, no guesses": {"spill": True, "drafts": False},
+    "warm, one slot a lane": {"spill": True, "slots": 2},
+    "warm, one lane": {"spill": True, "lanes": 1},
+    "warm, one at a time": {"spill": True, "lanes": 1, "slots": 1, "drafts": False},
 }
 
 
@@ -115,15 +116,14 @@ def main() -> None:
     results: dict[str, list[tuple[float, float, int]]] = {name: [] for name in options.only}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if "prefixes from disk" in options.only:
-            measure(chats, folder, {"spill": True})
+        measure(chats, folder, {"spill": True})
         for _ in range(options.rounds):
             for variant, measured in results.items():
                 measured.append(measure(chats, folder, VARIANTS[variant]))
-    sys.stdout.write(f"{'':22}{'answers/s':>10}{'median s':>10}{'tokens read':>13}\n")
+    sys.stdout.write(f"{'':24}{'answers/s':>10}{'median s':>10}{'tokens read':>13}\n")
     for variant, measured in results.items():
         seconds, median, read = (statistics.median(column) for column in zip(*measured, strict=True))
-        sys.stdout.write(f"{variant:22}{len(chats) / seconds:10.2f}{median:10.2f}{read:13.0f}\n")
+        sys.stdout.write(f"{variant:24}{len(chats) / seconds:10.2f}{median:10.2f}{read:13.0f}\n")
 
 
 if __name__ == "__main__":

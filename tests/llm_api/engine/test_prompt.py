@@ -42,16 +42,16 @@ def left_of(messages: Sequence[ChatMessage], context_tokens: int) -> list[ChatMe
     return [m for m in messages if hash(m.content) in tokens]
 
 
-def test_borders_are_where_messages_begin_and_the_question_is_the_last_one() -> None:
+def test_borders_are_where_messages_begin_and_where_the_question_does() -> None:
     prompt = read(chat("S:be nice", "U:hi", "A:hello you", "U:how much is it"))
-    assert prompt.borders == (0, 4, 7, 11, 17)
-    assert prompt.question_at == 11
-    assert [prompt.border_before(length) for length in (0, 3, 4, 10, 16)] == [0, 0, 4, 7, 11]
+    assert prompt.borders == (0, 4, 7, 11, 13, 17)
+    assert prompt.question_at == 13
+    assert [prompt.border_before(length) for length in (0, 3, 4, 10, 16)] == [0, 0, 4, 7, 13]
 
 
 @pytest.mark.parametrize("question", ["U:?", "U:!", "U:? and more", "U:"])
 def test_the_question_is_found_whatever_it_is(question: str) -> None:
-    assert read(chat("S:be nice", "U:hi", "A:hello", question)).question_at == 10
+    assert read(chat("S:be nice", "U:hi", "A:hello", question)).question_at == 12
 
 
 def test_what_fits_is_read_whole() -> None:
