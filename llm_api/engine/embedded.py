@@ -11,7 +11,7 @@ from pathlib import Path
 
 from llm_api.engine.base import ChatRequest, Engine, EngineError, Event, Finished, ModelLoadError
 from llm_api.engine.core import Core, Load, Shape
-from llm_api.engine.drafting import guess_answers
+from llm_api.engine.drafting import guess_answer
 from llm_api.engine.lane import ComputeError
 from llm_api.engine.model import Model
 from llm_api.engine.prefix_store import PrefixStore, StoreCounts
@@ -137,11 +137,11 @@ class EmbeddedEngine(Engine):
             group=request.group,
             priority=request.priority,
             answer_by=request.answer_by,
-            guesses=self._guesses(request),
+            guess=self._guess(request),
         )
 
-    def _guesses(self, request: ChatRequest) -> tuple[tuple[int, ...], ...]:
+    def _guess(self, request: ChatRequest) -> tuple[int, ...]:
         """For greedy answers only: a drawn token is not there to be guessed."""
         if not self._drafts or request.temperature > 0:
             return ()
-        return tuple(tuple(self._model.tokenize(text)) for text in guess_answers(request.messages))
+        return tuple(self._model.tokenize(guess_answer(request.messages)))

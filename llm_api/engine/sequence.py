@@ -29,8 +29,8 @@ class Sequence:
     group: str = ""
     priority: Priority = "interactive"
     answer_by: float | None = None
-    guesses: tuple[tuple[int, ...], ...] = ()
-    """What the answer may be, the likeliest first; none where chance has a say in it."""
+    guess: tuple[int, ...] = ()
+    """What the answer may be; nothing where chance has a say in it."""
     tokens: list[int] = field(init=False)
     computed: int = 0
     lane: int | None = None
@@ -39,6 +39,8 @@ class Sequence:
     """So many tokens of the prompt came from memory."""
     saved: State | None = None
     """The state of the first `computed` tokens while the sequence is set aside."""
+    is_unsure: bool = False
+    """The last token was computed together with a guess, and must be computed alone to know the next one."""
     failures: int = 0
     cancelled: bool = False
     finish_tag: float = 0.0
@@ -56,7 +58,7 @@ class Sequence:
     def draft(self, limit: int) -> Items[int]:
         """How the answer is likely to go on after what is to be computed, in at most `limit` tokens."""
         count = len(self.prompt.tokens)
-        return draft(self.guesses, self.tokens[count:], min(limit, self.max_tokens - self.written - 1))
+        return draft(self.guess, self.tokens[count:], min(limit, self.max_tokens - self.written - 1))
 
     @property
     def missing(self) -> int:

@@ -20,7 +20,7 @@ from llm_api.engine.base import (
     Piece,
     Started,
 )
-from llm_api.engine.drafting import MAX_DRAFT_TOKENS
+from llm_api.engine.drafting import MAX_DRAFT_TOKENS, leads_clearly
 from llm_api.engine.lane import BATCH_TOKENS, ComputeError, Lane, Portion, Vocabulary
 from llm_api.engine.prefix_store import Match, PrefixStore
 from llm_api.engine.sampling import Logits, Sampler
@@ -204,7 +204,7 @@ class Worker(threading.Thread):
         sequence.computed += count
         self.counts.read_tokens += count
         if sequence.missing == 0:
-            self._append(sequence, guess, logits)
+            self._append(sequence, guess, logits, is_exact=True)
         elif sequence.computed == sequence.prompt.question_at:
             self._keep(sequence)
 
@@ -216,19 +216,26 @@ class Worker(threading.Thread):
             sequence.computed += 1
             self._append(sequence, guess, logits)
 
-    def _append(self, sequence: Sequence, guess: Items[int], logits: Items[Logits]) -> None:
+    def _append(
+        self, sequence: Sequence, guess: Items[int], logits: Items[Logits], *, is_exact: bool = False
+    ) -> None:
         """Take the next token from what follows the last one, and as many more as the guess was right in."""
         job = self._shared.jobs[sequence]
-        chosen = _choose(job.sampler, guess, logits)
+        chosen = _choose(job.sampler, guess, logits, is_exact)
         self.counts.drafted_tokens += len(guess)
-        self.counts.accepted_tokens += len(chosen) - 1
-        if len(chosen) <= len(guess):
-            self._lane.cut(_slot(sequence), sequence.computed + len(chosen) - 1)
-        for token in chosen[:-1]:
+        self.counts.accepted_tokens += sum(
+            token == guessed for token, guessed in zip(chosen, guess, strict=False)
+        )
+        sequence.is_unsure = len(chosen) <= len(guess) and chosen == list(guess[: len(chosen)])
+        for token in chosen:
             if not self._tell(job, token):
                 return
-            sequence.computed += 1
-        self._tell(job, chosen[-1])
+        self._cut(sequence)
+
+    def _cut(self, sequence: Sequence) -> None:
+        """Forget what is computed of a guess, and of the last token, which is computed next."""
+        sequence.computed = len(sequence.tokens) - 1
+        self._lane.cut(_slot(sequence), sequence.computed)
 
     def _tell(self, job: Job, token: int) -> bool:
         """Add a token to the answer, and say whether that goes on."""
@@ -250,7 +257,7 @@ class Worker(threading.Thread):
         if text := job.text.finish():
             job.publish(Piece(text))
         job.publish(Finished(reason, len(sequence.prompt.tokens), sequence.written, sequence.restored))
-        self._lane.cut(_slot(sequence), sequence.computed)  # the guess may have gone further
+        self._cut(sequence)
         self._keep(sequence)
         self._leave(sequence)
 
@@ -304,19 +311,23 @@ class Worker(threading.Thread):
             return True
 
 
-def _choose(sampler: Sampler, guess: Items[int], logits: Items[Logits]) -> list[int]:
-    """The tokens of the guess that are right, and the one that comes instead of the rest."""
+def _choose(sampler: Sampler, guess: Items[int], logits: Items[Logits], is_exact: bool) -> list[int]:
+    """The tokens of the guess that are right, and the one that comes instead of the rest. Where rounding may
+    decide which, none: it must be computed alone. `is_exact` says that the first one needs no such care."""
     chosen: list[int] = []
-    for after in logits:
-        chosen.append(sampler.choose(after))
-        if chosen != list(guess[: len(chosen)]):
+    for guessed, after in zip([*guess, None], logits, strict=True):
+        token = sampler.choose(after)
+        if guess and not (is_exact and not chosen) and not leads_clearly(token, after):
+            break
+        chosen.append(token)
+        if token != guessed:
             break
     return chosen
 
 
 def _with_draft(sequence: Sequence, tokens: list[int], room: int) -> tuple[Portion, Items[int]]:
     """Tokens to compute, and behind them the guess that is to be checked."""
-    guess = sequence.draft(min(room, MAX_DRAFT_TOKENS))
+    guess = () if sequence.is_unsure else sequence.draft(min(room, MAX_DRAFT_TOKENS))
     outputs = len(guess) + 1
     return Portion(_slot(sequence), sequence.computed, [*tokens, *guess], outputs), guess
 
