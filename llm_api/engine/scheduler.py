@@ -178,12 +178,13 @@ class Scheduler:
         return [*self._waiting, *(sequence for running in self._running for sequence in running)]
 
     def _is_read_by_another(self, sequence: Sequence) -> bool:
-        """Whether a running sequence is reading what this one has in common with it: it is read only once."""
+        """Whether a running sequence is reading what this one has in common with it, or has read it without
+        having stored it yet: it is read only once."""
         readers = [
             reader
             for running in self._running
             for reader in running
-            if reader.group == sequence.group and reader.computed < reader.prompt.question_at
+            if reader.group == sequence.group and reader.computed <= reader.prompt.question_at
         ]
         common = max((_common(sequence, reader) for reader in readers), default=0)
         if sequence.saved is not None or common < LEAST_SHARED_TOKENS:

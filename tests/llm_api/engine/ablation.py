@@ -120,6 +120,8 @@ def main() -> None:
         for _ in range(options.rounds):
             for variant, measured in results.items():
                 measured.append(measure(chats, folder, VARIANTS[variant]))
+                sys.stdout.write(f"{variant}: {measured[-1]}\n")
+                sys.stdout.flush()
     sys.stdout.write(f"{'':24}{'answers/s':>10}{'median s':>10}{'tokens read':>13}\n")
     for variant, measured in results.items():
         seconds, median, read = (statistics.median(column) for column in zip(*measured, strict=True))
