@@ -54,6 +54,7 @@ def main(root: Path = ROOT) -> int:
 
 async def _serve(settings: Settings, engine: Engine, listener: socket.socket) -> None:
     slots, metrics = Slots(engine.slots), Metrics()
+    metrics.watch_engine(engine.numbers)
     queues = SqsQueues(
         prefix=settings.queue_prefix,
         region=settings.aws_region,

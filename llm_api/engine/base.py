@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -114,6 +114,10 @@ class Engine(ABC):
     async def check(self) -> str | None:
         """Why the engine cannot serve just now, as a short phrase; None when it can."""
         return None
+
+    def numbers(self) -> Mapping[str, int]:
+        """What it has done since it started, and has now, by name, for the metrics."""
+        return {}
 
     @abstractmethod
     async def close(self) -> None:

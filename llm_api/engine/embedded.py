@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -112,6 +113,11 @@ class EmbeddedEngine(Engine):
                     return
         finally:
             self._core.cancel(job)
+
+    def numbers(self) -> Mapping[str, int]:
+        counted = {**asdict(self.counts), **{f"prefix_{k}": n for k, n in asdict(self.prefixes).items()}}
+        now = {**asdict(self.load), "prefix_bytes": self._store.bytes, "prefixes": len(self._store)}
+        return {**{f"{name}_total": number for name, number in counted.items()}, **now}
 
     async def check(self) -> str | None:
         return self._core.problem
