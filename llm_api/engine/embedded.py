@@ -57,9 +57,11 @@ class EmbeddedEngine(Engine):
         self._model = Model(path)
         self.context_tokens = context_tokens
         self._drafts = drafts and self._model.can_forget
-        self._spill = DiskSpill(spill_folder, fingerprint(path), spill_bytes) if spill_folder else None
-        self._store = PrefixStore(prefix_bytes, self._spill)
         shape = Shape(lanes, -(-slots // lanes), threads)
+        self._spill = None
+        if spill_folder:
+            self._spill = DiskSpill(spill_folder, fingerprint(path, shape.slots), spill_bytes)
+        self._store = PrefixStore(prefix_bytes, self._spill)
         self.slots = shape.lanes * shape.slots
         try:
             self._core = Core(

@@ -30,11 +30,12 @@ MAGIC = b"hub-prefix-1\n"
 SUFFIX = ".prefix"
 
 
-def fingerprint(model_path: Path) -> str:
-    """What a state depends on, besides its tokens: the weights, and the code that computed it."""
+def fingerprint(model_path: Path, slots: int) -> str:
+    """What a state depends on, besides its tokens: the weights, the code that computed it, and how many slots
+    the lane had (llama.cpp restores a state only where there are as many streams)."""
     with model_path.open("rb") as file:
         digest = hashlib.file_digest(file, "blake2b")
-    digest.update(f"llama-cpp-python {llama_cpp.__version__}, f16".encode())
+    digest.update(f"llama-cpp-python {llama_cpp.__version__}, f16, {slots} streams".encode())
     return digest.hexdigest()[:32]
 
 
@@ -90,8 +91,6 @@ class DiskSpill:
 
     def _write(self, group: str, tokens: Tokens, state: State) -> None:
         path = self._path(group, tokens)
-        if path.exists():
-            return
         head = {"group": group, "tokens": tokens.tolist(), "checksum": _checksum(state)}
         unfinished = path.with_suffix(".new")
         try:

@@ -116,10 +116,12 @@ def main() -> None:
     results: dict[str, list[tuple[float, float, int]]] = {name: [] for name in options.only}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        measure(chats, folder, {"spill": True})
+        for variant in options.only:
+            if "spill" in VARIANTS[variant]:
+                measure(chats, folder / variant, VARIANTS[variant])
         for _ in range(options.rounds):
             for variant, measured in results.items():
-                measured.append(measure(chats, folder, VARIANTS[variant]))
+                measured.append(measure(chats, folder / variant, VARIANTS[variant]))
                 sys.stdout.write(f"{variant}: {measured[-1]}\n")
                 sys.stdout.flush()
     sys.stdout.write(f"{'':24}{'answers/s':>10}{'median s':>10}{'tokens read':>13}\n")

@@ -162,6 +162,15 @@ async def test_from_prefixes_on_disk(tmp_path: Path, reference: Reference, expec
         assert engine.counts.read_tokens < 40 * len(CHATS)
 
 
+async def test_another_shape_takes_no_prefixes_from_disk(tmp_path: Path, expected: list[str]) -> None:
+    asked = CHATS[: len(QUESTIONS)]
+    with running(tmp_path) as engine:
+        await answers(engine, asked)
+    with running(tmp_path, slots=4) as engine:
+        assert await answers(engine, asked) == expected[: len(asked)]
+        assert 100 < engine.counts.read_tokens < 260  # once, not by each
+
+
 async def test_a_damaged_disk_costs_time_and_changes_nothing(tmp_path: Path, expected: list[str]) -> None:
     asked = CHATS[: len(QUESTIONS)]
     with running(tmp_path) as engine:
