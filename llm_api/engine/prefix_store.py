@@ -3,9 +3,9 @@
 Pure bookkeeping: a state is a number of bytes here. A state of some tokens also serves a prompt that shares
 only the first of them, since the rest can be cut off.
 
-When the budget is full, what nobody seems to share goes first: a state that goes on from another one and that
-only one chat has used (the conversation of one contact). Organizations' prefixes go last. Among each, the one
-that was used longest ago.
+When the budget is full, organizations' prefixes go last, unless they can come back from the spill. Before them
+go states that go on from another one and that only one chat has used (the conversation of one contact). Among
+each, the one that was used longest ago.
 """
 
 from __future__ import annotations
@@ -42,14 +42,17 @@ class Prefix:
     """Two chats have gone on from here differently: it is not one contact's conversation."""
     goes_on: bool = False
     """It begins with the tokens of another prefix of its group."""
+    is_spilled: bool = False
+    """The spill has its state, too."""
     continuation: Tokens | None = None
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     @property
-    def is_shared(self) -> bool:
-        return self.is_branch or not self.goes_on
+    def is_precious(self) -> bool:
+        """Many chats may need it, and it would have to be computed again."""
+        return (self.is_branch or not self.goes_on) and not self.is_spilled
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +158,8 @@ class PrefixStore:
             prefix.continuation = _continuation(prompt, len(tokens))
         self._insert(prefix)
         self.bytes += len(state)
-        if is_branch and self.spill:
-            self.spill.write(prefix)
+        if is_branch:
+            self._spill(prefix)
         self._evict()
 
     def drop(self, prefix: Prefix) -> None:
@@ -189,8 +192,12 @@ class PrefixStore:
             prefix.continuation = continuation
         elif not np.array_equal(prefix.continuation, continuation):
             prefix.is_branch = True
-            if self.spill:
-                self.spill.write(prefix)
+            self._spill(prefix)
+
+    def _spill(self, prefix: Prefix) -> None:
+        if self.spill:
+            self.spill.write(prefix)
+            prefix.is_spilled = True
 
     def _read_back(self, prefix: Prefix) -> State | None:
         assert self.spill is not None  # only what is in a spill has no state
@@ -203,9 +210,9 @@ class PrefixStore:
     def _evict(self) -> None:
         while self.bytes > self.budget_bytes:
             in_memory = (p for group in self._groups.values() for p in group if p.state is not None)
-            victim = min(in_memory, key=lambda prefix: (prefix.is_shared, prefix.used))
+            victim = min(in_memory, key=lambda prefix: (prefix.is_precious, prefix.used))
             self.counts.evicted += 1
-            if self.spill and victim.is_branch:
+            if victim.is_spilled:
                 self._forget_state(victim)
             else:
                 self.drop(victim)

@@ -60,7 +60,7 @@ class DiskSpill:
                 _discard(path)
                 continue
             if path == self._path(group, tokens):
-                yield Prefix(group, tokens, None, is_branch=True)
+                yield Prefix(group, tokens, None, is_branch=True, is_spilled=True)
 
     def write(self, prefix: Prefix) -> None:
         """Keep the prefix, soon."""

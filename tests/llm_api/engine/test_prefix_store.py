@@ -25,7 +25,7 @@ class MemorySpill:
 
     def load(self) -> Iterator[Prefix]:
         for group, tokens in self.kept:
-            yield Prefix(group, np.frombuffer(tokens, np.int32), None, is_branch=True)
+            yield Prefix(group, np.frombuffer(tokens, np.int32), None, is_branch=True, is_spilled=True)
 
     def write(self, prefix: Prefix) -> None:
         assert prefix.state is not None
@@ -143,6 +143,19 @@ def test_organizations_outlive_the_budget_and_a_restart_on_disk() -> None:
     restarted = PrefixStore(2 * STATE_BYTES, disk)
     assert restarted.bytes == 0
     assert [ask(restarted, 4, name) for name in "abcdef"] == [100] * 6
+
+
+def test_what_is_on_disk_makes_room_for_conversations() -> None:
+    disk = MemorySpill()
+    store = PrefixStore(3 * STATE_BYTES, disk)
+    for name in "abc":
+        for n in (1, 2):
+            ask(store, n, name)
+    said = prompt(
+        EXAMPLES, words(2000, 20), words(7000, 5)
+    )
+    assert store.match("c", said).length == 120
+    assert ask(store, 3, "a") == 100
 
 
 def test_conversations_are_never_written_to_disk() -> None:
