@@ -3,9 +3,9 @@
 Pure bookkeeping: a state is a number of bytes here. A state of some tokens also serves a prompt that shares
 only the first of them, since the rest can be cut off.
 
-When the budget is full, organizations' prefixes go last, unless they can come back from the spill. Before them
-go states that go on from another one and that only one chat has used (the conversation of one contact). Among
-each, the one that was used longest ago.
+When the budget is full, organizations' prefixes go last, unless they can come back from the spill. Before
+them go states that go on from another one and that only one chat has used (the conversation of one contact).
+Among each, the one that was used longest ago.
 """
 
 from __future__ import annotations
