@@ -15,7 +15,7 @@ applications", INFOCOM 1994.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from llm_api.engine.lane import BATCH_TOKENS
@@ -130,13 +130,13 @@ class Scheduler:
     def open(self, lane: int) -> None:
         self._open.add(lane)
 
-    def move(self, lane: int, now: float) -> Moves:
-        """Fill the lane's slots. `now` is in epoch seconds."""
+    def move(self, lane: int, now: float, busy: Collection[int] = ()) -> Moves:
+        """Fill the lane's slots. `now` is in epoch seconds; `busy` are the lanes that are in a step."""
         left = self._make_room_to_grow(lane, now)
         came: list[Sequence] = []
         for sequence in sorted(self._waiting, key=lambda waiting: _rank(waiting, now)):
-            if len(self._running[lane]) > min(len(self._running[other]) for other in self._open):
-                break  # a lane with less to do takes it
+            if self._has_more_than_others(lane, busy):
+                break
             if self._is_read_by_another(sequence):
                 continue
             if not self._fits(sequence, lane):
@@ -166,6 +166,12 @@ class Scheduler:
                 reading.append((reader, count))
                 left -= count
         return Step(writing, reading)
+
+    def _has_more_than_others(self, lane: int, busy: Collection[int]) -> bool:
+        """Whether another lane takes what waits: one with less to do, but one whose step may still take long
+        only when it has much less."""
+        mine = len(self._running[lane])
+        return any(len(self._running[other]) + (other in busy) < mine for other in self._open - {lane})
 
     def _cost(self, sequence: Sequence) -> float:
         """Tokens that a sequence is going to take, as far as one can tell when it comes."""

@@ -132,7 +132,7 @@ class Worker(threading.Thread):
         shared = self._shared
         self._drop_cancelled()
         with shared.changed:
-            moves = shared.scheduler.move(self._number, time.time())
+            moves = shared.scheduler.move(self._number, time.time(), shared.busy)
             if not moves.left and not shared.scheduler.running_in(self._number):
                 self._rest()  # what waits is for another lane, or read by it just now
                 return

@@ -151,9 +151,7 @@ def test_what_is_on_disk_makes_room_for_conversations() -> None:
     for name in "abc":
         for n in (1, 2):
             ask(store, n, name)
-    said = prompt(
-        EXAMPLES, words(2000, 20), words(7000, 5)
-    )
+    said = prompt(EXAMPLES, words(2000, 20), words(7000, 5))
     assert store.match("c", said).length == 120
     assert ask(store, 3, "a") == 100
 

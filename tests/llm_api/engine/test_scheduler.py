@@ -158,12 +158,18 @@ def test_the_common_beginning_is_read_by_one_and_awaited_by_others() -> None:
 
 
 def test_a_lane_leaves_to_another_what_that_can_start_sooner() -> None:
-    line = scheduler(slots=4, lanes=2)
+    line = scheduler(slots=6, lanes=2)
     for n in range(4):
         line.add(sequence(str(n)))
     assert len(line.move(0, NOW).came) == 1
     assert len(line.move(1, NOW).came) == 2
     assert len(line.move(0, NOW).came) == 1
+    assert [line.move(lane, NOW).came for lane in (0, 1)] == [[], []]
+    line.add(sequence("4"))
+    line.add(sequence("5"))
+    line.add(sequence("6"))
+    assert len(line.move(0, NOW, busy={0, 1}).came) == 2
+    assert len(line.move(1, NOW, busy={1}).came) == 1
     line.shut(1)
     line.add(sequence("5"))
     line.add(sequence("6"))
