@@ -44,7 +44,7 @@ def main(root: Path = ROOT) -> int:
     try:
         settings = load_settings(root)
         listener = _listen(settings.port)
-        engine = _engine(settings)
+        engine = _engine(settings, root)
     except (SettingsError, ModelLoadError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -54,6 +54,7 @@ def main(root: Path = ROOT) -> int:
 
 async def _serve(settings: Settings, engine: Engine, listener: socket.socket) -> None:
     slots, metrics = Slots(engine.slots), Metrics()
+    metrics.watch_engine(engine.numbers)
     queues = SqsQueues(
         prefix=settings.queue_prefix,
         region=settings.aws_region,
@@ -100,7 +101,7 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-def _engine(settings: Settings) -> Engine:
+def _engine(settings: Settings, root: Path) -> Engine:
     if settings.url is not None:
         key = settings.api_key.get_secret_value() if settings.api_key else None
         return RemoteEngine(settings.url, api_key=key, model_name=settings.model_name, slots=settings.slots)
@@ -109,7 +110,13 @@ def _engine(settings: Settings) -> Engine:
     )
 
     return EmbeddedEngine(
-        settings.find_model(), context_tokens=settings.context_tokens, threads=settings.threads
+        settings.find_model(),
+        context_tokens=settings.context_tokens,
+        threads=settings.threads,
+        slots=settings.slots,
+        prefix_bytes=settings.prefix_bytes,
+        spill_folder=root / settings.home / "llm" if settings.spill_bytes else None,
+        spill_bytes=settings.spill_bytes,
     )
 
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from llm_api.engine.base import ChatMessage, ChatRequest, FinishReason, Role
+from llm_api.engine.base import ChatMessage, ChatRequest, FinishReason, Priority, Role
 from llm_api.engine.text import clean_text
-from llm_api.waiting import Priority, Terms
+from llm_api.waiting import Terms
 
 ErrorCode = Literal["context_length_exceeded", "invalid_request", "engine_error", "expired"]
 
@@ -61,6 +61,9 @@ class LlmRequest(Addressee):
             messages=tuple(ChatMessage(m.role, m.content) for m in self.messages),
             max_tokens=self.max_tokens,
             temperature=self.temperature,
+            group=self.organization,
+            priority=self.priority,
+            answer_by=self.answer_by,
         )
 
 

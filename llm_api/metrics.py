@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
 from typing import Literal
 
@@ -15,6 +15,8 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from llm_api.engine.base import EngineError, Event, Finished, Started
 
@@ -22,6 +24,16 @@ Source = Literal["queue", "http"]
 ConsumerError = Literal["receive", "heartbeat", "reply", "delete", "release", "malformed", "engine"]
 
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 60.0)
+
+
+class _EngineNumbers(Collector):
+    def __init__(self, numbers: Callable[[], Mapping[str, int]]) -> None:
+        self._numbers = numbers
+
+    def collect(self) -> Iterator[Metric]:
+        for name, number in self._numbers().items():
+            family = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+            yield family(f"hub_llm_engine_{name}", "Of the embedded engine", value=number)
 
 
 class Metrics:
@@ -55,6 +67,10 @@ class Metrics:
     def watch_waiting(self, count: Callable[[], int]) -> None:
         """Ask `count` whenever somebody reads how many requests wait."""
         self._waiting.set_function(count)
+
+    def watch_engine(self, numbers: Callable[[], Mapping[str, int]]) -> None:
+        """Ask for `numbers` whenever somebody reads them; those whose names end in _total only grow."""
+        self.registry.register(_EngineNumbers(numbers))
 
     def count_dropped(self, reason: Literal["expired", "cancelled"]) -> None:
         self._dropped.labels(reason).inc()

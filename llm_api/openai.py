@@ -81,6 +81,7 @@ class ChatCompletionRequest(BaseModel):
     stream_options: _StreamOptions | None = None
     temperature: Annotated[float | None, Field(ge=0, le=2)] = None
     top_p: Annotated[float | None, Field(gt=0, le=1)] = None
+    user: Text | None = None
 
     def chat(self) -> ChatRequest:
         stop = [self.stop] if isinstance(self.stop, str) else self.stop or []
@@ -91,6 +92,7 @@ class ChatCompletionRequest(BaseModel):
             top_p=self.top_p or 1.0,
             seed=self.seed,
             stop=tuple(stop),
+            group=f"user {self.user}" if self.user else "",
         )
 
     @property

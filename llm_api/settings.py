@@ -59,9 +59,9 @@ class Settings(BaseSettings):
         description="Model name that is sent to HUB_LLM_URL; unset, the first that the server lists.",
     )
     slots: Annotated[int, Field(ge=1, le=256)] = Field(
-        4,
+        8,
         alias="HUB_LLM_SLOTS",
-        description="Requests at a time to HUB_LLM_URL; the embedded model takes one.",
+        description="Requests at a time; each has memory for a whole context of the embedded model.",
     )
     held: Annotated[int, Field(ge=1, le=1000)] = Field(
         32,
@@ -71,12 +71,22 @@ class Settings(BaseSettings):
     context_tokens: Annotated[int, Field(ge=64)] = Field(
         4096,
         alias="HUB_LLM_CONTEXT_TOKENS",
-        description="Context of the embedded model in tokens, prompt and answer together.",
+        description="Context of the embedded model in tokens, prompt and answer of a request together.",
     )
     threads: Annotated[int | None, Field(ge=1)] = Field(
         None,
         alias="HUB_LLM_THREADS",
         description="CPU threads of the embedded model; unset, one per CPU.",
+    )
+    prefix_bytes: Annotated[int, Field(ge=0)] = Field(
+        2**30,
+        alias="HUB_LLM_PREFIX_BYTES",
+        description="Memory for what the embedded model has read before, prompts of organizations above all.",
+    )
+    spill_bytes: Annotated[int, Field(ge=0)] = Field(
+        4 * 2**30,
+        alias="HUB_LLM_SPILL_BYTES",
+        description="Disk, in HUB_HOME/llm, for organizations' prompts that were read; 0 for none.",
     )
     visibility_seconds: Annotated[int, Field(ge=3, le=43200)] = Field(
         30,

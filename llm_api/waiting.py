@@ -11,9 +11,10 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
-Priority = Literal["interactive", "test"]
+from llm_api.engine.base import Priority
+
 T = TypeVar("T")
 
 SHARED_SECONDS = 30.0

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 Role = Literal["system", "user", "assistant"]
 FinishReason = Literal["stop", "length"]
+Priority = Literal["interactive", "test"]
 
 
 class EngineError(Exception):
@@ -53,7 +54,11 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One chat to continue. `max_tokens` None means: up to the end of the context."""
+    """One chat to continue. `max_tokens` None means: up to the end of the context.
+
+    `group` is who asks, an organization say: chats of one group begin alike, and groups take turns.
+    `answer_by` is in epoch seconds.
+    """
 
     messages: tuple[ChatMessage, ...]
     max_tokens: int | None = None
@@ -61,6 +66,9 @@ class ChatRequest:
     top_p: float = 1.0
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    group: str = ""
+    priority: Priority = "interactive"
+    answer_by: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +114,10 @@ class Engine(ABC):
     async def check(self) -> str | None:
         """Why the engine cannot serve just now, as a short phrase; None when it can."""
         return None
+
+    def numbers(self) -> Mapping[str, int]:
+        """What it has done since it started, and has now, by name, for the metrics."""
+        return {}
 
     @abstractmethod
     async def close(self) -> None:

@@ -124,13 +124,14 @@ async def test_parameters_reach_the_engine(client: httpx.AsyncClient, engine: Fa
     parts = [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}]
     await post(
         client, messages=[{"role": "user", "content": parts}], max_tokens=5, temperature=0.5, top_p=0.9,
-        seed=7, stop="END",
+        seed=7, stop="END", user="a customer",
     )  # fmt: skip
     [asked] = engine.requests
     assert asked.messages[0].content == "one two"
     assert (asked.max_tokens, asked.temperature, asked.top_p, asked.seed, asked.stop) == (
         5, 0.5, 0.9, 7, ("END",),
     )  # fmt: skip
+    assert asked.group == "user a customer"
 
 
 async def test_models_lists_the_model(client: httpx.AsyncClient) -> None:

@@ -14,6 +14,13 @@ def test_a_request_is_read_with_its_defaults() -> None:
     assert request.chat().messages[0].content == "hi"
 
 
+def test_the_engine_is_told_whose_request_it_is_and_how_it_presses() -> None:
+    request = parse_request(json.dumps(VALID | {"priority": "test", "answer_by": 12.5}))
+    assert isinstance(request, LlmRequest)
+    chat = request.chat()
+    assert (chat.group, chat.priority, chat.answer_by) == ("smile", "test", 12.5)
+
+
 def test_a_cancellation_is_read() -> None:
     parsed = parse_request(json.dumps({"cancel": "r1", "organization": "smile"}))
     assert isinstance(parsed, Cancellation)

@@ -115,6 +115,8 @@ def test_a_question_on_the_queue_is_answered_on_the_other(start: Callable[..., S
     answer = httpx.post(f"{service.url}/v1/chat/completions", json=chat, headers=headers, timeout=60)
     assert answer.text.endswith("data: [DONE]\n\n")
     assert httpx.get(f"{service.url}/v1/models").status_code == 401
+    assert service.metric("hub_llm_engine_written_tokens_total") > 4
+    assert service.metric("hub_llm_engine_running") == 0
 
     assert service.stop() == 0
     assert service.receive("llm-requests") == []
@@ -125,7 +127,7 @@ def test_a_question_on_the_queue_is_answered_on_the_other(start: Callable[..., S
 
 
 def test_a_cancelled_story_makes_way_for_the_next_question(start: Callable[..., Service]) -> None:
-    service = start()
+    service = start(HUB_LLM_SLOTS="1")
     service.ask("story", "Tell me a very long story", max_tokens=4000, temperature=1.5)
     wait_for(lambda: service.metric('hub_llm_in_flight{source="queue"}') == 1)
     service.ask("expired", "Anybody there?", expires_at=1.0)

@@ -1,0 +1,237 @@
+"""What was computed before, by its tokens: the states of prompts' beginnings, kept within a budget.
+
+Pure bookkeeping: a state is a number of bytes here. A state of some tokens also serves a prompt that shares
+only the first of them, since the rest can be cut off.
+
+When the budget is full, organizations' prefixes go last, unless they can come back from the spill. Before
+them go states that go on from another one and that only one chat has used (the conversation of one contact).
+Among each, the one that was used longest ago.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from llm_api.engine.prompt import Prompt
+from llm_api.engine.sequence import State
+
+Tokens = npt.NDArray[np.int32]
+
+LEAST_TOKENS = 32
+"""A shorter prefix is computed faster than it is looked after."""
+TOKENS_TO_COMPUTE = 2
+"""So many tokens of a prompt are always computed: the last one for its logits, and one more because a single
+token is rounded along another path than several, which could change the answer."""
+
+
+@dataclass(eq=False, slots=True)
+class Prefix:
+    """Some tokens of a group's prompts and their state; None once that is only in the spill."""
+
+    group: str
+    tokens: Tokens
+    state: State | None
+    used: int = 0
+    is_branch: bool = False
+    """Two chats have gone on from here differently: it is not one contact's conversation."""
+    goes_on: bool = False
+    """It begins with the tokens of another prefix of its group."""
+    is_spilled: bool = False
+    """The spill has its state, too."""
+    continuation: Tokens | None = None
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def is_precious(self) -> bool:
+        """Many chats may need it, and it would have to be computed again."""
+        return (self.is_branch or not self.goes_on) and not self.is_spilled
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The first `length` tokens of a prompt can be had from `prefix`."""
+
+    prefix: Prefix | None = None
+    length: int = 0
+
+
+class Spill(Protocol):
+    """Where states outlive the budget and the process."""
+
+    def load(self) -> Iterator[Prefix]:
+        """What earlier processes have left, without states, the one used longest ago first."""
+
+    def write(self, prefix: Prefix) -> None:
+        """Keep the prefix, soon."""
+
+    def read(self, prefix: Prefix) -> State | None:
+        """Its state again; None when that is lost, which it then is for good."""
+
+
+@dataclass
+class StoreCounts:
+    hits: int = 0
+    misses: int = 0
+    evicted: int = 0
+    spill_reads: int = 0
+
+
+@dataclass
+class PrefixStore:
+    """Not safe for threads: who shares it, locks."""
+
+    budget_bytes: int
+    spill: Spill | None = None
+    counts: StoreCounts = field(default_factory=StoreCounts)
+    bytes: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self._groups: dict[str, list[Prefix]] = {}
+        self._clock = itertools.count(1)
+        for prefix in self.spill.load() if self.spill else ():
+            self._insert(prefix)
+
+    def __len__(self) -> int:
+        return sum(len(prefixes) for prefixes in self._groups.values())
+
+    def match(self, group: str, prompt: Prompt) -> Match:
+        """The longest part of a prompt that is known. Where the prompt parts from a prefix on the way, the
+        part ends at the border before: there other prompts of the group are likely to part from it, too."""
+        tokens = np.array(prompt.tokens, np.int32)
+        best = Match()
+        for prefix in self._groups.get(group, ()):
+            length = _common(prefix.tokens, tokens)
+            if length < len(prefix) or length > len(tokens) - TOKENS_TO_COMPUTE:
+                length = prompt.border_before(min(length, len(tokens) - TOKENS_TO_COMPUTE))
+            shorter = length == best.length and best.prefix is not None and len(prefix) < len(best.prefix)
+            if length >= LEAST_TOKENS and (length > best.length or shorter):
+                best = Match(prefix, length)
+        return best
+
+    def take(self, match: Match, prompt: Prompt) -> State | None:
+        """The state for a match, whose prefix counts as used; None when it is lost."""
+        prefix = match.prefix
+        if prefix is None:
+            self.counts.misses += 1
+            return None
+        if prefix.state is None:
+            prefix.state = self._read_back(prefix)
+        if prefix.state is None:
+            self.drop(prefix)
+            self.counts.misses += 1
+            return None
+        self.counts.hits += 1
+        prefix.used = next(self._clock)
+        if match.length == len(prefix):
+            self._note_continuation(prefix, prompt)
+        state = prefix.state
+        self._evict()
+        return state
+
+    def wants(self, group: str, tokens: Tokens) -> bool:
+        """Whether the state of these tokens is worth keeping, and new."""
+        return len(tokens) >= LEAST_TOKENS and self.budget_bytes > 0 and self._find(group, tokens) is None
+
+    def add(
+        self,
+        group: str,
+        tokens: Tokens,
+        state: State,
+        prompt: Prompt | None = None,
+        *,
+        is_branch: bool = False,
+    ) -> None:
+        """Keep the state of these tokens, if it is wanted and fits. `prompt` is the one that they begin;
+        `is_branch` says that two chats have already parted after them."""
+        if len(state) > self.budget_bytes or not self.wants(group, tokens):
+            return
+        prefix = Prefix(group, tokens, state, is_branch=is_branch)
+        if prompt is not None and len(tokens) < len(prompt.tokens):
+            prefix.continuation = _continuation(prompt, len(tokens))
+        self._insert(prefix)
+        self.bytes += len(state)
+        if is_branch:
+            self._spill(prefix)
+        self._evict()
+
+    def drop(self, prefix: Prefix) -> None:
+        """Forget a prefix, if it is still known."""
+        prefixes = self._groups.get(prefix.group, [])
+        if prefix in prefixes:
+            prefixes.remove(prefix)
+            self._forget_state(prefix)
+            if not prefixes:
+                del self._groups[prefix.group]
+
+    def _insert(self, new: Prefix) -> None:
+        prefixes = self._groups.setdefault(new.group, [])
+        for known in prefixes:
+            common = _common(known.tokens, new.tokens)
+            new.goes_on |= common == len(known)
+            known.goes_on |= common == len(new)
+        new.used = next(self._clock)
+        prefixes.append(new)
+
+    def _find(self, group: str, tokens: Tokens) -> Prefix | None:
+        return next((p for p in self._groups.get(group, ()) if np.array_equal(p.tokens, tokens)), None)
+
+    def _note_continuation(self, prefix: Prefix, prompt: Prompt) -> None:
+        """A chat goes on after the whole prefix: the second to do so differently shows that it branches."""
+        if prefix.is_branch:
+            return
+        continuation = _continuation(prompt, len(prefix))
+        if prefix.continuation is None:
+            prefix.continuation = continuation
+        elif not np.array_equal(prefix.continuation, continuation):
+            prefix.is_branch = True
+            self._spill(prefix)
+
+    def _spill(self, prefix: Prefix) -> None:
+        if self.spill:
+            self.spill.write(prefix)
+            prefix.is_spilled = True
+
+    def _read_back(self, prefix: Prefix) -> State | None:
+        assert self.spill is not None  # only what is in a spill has no state
+        state = self.spill.read(prefix)
+        if state is not None:
+            self.counts.spill_reads += 1
+            self.bytes += len(state)
+        return state
+
+    def _evict(self) -> None:
+        while self.bytes > self.budget_bytes:
+            in_memory = (p for group in self._groups.values() for p in group if p.state is not None)
+            victim = min(in_memory, key=lambda prefix: (prefix.is_precious, prefix.used))
+            self.counts.evicted += 1
+            if victim.is_spilled:
+                self._forget_state(victim)
+            else:
+                self.drop(victim)
+
+    def _forget_state(self, prefix: Prefix) -> None:
+        if prefix.state is not None:
+            self.bytes -= len(prefix.state)
+            prefix.state = None
+
+
+def _continuation(prompt: Prompt, length: int) -> Tokens:
+    """The message that comes after the first `length` tokens."""
+    end = next((border for border in prompt.borders if border > length), len(prompt.tokens))
+    return np.array(prompt.tokens[length:end], np.int32)
+
+
+def _common(one: Tokens, two: Tokens) -> int:
+    """How many tokens two have in common from the beginning."""
+    length = min(len(one), len(two))
+    different = one[:length] != two[:length]
+    first = int(different.argmax()) if length else 0
+    return first if length and different[first] else length
