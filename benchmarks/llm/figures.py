@@ -1,0 +1,57 @@
+"""From the answers of one load to the figures that are compared."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from benchmarks.llm.client import Answer
+
+IN_TIME_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of one server at one load. Percentiles are of all requests: one without an answer waited for ever."""
+
+    answers_per_second: float
+    p50_seconds: float
+    p95_seconds: float
+    in_time_share: float
+    answered_share: float
+    computed_tokens: float
+    written_tokens: float
+    peak_mib: float
+    seconds: float
+    """From the first request to the last answer, or to the end of patience where some never came."""
+
+
+def figures(answers: Sequence[Answer], seconds: float, computed_tokens: int | None, peak_bytes: int) -> Figures:
+    """`computed_tokens`: what the server's log tells; None: its answers do."""
+    answered = [each for each in answers if each.seconds is not None]
+    waits = sorted(math.inf if each.seconds is None else each.seconds for each in answers)
+    if computed_tokens is None:
+        computed_tokens = sum(each.prompt_tokens - (each.cached_tokens or 0) for each in answered)
+    return Figures(
+        answers_per_second=len(answered) / seconds,
+        p50_seconds=percentile(waits, 0.5),
+        p95_seconds=percentile(waits, 0.95),
+        in_time_share=sum(wait <= IN_TIME_SECONDS for wait in waits) / len(waits),
+        answered_share=len(answered) / len(answers),
+        computed_tokens=computed_tokens,
+        written_tokens=sum(each.written_tokens for each in answered),
+        peak_mib=peak_bytes / 2**20,
+        seconds=seconds,
+    )
+
+
+def percentile(ordered: Sequence[float], share: float) -> float:
+    """The nearest-rank percentile of ordered numbers."""
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def median(rounds: Sequence[Figures]) -> Figures:
+    """Figure by figure."""
+    return Figures(
+        **{each.name: statistics.median(getattr(one, each.name) for one in rounds) for each in fields(Figures)}
+    )
