@@ -11,10 +11,12 @@ import httpx
 from benchmarks.llm.load import Request
 from benchmarks.llm.servers import TOKEN
 
+IN_TIME_SECONDS = 5.0
+LOOK_SECONDS = 0.25
+FOREVER = httpx.Timeout(None)  # patience ends a request
+
 Progress = Callable[[int, int, float], None]
 """Is told how many are answered, of how many, after how many seconds."""
-
-PROGRESS_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -29,27 +31,55 @@ class Answer:
     written_tokens: int = 0
     problem: str = ""
 
+    @property
+    def is_in_time(self) -> bool:
+        """Whether a contact got it within the time that the hub promises."""
+        return self.seconds is not None and self.seconds <= IN_TIME_SECONDS
 
-def play(url: str, requests: Sequence[Request], patience_seconds: float, show: Progress) -> Sequence[Answer]:
-    """All answers, in the order of the requests. One that takes longer than `patience_seconds` is given up."""
-    return asyncio.run(_play(url, requests, patience_seconds, show))
+
+GIVEN_UP = Answer(None, problem="given up with the others")
+
+
+def play(
+    url: str,
+    requests: Sequence[Request],
+    patience_seconds: float,
+    show: Progress,
+    tolerated_misses: int | None = None,
+) -> Sequence[Answer]:
+    """All answers, in the order of the requests. One that takes longer than `patience_seconds` is given up;
+    once more than `tolerated_misses` were not answered in time, all that are left are."""
+    return asyncio.run(_play(url, requests, patience_seconds, show, tolerated_misses))
 
 
 async def _play(
-    url: str, requests: Sequence[Request], patience_seconds: float, show: Progress
+    url: str,
+    requests: Sequence[Request],
+    patience_seconds: float,
+    show: Progress,
+    tolerated_misses: int | None,
 ) -> Sequence[Answer]:
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    async with httpx.AsyncClient(base_url=url, headers=headers, limits=limits, timeout=None) as client:
+    async with httpx.AsyncClient(base_url=url, headers=headers, limits=limits, timeout=FOREVER) as client:
         started_at = time.monotonic()
-        asking = [
-            asyncio.create_task(_ask(client, each, started_at + each.at, patience_seconds)) for each in requests
-        ]
-        waiting: set[asyncio.Task[Answer]] = set(asking)
+        asking = {
+            asyncio.create_task(_ask(client, each, started_at + each.at, patience_seconds)): each
+            for each in requests
+        }
+        waiting = set(asking)
         while waiting:
-            _, waiting = await asyncio.wait(waiting, timeout=PROGRESS_SECONDS)
-            show(len(asking) - len(waiting), len(asking), time.monotonic() - started_at)
-        return [each.result() for each in asking]
+            _, waiting = await asyncio.wait(waiting, timeout=LOOK_SECONDS)
+            lasted = time.monotonic() - started_at
+            show(len(asking) - len(waiting), len(asking), lasted)
+            late = sum(lasted - asking[each].at > IN_TIME_SECONDS for each in waiting)
+            missed = late + sum(not each.result().is_in_time for each in asking if each not in waiting)
+            if tolerated_misses is not None and missed > tolerated_misses:
+                break
+        for each in waiting:
+            each.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        return [GIVEN_UP if each in waiting else each.result() for each in asking]
 
 
 async def _ask(client: httpx.AsyncClient, request: Request, at: float, patience_seconds: float) -> Answer:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, fields
 
 from benchmarks.llm.client import Answer
 
-IN_TIME_SECONDS = 5.0
-
 
 @dataclass(frozen=True)
 class Figures:
@@ -26,23 +24,30 @@ class Figures:
     """From the first request to the last answer, or to the end of patience where some never came."""
 
 
-def figures(answers: Sequence[Answer], seconds: float, computed_tokens: int | None, peak_bytes: int) -> Figures:
+def figures(
+    answers: Sequence[Answer], seconds: float, computed_tokens: int | None, peak_bytes: int
+) -> Figures:
     """`computed_tokens`: what the server's log tells; None: its answers do."""
     answered = [each for each in answers if each.seconds is not None]
-    waits = sorted(math.inf if each.seconds is None else each.seconds for each in answers)
+    waits = waits_of(answers)
     if computed_tokens is None:
         computed_tokens = sum(each.prompt_tokens - (each.cached_tokens or 0) for each in answered)
     return Figures(
         answers_per_second=len(answered) / seconds,
         p50_seconds=percentile(waits, 0.5),
         p95_seconds=percentile(waits, 0.95),
-        in_time_share=sum(wait <= IN_TIME_SECONDS for wait in waits) / len(waits),
+        in_time_share=sum(each.is_in_time for each in answers) / len(answers),
         answered_share=len(answered) / len(answers),
         computed_tokens=computed_tokens,
         written_tokens=sum(each.written_tokens for each in answered),
         peak_mib=peak_bytes / 2**20,
         seconds=seconds,
     )
+
+
+def waits_of(answers: Sequence[Answer]) -> Sequence[float]:
+    """Ordered; who got nothing waits for ever."""
+    return sorted(math.inf if each.seconds is None else each.seconds for each in answers)
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
@@ -53,5 +58,8 @@ def percentile(ordered: Sequence[float], share: float) -> float:
 def median(rounds: Sequence[Figures]) -> Figures:
     """Figure by figure."""
     return Figures(
-        **{each.name: statistics.median(getattr(one, each.name) for one in rounds) for each in fields(Figures)}
+        **{
+            each.name: statistics.median(getattr(one, each.name) for one in rounds)
+            for each in fields(Figures)
+        }
     )

@@ -1,19 +1,21 @@
-"""`python -m benchmarks.llm.llama_server --model M --port P`: llama.cpp's own server, from the package `xllamacpp`.
+"""llama.cpp's own server, from the package `xllamacpp`: `python -m benchmarks.llm.llama_server --model M ...`
 
-The defaults are the settings that were the fastest of those tried on the loads of this benchmark on two cores;
-docs/llm_benchmark.md tells which were tried, and how each fared.
+The defaults are the settings that were the fastest of those tried on the loads of this benchmark on two
+cores; docs/llm_benchmark.md tells which were tried, and how each fared.
 """
 
 import argparse
 import signal
 
-import xllamacpp
+import xllamacpp  # type: ignore[import-not-found]  # only in requirements/bench.txt
 
 HOST = "127.0.0.1"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", required=True)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
@@ -22,7 +24,9 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=2048)
     parser.add_argument("--ubatch", type=int, default=512)
     parser.add_argument("--cache-ram", type=int, default=8192, help="MiB for prompts that left their slot")
-    parser.add_argument("--similarity", type=float, default=0.1, help="share of a prompt that a slot must know")
+    parser.add_argument(
+        "--similarity", type=float, default=0.1, help="share of a prompt that a slot must know"
+    )
     parser.add_argument("--unified", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--flash", choices=["auto", "enabled", "disabled"], default="auto")
     parser.add_argument("--speculate", default="none", help="none, ngram_simple, ngram_mod, ngram_cache ...")

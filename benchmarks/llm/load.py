@@ -16,6 +16,8 @@ from benchmarks.llm.organizations import (
 )
 
 MAX_TURNS = 6
+CONTINUED_SHARE = (MAX_TURNS - 1) / (MAX_TURNS + 1)
+"""Of all turns, those that are not the first of their conversation, where its number of turns is uniform."""
 OFF_TOPIC_SHARE = 0.15
 MAX_ANSWER_TOKENS = 60
 ZIPF_EXPONENT = 1.0
@@ -43,51 +45,72 @@ class Request:
 class Traffic:
     """Contacts of `count` organizations, of which few are asked much and many little (Zipf).
 
-    A conversation has 1 to MAX_TURNS turns, and each request is one turn of one, with all that was said before:
-    what the organization's canned prompts say, so that every server is asked exactly the same.
+    A conversation has 1 to MAX_TURNS turns, and each request is one turn of one, with all that was said
+    before: what the organization's canned prompts say, so that every server is asked exactly the same.
     """
 
     def __init__(self, count: int, seed: int) -> None:
-        self._rng = random.Random(f"{count} organizations, seed {seed}")  # noqa: S311 - no secret
-        self.organizations = make_organizations(count, self._rng)
+        self._seed = f"{count} organizations, seed {seed}"
+        self.organizations = make_organizations(count, self._random(""))
         ranks = range(1, count + 1)
         self._weights = list(itertools.accumulate(1 / rank**ZIPF_EXPONENT for rank in ranks))
 
     def burst(self, count: int) -> Sequence[Request]:
         """`count` requests at once, each somewhere in a conversation of its own."""
-        return [self._turn(0.0, self._pick(), self._rng.randint(1, MAX_TURNS)) for _ in range(count)]
+        rng = self._random(f"burst of {count}")
+        return [self._turn(rng) for _ in range(count)]
 
     def poisson(self, per_second: float, lasting: float) -> Sequence[Request]:
-        """Requests at random times for `lasting` seconds. Conversations go on: about each turn follows one that
-        was asked before."""
-        return list(self._arrivals(per_second, lasting))
+        """Requests at random times for `lasting` seconds, in conversations that go on."""
+        return list(self._arrivals(per_second, lasting, self._random(f"{per_second:.3f} a second")))
 
-    def _arrivals(self, per_second: float, lasting: float) -> Iterator[Request]:
-        open_conversations: list[tuple[Organization, list[Message], int]] = []
-        at = self._rng.expovariate(per_second)
+    def _random(self, purpose: str) -> random.Random:
+        """Chances of its own for each load: none changes with what was asked for before."""
+        return random.Random(f"{self._seed}, {purpose}")  # noqa: S311 - no secret
+
+    def _arrivals(self, per_second: float, lasting: float, rng: random.Random) -> Iterator[Request]:
+        conversations: list[_Conversation] = []
+        at = rng.expovariate(per_second)
         while at < lasting:
-            if open_conversations and self._rng.random() < (MAX_TURNS - 1) / (MAX_TURNS + 1):
-                place = self._rng.randrange(len(open_conversations))
-                organization, history, left = open_conversations.pop(place)
+            if conversations and rng.random() < CONTINUED_SHARE:
+                conversation = conversations.pop(rng.randrange(len(conversations)))
             else:
-                organization, history, left = self._pick(), [], self._rng.randint(1, MAX_TURNS)
-            question, answer = self._exchange(organization)
-            yield Request(at, organization.name, [*organization.prefix, *history, question])
-            if left > 1:
-                open_conversations.append((organization, [*history, question, answer], left - 1))
-            at += self._rng.expovariate(per_second)
+                conversation = self._begin(rng)
+            question, answer = _exchange(conversation.organization, rng)
+            yield conversation.request(at, question)
+            if conversation.turns_left > 1:
+                conversations.append(conversation.after(question, answer))
+            at += rng.expovariate(per_second)
 
-    def _turn(self, at: float, organization: Organization, number: int) -> Request:
-        history = [said for _ in range(number - 1) for said in self._exchange(organization)]
-        question, _ = self._exchange(organization)
-        return Request(at, organization.name, [*organization.prefix, *history, question])
+    def _turn(self, rng: random.Random) -> Request:
+        conversation = self._begin(rng)
+        for _ in range(conversation.turns_left - 1):
+            conversation = conversation.after(*_exchange(conversation.organization, rng))
+        question, _ = _exchange(conversation.organization, rng)
+        return conversation.request(0.0, question)
 
-    def _pick(self) -> Organization:
-        return self._rng.choices(self.organizations, cum_weights=self._weights)[0]
+    def _begin(self, rng: random.Random) -> "_Conversation":
+        organization = rng.choices(self.organizations, cum_weights=self._weights)[0]
+        return _Conversation(organization, (), rng.randint(1, MAX_TURNS))
 
-    def _exchange(self, organization: Organization) -> tuple[Message, Message]:
-        if self._rng.random() < OFF_TOPIC_SHARE:
-            return asked(self._rng.choice(off_topic_questions())), said("assistant", UNKNOWN)
-        topic = self._rng.choice(organization.topics)
-        question = self._rng.choice((topic.question, *topic.asked))
-        return asked(question, topic.answer), said("assistant", topic.answer)
+
+@dataclass(frozen=True)
+class _Conversation:
+    organization: Organization
+    said: Sequence[Message]
+    turns_left: int
+
+    def request(self, at: float, question: Message) -> Request:
+        return Request(at, self.organization.name, (*self.organization.prefix, *self.said, question))
+
+    def after(self, question: Message, answer: Message) -> "_Conversation":
+        return _Conversation(self.organization, (*self.said, question, answer), self.turns_left - 1)
+
+
+def _exchange(organization: Organization, rng: random.Random) -> tuple[Message, Message]:
+    """A question to an organization, and what its canned prompts say to it."""
+    if rng.random() < OFF_TOPIC_SHARE:
+        return asked(rng.choice(off_topic_questions())), said("assistant", UNKNOWN)
+    topic = rng.choice(organization.topics)
+    question = rng.choice((topic.question, *topic.asked))
+    return asked(question, topic.answer), said("assistant", topic.answer)

@@ -1,4 +1,4 @@
-"""Organizations from a seed: instructions and canned prompts as an LLM is given them by `hub_lambdas.prompting`."""
+"""Organizations from a seed, with instructions and canned prompts as `hub_lambdas.prompting` puts them."""
 
 import random
 import re
@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 MIN_PREFIX_TOKENS, MAX_PREFIX_TOKENS = 250, 1000
-MARGIN = 0.06
-"""Prefixes are made by an estimate, which the real tokenizer disagrees with by up to this share."""
+MARGIN_TOKENS = 60
+"""A prefix is made by an estimate, which SmolLM2's tokenizer disagrees with by up to 4 %, and of whole examples."""
 TOKENS_PER_MESSAGE = 5
 """Of the chat template."""
 _PIECE = re.compile(r"[^\W\d]+|\d|[^\w\s]|\n")
@@ -72,10 +72,13 @@ def _make(number: int, rng: random.Random) -> Organization:
     trade = rng.choice(_texts()["trades"])
     values = _fillings(rng) | _figures(rng)
     # The number keeps names apart where there are more organizations than names.
-    values |= {"name": f"{rng.choice(_texts()['names'])} {trade['suffix']} {number + 1}", "kind": trade["kind"]}
+    values |= {
+        "name": f"{rng.choice(_texts()['names'])} {trade['suffix']} {number + 1}",
+        "kind": trade["kind"],
+    }
     topics = [_fill(each, values | _figures(rng)) for each in (*trade["topics"], *_texts()["common"])]
     rng.shuffle(topics)
-    wanted = rng.uniform(MIN_PREFIX_TOKENS * (1 + MARGIN), MAX_PREFIX_TOKENS * (1 - MARGIN))
+    wanted = rng.uniform(MIN_PREFIX_TOKENS + MARGIN_TOKENS, MAX_PREFIX_TOKENS - MARGIN_TOKENS)
     return Organization(values["name"], _prefix(topics, values, wanted, rng), topics)
 
 

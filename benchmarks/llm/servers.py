@@ -42,7 +42,9 @@ class Kind:
 
     name: str
     command: Callable[[Path, int, int], Sequence[str]]
-    environment: Callable[[Path, int, int], Mapping[str, str]] = field(default=lambda model, port, threads: {})
+    environment: Callable[[Path, int, int], Mapping[str, str]] = field(
+        default=lambda model, port, threads: {}
+    )
     computed: Callable[[str], int] | None = None
 
 
@@ -55,7 +57,7 @@ class Server:
         self._port = _free_port()
         self.url = f"http://{HOST}:{self._port}"
         self._command = [sys.executable, *kind.command(model, self._port, threads)]
-        self._environment = _clean_environment() | kind.environment(model, self._port, threads)
+        self._environment = {**_clean_environment(), **kind.environment(model, self._port, threads)}
         self._folder = folder
         self._log = folder / "log"
         self._is_over = Event()
@@ -134,16 +136,12 @@ def _ours_environment(model: Path, port: int, threads: int) -> Mapping[str, str]
 
 
 def _packaged_command(model: Path, port: int, threads: int) -> Sequence[str]:
-    options = {
-        **{"model": model, "host": HOST, "port": port, "n_ctx": 4096},
-        **{"n_threads": threads, "n_threads_batch": threads, "logits_all": False},
-    }
-    arguments = (text for name, value in options.items() for text in (f"--{name}", str(value)))
-    return ["-m", "llama_cpp.server", *arguments]
+    options = f"--host {HOST} --port {port} --n_ctx 4096 --n_threads {threads} --n_threads_batch {threads}"
+    return ["-m", "llama_cpp.server", "--model", str(model), *options.split(), "--logits_all", "False"]
 
 
 def _packaged_computed(log: str) -> int:
-    """It tells of each prompt how much it had to compute, once it had some of it; else only the whole."""
+    """It tells this of each prompt that begins as the one before it did: of all, by the chat template."""
     return sum(int(found) for found in re.findall(r"remaining (\d+) prompt tokens to eval", log))
 
 

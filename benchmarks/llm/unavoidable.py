@@ -5,6 +5,7 @@ computed once and each token of the answers once, at the speeds of a plain loop 
 """
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -43,8 +44,8 @@ def measure_speeds(model: Path, threads: int) -> Speeds:
 
 def distinct_tokens(prompts: Iterable[Sequence[int]]) -> int:
     """How many tokens must be computed where a common beginning is computed once: the nodes of their trie."""
-    ordered = sorted(prompts)
-    shared = sum(_common(one, other) for one, other in zip(ordered, ordered[1:], strict=False))
+    ordered = sorted(map(tuple, prompts))
+    shared = sum(_common(one, other) for one, other in itertools.pairwise(ordered))
     return sum(map(len, ordered)) - shared
 
 
@@ -78,7 +79,10 @@ class _Loop:
         import llama_cpp
 
         self._lib = llama_cpp
-        llama_cpp.llama_log_set(_silent(llama_cpp), None)
+        self._silent = llama_cpp.llama_log_callback(
+            lambda level, text, data: None
+        )  # ctypes keeps none itself
+        llama_cpp.llama_log_set(self._silent, None)
         llama_cpp.llama_backend_init()
         self._model = llama_cpp.llama_model_load_from_file(
             str(model).encode(), llama_cpp.llama_model_default_params()
@@ -129,14 +133,10 @@ class _Loop:
         self._lib.llama_synchronize(self._context)
 
 
-def _silent(lib):  # type: ignore[no-untyped-def]
-    global _callback  # ctypes keeps no reference to it
-    _callback = lib.llama_log_callback(lambda level, text, data: None)
-    return _callback
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--threads", type=int, required=True)
     arguments = parser.parse_args()
