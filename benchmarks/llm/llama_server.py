@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument(
         "--similarity", type=float, default=0.1, help="share of a prompt that a slot must know"
     )
+    parser.add_argument("--idle-slots", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--unified", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--flash", choices=["auto", "enabled", "disabled"], default="auto")
     parser.add_argument("--speculate", default="none", help="none, ngram_simple, ngram_mod, ngram_cache ...")
@@ -50,6 +51,7 @@ def _params(arguments: argparse.Namespace) -> xllamacpp.CommonParams:
     params.n_batch, params.n_ubatch = arguments.batch, arguments.ubatch
     params.kv_unified = arguments.unified
     params.cache_ram_mib = arguments.cache_ram
+    params.cache_idle_slots = arguments.idle_slots
     params.slot_prompt_similarity = arguments.similarity
     flash = f"LLAMA_FLASH_ATTN_TYPE_{arguments.flash.upper()}"
     params.flash_attn_type = xllamacpp.llama_flash_attn_type.__members__[flash]

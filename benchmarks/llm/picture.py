@@ -25,7 +25,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Panel:
-    """A set of axes from 0, shares (0 to 1) going up. `mark_x` and `mark_y` are dashed lines; None: no line."""
+    """A set of axes from 0, shares (0 to 1) going up. `mark_x` and `mark_y` are dashed, None is no line."""
 
     title: str
     x_title: str

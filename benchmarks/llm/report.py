@@ -26,9 +26,8 @@ def _lines(plan: Plan, results: Results) -> Iterator[str]:
     speeds = _median_speeds(results)
     yield f"Medians of {results.rounds} rounds on {plan.threads} cores, {plan.model.name}, seed {plan.seed}."
     read, write = (_span(getattr(each, name) for each in results.speeds) for name in ("read", "write"))
-    yield (
-        f"A plain loop reads {speeds.read:.0f} tokens a second ({read}) and writes {speeds.write:.0f} ({write})."
-    )
+    yield f"A plain loop reads {speeds.read:.0f} tokens a second ({read})"
+    yield f"and writes {speeds.write:.0f} ({write})."
     for count in plan.organizations:
         yield ""
         yield from _burst_table(plan, results, count)
