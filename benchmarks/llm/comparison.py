@@ -41,6 +41,8 @@ class Results:
 
     bursts: dict[tuple[int, str], list[Figures]] = field(default_factory=lambda: defaultdict(list))
     waits: dict[tuple[int, str], list[float]] = field(default_factory=lambda: defaultdict(list))
+    texts: dict[tuple[int, str], list[str | None]] = field(default_factory=lambda: defaultdict(list))
+    """The answers to the bursts of all rounds, in the order of the requests; None where there is none."""
     rates: dict[tuple[int, str], list[float]] = field(default_factory=lambda: defaultdict(list))
     probes: dict[tuple[int, str], dict[float, list[float]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
@@ -102,6 +104,8 @@ class Comparison:
         computed = kind.computed(server.log) if kind.computed else None
         self._results.bursts[count, kind.name].append(figures(answers, seconds, computed, server.peak_bytes))
         self._results.waits[count, kind.name].extend(waits_of(answers))
+        texts = [None if each.seconds is None else each.text for each in answers]
+        self._results.texts[count, kind.name].extend(texts)
 
     def _climb(self, server: Server, count: int, traffic: Traffic, name: str) -> None:
         key = count, server.kind.name

@@ -12,7 +12,7 @@ import yaml
 
 MIN_PREFIX_TOKENS, MAX_PREFIX_TOKENS = 250, 1000
 MARGIN_TOKENS = 60
-"""A prefix is made of whole examples, by an estimate that is up to 4 % off what SmolLM2's tokenizer counts."""
+"""A prefix is made of whole examples, by an estimate that is up to 4 % off what SmolLM2's tokenizer says."""
 TOKENS_PER_MESSAGE = 5
 """Of the chat template."""
 _PIECE = re.compile(r"[^\W\d]+|\d|[^\w\s]|\n")

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from benchmarks.llm.comparison import Plan, Results
 from benchmarks.llm.figures import Figures, median
@@ -69,6 +69,13 @@ def _burst_table(plan: Plan, results: Results, count: int) -> Iterator[str]:
     yield row("prompt tokens computed", lambda each: each.computed_tokens, "{:.0f}")
     yield row("tokens written", lambda each: each.written_tokens, "{:.0f}")
     yield row("peak memory, MiB", lambda each: each.peak_mib, "{:.0f}")
+    if LLAMA_SERVER in names:
+        equal = [
+            _equal_share(results.texts[count, name], results.texts[count, LLAMA_SERVER]) for name in names
+        ]
+        yield _row(
+            f"answers that are {LLAMA_SERVER}'s", *(f"{each:.0%}" for each in equal), *("-" for _ in ratios)
+        )
     yield row("time / unavoidable", lambda each: _times_unavoidable(each, distinct, speeds), "{:.2f}")
 
 
@@ -120,6 +127,12 @@ def _median_speeds(results: Results) -> Speeds:
         statistics.median(each.read for each in results.speeds),
         statistics.median(each.write for each in results.speeds),
     )
+
+
+def _equal_share(texts: Sequence[str | None], others: Sequence[str | None]) -> float:
+    """Of the requests that both have answered."""
+    both = [text == other for text, other in zip(texts, others, strict=True) if None not in (text, other)]
+    return sum(both) / len(both) if both else 0.0
 
 
 def _span(values: Iterable[float]) -> str:

@@ -158,9 +158,11 @@ KINDS = (OURS_KIND, PACKAGED_KIND, LLAMA_SERVER_KIND)
 
 
 def _clean_environment() -> dict[str, str]:
-    """This process's environment without settings of the hub or AWS; modules are those of this checkout."""
+    """This process's environment without settings of the hub or AWS. Modules are those of this checkout, unless
+    PYTHONPATH leads to another one."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HUB_", "AWS_"))}
-    return {"PYTHONPATH": str(ROOT)} | kept | {"PYTHONUNBUFFERED": "1"}
+    modules = os.pathsep.join([each for each in (kept.get("PYTHONPATH"), str(ROOT)) if each])
+    return kept | {"PYTHONPATH": modules, "PYTHONUNBUFFERED": "1"}
 
 
 def _free_port() -> int:

@@ -220,6 +220,7 @@ def results(seconds: dict[str, Sequence[Answer]]) -> Results:
         last = max((each.seconds for each in answers if each.seconds is not None), default=40.0)
         found.bursts[20, name].append(figures(answers, last, None, 2**20))
         found.waits[20, name].extend(waits_of(answers))
+        found.texts[20, name].extend(None if each.seconds is None else each.text for each in answers)
     return found
 
 
@@ -243,6 +244,7 @@ def test_the_report_has_ratios_to_llama_server_and_the_aims() -> None:
     assert "| answers a second | 2.00 | 0.10 | 0.50 | 4.00 | 0.20 |" in text
     assert "| p95, s | 2.0 | not all answered | 8.0 | 0.25 | - |" in text
     assert "| answered within 5 s | 100% | 0% | 75% | 1.33 | 0.00 |" in text
+    assert "| answers that are llama-server's | 100% | 100% | 100% | - | - |" in text
     # 200 tokens at 100 a second and 40 at 50 are 2.8 s
     assert "| time / unavoidable | 0.71 | not all answered | 2.86 |" in text
     assert "answers a second against llama-server: 4.00, aim at least 2: met" in text
