@@ -158,7 +158,7 @@ KINDS = (OURS_KIND, PACKAGED_KIND, LLAMA_SERVER_KIND)
 
 
 def _clean_environment() -> dict[str, str]:
-    """This process's environment without settings of the hub or AWS. Modules are those of this checkout, unless
+    """This process's environment without settings of the hub or AWS. Modules are this checkout's, unless
     PYTHONPATH leads to another one."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HUB_", "AWS_"))}
     modules = os.pathsep.join([each for each in (kept.get("PYTHONPATH"), str(ROOT)) if each])
