@@ -16,6 +16,8 @@ from benchmarks.llm.organizations import (
 )
 
 MAX_TURNS = 6
+HISTORY_TURNS = 2
+"""So many of the turns before are repeated in a request, as by the hub, and without their facts."""
 CONTINUED_SHARE = (MAX_TURNS - 1) / (MAX_TURNS + 1)
 """Of all turns, those that are not the first of their conversation, where its number of turns is uniform."""
 OFF_TOPIC_SHARE = 0.15
@@ -45,8 +47,9 @@ class Request:
 class Traffic:
     """Contacts of `count` organizations, of which few are asked much and many little (Zipf).
 
-    A conversation has 1 to MAX_TURNS turns, and each request is one turn of one, with all that was said
-    before: what the organization's canned prompts say, so that every server is asked exactly the same.
+    A conversation has 1 to MAX_TURNS turns, and each request is one turn of one, with the turns before it
+    that the hub repeats. What was answered in them is what the organization's canned prompts say, so that
+    every server is asked exactly the same.
     """
 
     def __init__(self, count: int, seed: int) -> None:
@@ -76,18 +79,17 @@ class Traffic:
                 conversation = conversations.pop(rng.randrange(len(conversations)))
             else:
                 conversation = self._begin(rng)
-            question, answer = _exchange(conversation.organization, rng)
-            yield conversation.request(at, question)
+            exchange = _exchange(conversation.organization, rng)
+            yield conversation.request(at, exchange)
             if conversation.turns_left > 1:
-                conversations.append(conversation.after(question, answer))
+                conversations.append(conversation.after(exchange))
             at += rng.expovariate(per_second)
 
     def _turn(self, rng: random.Random) -> Request:
         conversation = self._begin(rng)
         for _ in range(conversation.turns_left - 1):
-            conversation = conversation.after(*_exchange(conversation.organization, rng))
-        question, _ = _exchange(conversation.organization, rng)
-        return conversation.request(0.0, question)
+            conversation = conversation.after(_exchange(conversation.organization, rng))
+        return conversation.request(0.0, _exchange(conversation.organization, rng))
 
     def _begin(self, rng: random.Random) -> "_Conversation":
         organization = rng.choices(self.organizations, cum_weights=self._weights)[0]
@@ -95,22 +97,33 @@ class Traffic:
 
 
 @dataclass(frozen=True)
+class _Exchange:
+    question: str
+    fact: str
+    answer: str
+
+    def messages(self) -> tuple[Message, Message]:
+        return said("user", self.question), said("assistant", self.answer)
+
+
+@dataclass(frozen=True)
 class _Conversation:
     organization: Organization
-    said: Sequence[Message]
+    exchanges: Sequence[_Exchange]
     turns_left: int
 
-    def request(self, at: float, question: Message) -> Request:
-        return Request(at, self.organization.name, (*self.organization.prefix, *self.said, question))
+    def request(self, at: float, exchange: _Exchange) -> Request:
+        history = [message for each in self.exchanges[-HISTORY_TURNS:] for message in each.messages()]
+        question = asked(exchange.question, exchange.fact)
+        return Request(at, self.organization.name, (*self.organization.prefix, *history, question))
 
-    def after(self, question: Message, answer: Message) -> "_Conversation":
-        return _Conversation(self.organization, (*self.said, question, answer), self.turns_left - 1)
+    def after(self, exchange: _Exchange) -> "_Conversation":
+        return _Conversation(self.organization, (*self.exchanges, exchange), self.turns_left - 1)
 
 
-def _exchange(organization: Organization, rng: random.Random) -> tuple[Message, Message]:
+def _exchange(organization: Organization, rng: random.Random) -> _Exchange:
     """A question to an organization, and what its canned prompts say to it."""
     if rng.random() < OFF_TOPIC_SHARE:
-        return asked(rng.choice(off_topic_questions())), said("assistant", UNKNOWN)
+        return _Exchange(rng.choice(off_topic_questions()), "", UNKNOWN)
     topic = rng.choice(organization.topics)
-    question = rng.choice((topic.question, *topic.asked))
-    return asked(question, topic.answer), said("assistant", topic.answer)
+    return _Exchange(rng.choice((topic.question, *topic.asked)), topic.answer, topic.answer)

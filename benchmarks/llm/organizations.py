@@ -78,7 +78,8 @@ def _make(number: int, rng: random.Random) -> Organization:
     }
     topics = [_fill(each, values | _figures(rng)) for each in (*trade["topics"], *_texts()["common"])]
     rng.shuffle(topics)
-    wanted = rng.uniform(MIN_PREFIX_TOKENS + MARGIN_TOKENS, MAX_PREFIX_TOKENS - MARGIN_TOKENS)
+    least, most = MIN_PREFIX_TOKENS + MARGIN_TOKENS, MAX_PREFIX_TOKENS - MARGIN_TOKENS
+    wanted = least * (most / least) ** rng.random()  # more short ones than long ones
     return Organization(values["name"], _prefix(topics, values, wanted, rng), topics)
 
 

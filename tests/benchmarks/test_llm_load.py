@@ -15,7 +15,7 @@ from benchmarks.llm import climbing
 from benchmarks.llm.client import Answer
 from benchmarks.llm.comparison import Plan, Results
 from benchmarks.llm.figures import Figures, figures, median, percentile, waits_of
-from benchmarks.llm.load import MAX_TURNS, Request, Traffic
+from benchmarks.llm.load import Request, Traffic
 from benchmarks.llm.organizations import (
     MAX_PREFIX_TOKENS,
     MIN_PREFIX_TOKENS,
@@ -91,12 +91,13 @@ def test_few_organizations_are_asked_much(count: int) -> None:
     assert 5 < first / tenth < 20  # Zipf: 10
 
 
-def test_conversations_of_a_burst_have_each_length() -> None:
+def test_requests_repeat_up_to_two_turns_of_their_conversation() -> None:
     traffic = Traffic(20, 1)
     organizations = {each.name: each for each in traffic.organizations}
     turns = Counter(new_turns(each, organizations[each.organization]) for each in traffic.burst(600))
-    assert sorted(turns) == list(range(1, MAX_TURNS + 1))
-    assert min(turns.values()) > 50
+    assert sorted(turns) == [1, 2, 3]
+    assert abs(turns[1] - 100) < 40  # one in MAX_TURNS
+    assert turns[3] > 300
 
 
 def test_every_message_is_text_of_a_role_in_its_order() -> None:
@@ -120,16 +121,17 @@ def test_arrivals_are_in_order_and_within_their_time(per_second: float, seed: in
 
 def test_conversations_go_on_among_arrivals() -> None:
     traffic = Traffic(20, 1)
-    requests = traffic.poisson(10, 60)
-    begun: set[tuple[str, ...]] = set()
-    continued = 0
-    for request in requests:
-        words = tuple(map(str, request.messages))
-        continued += words[:-2] in begun
-        begun.add(words)
     organizations = {each.name: each for each in traffic.organizations}
-    later = sum(new_turns(each, organizations[each.organization]) > 1 for each in requests)
-    assert continued >= later > len(requests) / 2
+    begun: set[tuple[str, str]] = set()
+    later = 0
+    for request in traffic.poisson(10, 60):
+        organization = organizations[request.organization]
+        own = request.messages[len(organization.prefix) :]
+        if len(own) > 1:
+            later += 1
+            assert (request.organization, own[-3]["content"]) in begun
+        begun.add((request.organization, own[-1]["content"].partition("Question: ")[2]))
+    assert later > 300
 
 
 def test_every_server_is_asked_greedily_and_for_short_answers() -> None:
