@@ -93,6 +93,15 @@ class Server:
         """What it has written so far."""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
+    def cpu_seconds(self) -> float:
+        """The processor time that it has used."""
+        times = [each.cpu_times() for each in self._family()]
+        return sum(each.user + each.system for each in times)
+
+    def _family(self) -> Sequence[psutil.Process]:
+        process = psutil.Process(self._process.pid)
+        return [process, *process.children(recursive=True)]
+
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         headers = {"Authorization": f"Bearer {TOKEN}"}
@@ -108,9 +117,8 @@ class Server:
     def _watch_memory(self) -> None:
         while not self._is_over.wait(MEMORY_SECONDS):
             with suppress(psutil.NoSuchProcess):
-                process = psutil.Process(self._process.pid)
-                family = [process, *process.children(recursive=True)]
-                self.peak_bytes = max(self.peak_bytes, sum(each.memory_info().rss for each in family))
+                resident = sum(each.memory_info().rss for each in self._family())
+                self.peak_bytes = max(self.peak_bytes, resident)
 
     def _stop(self) -> None:
         self._is_over.set()
