@@ -18,7 +18,7 @@ from benchmarks.llm.comparison import Comparison, Plan
 from benchmarks.llm.picture import picture
 from benchmarks.llm.progress import Progress
 from benchmarks.llm.report import report
-from benchmarks.llm.servers import KINDS, ROOT, ServerFailed
+from benchmarks.llm.servers import ROOT, ServerFailed, kinds
 from llm_api.settings import find_packaged_model
 
 PICTURE = ROOT / "docs/images/llm_benchmark.svg"
@@ -47,7 +47,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    names = [each.name for each in KINDS]
+    names = [each.name for each in kinds()]
     add = parser.add_argument
     add(
         "--quick", action="store_true", help="one round, 20 organizations, a burst of 16, no Poisson arrivals"
@@ -62,10 +62,12 @@ def _arguments() -> argparse.Namespace:
     add("--limit", type=float, default=14.0, help="minutes: no round begins that would not end by then")
     add("--seed", type=int, default=1)
     add("--threads", type=int, default=os.cpu_count() or 1)
+    add("--checkout", type=Path, default=ROOT, help="another checkout of this project, whose llm_api is ours")
     add("--model", type=Path, help="a GGUF file in place of the embedded model")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.rounds, arguments.organizations, arguments.poisson, arguments.burst = 1, [20], [], 16
+        arguments.patience = 35.0
     return arguments
 
 
@@ -73,7 +75,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     return Plan(
         model=(arguments.model or find_packaged_model()).resolve(),
         threads=arguments.threads,
-        kinds=[each for each in KINDS if each.name in arguments.servers],
+        kinds=[each for each in kinds(arguments.checkout.resolve()) if each.name in arguments.servers],
         organizations=arguments.organizations,
         climbed=[each for each in arguments.poisson if each in arguments.organizations],
         rounds=arguments.rounds,

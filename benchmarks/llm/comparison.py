@@ -10,6 +10,7 @@ from benchmarks.llm import climbing
 from benchmarks.llm.client import Answer, play
 from benchmarks.llm.figures import Figures, figures, waits_of
 from benchmarks.llm.load import Request, Traffic
+from benchmarks.llm.others import Others
 from benchmarks.llm.progress import Progress
 from benchmarks.llm.servers import PACKAGED_KIND, Kind, Server
 from benchmarks.llm.unavoidable import Speeds, distinct_tokens, measure_speeds, tokenize
@@ -97,12 +98,15 @@ class Comparison:
         kind = server.kind
         self._settle(server)  # a first decode: maps the weights
         requests = traffic.burst(self._plan.burst)
+        others = Others(server)
         answers = play(server.url, requests, self._plan.patience_seconds, self._progress.of(f"{name}, burst"))
+        taken = others.share()
         self._note_problems(kind, answers)
         lasted = [each.seconds for each in answers if each.seconds is not None]
         seconds = max(lasted) if len(lasted) == len(answers) else self._plan.patience_seconds
         computed = kind.computed(server.log) if kind.computed else None
-        self._results.bursts[count, kind.name].append(figures(answers, seconds, computed, server.peak_bytes))
+        seen = figures(answers, seconds, computed, server.peak_bytes, taken)
+        self._results.bursts[count, kind.name].append(seen)
         self._results.waits[count, kind.name].extend(waits_of(answers))
         texts = [None if each.seconds is None else each.text for each in answers]
         self._results.texts[count, kind.name].extend(texts)

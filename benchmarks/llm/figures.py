@@ -22,10 +22,16 @@ class Figures:
     peak_mib: float
     seconds: float
     """From the first request to the last answer, or to the end of patience where some never came."""
+    others_share: float
+    """Of the processors' time, what other programs took."""
 
 
 def figures(
-    answers: Sequence[Answer], seconds: float, computed_tokens: int | None, peak_bytes: int
+    answers: Sequence[Answer],
+    seconds: float,
+    computed_tokens: int | None = None,
+    peak_bytes: int = 0,
+    others_share: float = 0.0,
 ) -> Figures:
     """`computed_tokens`: what the server's log tells; None: its answers do."""
     answered = [each for each in answers if each.seconds is not None]
@@ -42,6 +48,7 @@ def figures(
         written_tokens=sum(each.written_tokens for each in answered),
         peak_mib=peak_bytes / 2**20,
         seconds=seconds,
+        others_share=others_share,
     )
 
 

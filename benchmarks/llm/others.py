@@ -21,7 +21,7 @@ class Others:
         return max(0.0, busy - own) / (elapsed * (os.cpu_count() or 1))
 
     def _now(self) -> tuple[float, float, float]:
-        """Seconds: on the clock, of all processors at work (or lent to other machines), of server and client."""
+        """Seconds: on the clock, of all processors at work or taken away, of server and client."""
         times = psutil.cpu_times()
         idle = times.idle + getattr(times, "iowait", 0.0)
         guest = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)  # counted in user as well

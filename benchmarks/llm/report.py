@@ -46,13 +46,13 @@ def _burst_table(plan: Plan, results: Results, count: int) -> Iterator[str]:
     of = {name: median(results.bursts[count, name]) for name in names}
     speeds = _median_speeds(results)
     prompt, distinct = results.prompt_tokens[count], results.distinct_tokens[count]
-    ratios = [f"{name} / {LLAMA_SERVER}" for name in names if name != LLAMA_SERVER]
+    ratios = [f"{name} / {LLAMA_SERVER}" for name in names if name != LLAMA_SERVER and LLAMA_SERVER in names]
     yield f"### {count} organizations, a burst of {plan.burst}"
     yield ""
     yield f"{prompt} prompt tokens, {distinct} of them distinct."
     yield ""
-    yield _row("", *names, *(ratios if LLAMA_SERVER in names else []))
-    yield "|---" * (1 + len(names) + (len(ratios) if LLAMA_SERVER in names else 0)) + "|"
+    yield _row("", *names, *ratios)
+    yield "|---" * (1 + len(names) + len(ratios)) + "|"
 
     def row(title: str, value: Callable[[Figures], float], pattern: str) -> str:
         values = {name: value(of[name]) for name in names}
@@ -68,6 +68,8 @@ def _burst_table(plan: Plan, results: Results, count: int) -> Iterator[str]:
     yield row(f"answered within {plan.patience_seconds:g} s", lambda each: each.answered_share, "{:.0%}")
     yield row("prompt tokens computed", lambda each: each.computed_tokens, "{:.0f}")
     yield row("tokens written", lambda each: each.written_tokens, "{:.0f}")
+    others = (f"{of[name].others_share:.0%}" for name in names)
+    yield _row("processor time taken by other programs", *others, *("-" for _ in ratios))
     yield row("peak memory, MiB", lambda each: each.peak_mib, "{:.0f}")
     if LLAMA_SERVER in names:
         equal = [
@@ -150,7 +152,7 @@ def _at_most(what: str, value: float, aim: float) -> str:
 
 
 def _cell(value: float, pattern: str, patience_seconds: float) -> str:
-    return pattern.format(value) if math.isfinite(value) else "not all answered"
+    return pattern.format(value) if math.isfinite(value) else f"over {patience_seconds:g} s"
 
 
 def _ratio(value: float, other: float) -> str:

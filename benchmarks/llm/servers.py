@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
@@ -162,15 +162,21 @@ LLAMA_SERVER_KIND = Kind(
         *("--port", str(port), "--threads", str(threads)),
     ],
 )
-KINDS = (OURS_KIND, PACKAGED_KIND, LLAMA_SERVER_KIND)
+
+
+def kinds(checkout: Path = ROOT) -> Sequence[Kind]:
+    """All three, ours from the checkout that is given."""
+
+    def environment(model: Path, port: int, threads: int) -> Mapping[str, str]:
+        return {**_ours_environment(model, port, threads), "PYTHONPATH": str(checkout)}
+
+    return replace(OURS_KIND, environment=environment), PACKAGED_KIND, LLAMA_SERVER_KIND
 
 
 def _clean_environment() -> dict[str, str]:
-    """This process's environment without settings of the hub or AWS. Modules are this checkout's, unless
-    PYTHONPATH leads to another one."""
+    """This process's environment without settings of the hub or AWS."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HUB_", "AWS_"))}
-    modules = os.pathsep.join([each for each in (kept.get("PYTHONPATH"), str(ROOT)) if each])
-    return kept | {"PYTHONPATH": modules, "PYTHONUNBUFFERED": "1"}
+    return kept | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
 
 def _free_port() -> int:
