@@ -56,9 +56,16 @@ def _arguments() -> argparse.Namespace:
     add("--servers", nargs="+", choices=names, default=names)
     add("--organizations", nargs="+", type=int, default=[20, 200])
     add("--poisson", nargs="*", type=int, default=[20], help="numbers of organizations with Poisson arrivals")
-    add("--burst", type=int, default=64, help="requests at once")
-    add("--patience", type=float, default=40.0, help="seconds after which a request of a burst is given up")
-    add("--probe", type=float, default=12.0, help="seconds of Poisson arrivals at each rate")
+    add("--burst", type=int, default=24, help="requests at once")
+    add("--patience", type=float, default=90.0, help="seconds after which a request of a burst is given up")
+    add(
+        "--serial",
+        type=float,
+        default=20.0,
+        help="the same for the packaged server, which answers one by one",
+    )
+    add("--poisson-rounds", type=int, default=1, help="rounds with Poisson arrivals")
+    add("--probe", type=float, default=15.0, help="seconds of Poisson arrivals at each rate")
     add("--limit", type=float, default=14.0, help="minutes: no round begins that would not end by then")
     add("--seed", type=int, default=1)
     add("--threads", type=int, default=os.cpu_count() or 1)
@@ -79,7 +86,9 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         organizations=arguments.organizations,
         climbed=[each for each in arguments.poisson if each in arguments.organizations],
         rounds=arguments.rounds,
+        climbing_rounds=arguments.poisson_rounds,
         burst=arguments.burst,
+        serial_seconds=arguments.serial,
         patience_seconds=arguments.patience,
         probe_seconds=arguments.probe,
         limit_seconds=arguments.limit * 60,

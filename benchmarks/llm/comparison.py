@@ -12,7 +12,7 @@ from benchmarks.llm.figures import Figures, figures, waits_of
 from benchmarks.llm.load import Request, Traffic
 from benchmarks.llm.others import Others
 from benchmarks.llm.progress import Progress
-from benchmarks.llm.servers import PACKAGED_KIND, Kind, Server
+from benchmarks.llm.servers import Kind, Server
 from benchmarks.llm.unavoidable import Speeds, distinct_tokens, measure_speeds, tokenize
 
 SETTLE_SECONDS = 60.0
@@ -21,7 +21,9 @@ PROBE_PATIENCE_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What is run. `climbed`: the numbers of organizations with Poisson arrivals as well as a burst."""
+    """What is run. `climbed`: the numbers of organizations with Poisson arrivals as well as a burst, in the first
+    `climbing_rounds` rounds. `serial_seconds`: the patience with a server that answers one after the other, whose
+    rate is seen soon."""
 
     model: Path
     threads: int
@@ -29,11 +31,21 @@ class Plan:
     organizations: Sequence[int]
     climbed: Sequence[int]
     rounds: int
+    climbing_rounds: int
     burst: int
     patience_seconds: float
+    serial_seconds: float
     probe_seconds: float
     limit_seconds: float
     seed: int
+
+    def patience(self, kind: Kind) -> float:
+        """Seconds after which a request of a burst is given up."""
+        return self.serial_seconds if kind.is_serial else self.patience_seconds
+
+    def climbs(self, kind: Kind, count: int, round_number: int) -> bool:
+        """Whether a server's rate is looked for; that of a serial one is far below the others'."""
+        return count in self.climbed and round_number < self.climbing_rounds and not kind.is_serial
 
 
 @dataclass
@@ -91,7 +103,7 @@ class Comparison:
                 folder = self._folder / name.replace(" ", "-")
                 with Server(kind, self._plan.model, self._plan.threads, folder) as server:
                     self._burst(server, count, traffic, name)
-                    if count in self._plan.climbed and kind != PACKAGED_KIND:
+                    if self._plan.climbs(kind, count, number):
                         self._climb(server, count, traffic, name)
 
     def _burst(self, server: Server, count: int, traffic: Traffic, name: str) -> None:
@@ -99,11 +111,12 @@ class Comparison:
         self._settle(server)  # a first decode: maps the weights
         requests = traffic.burst(self._plan.burst)
         others = Others(server)
-        answers = play(server.url, requests, self._plan.patience_seconds, self._progress.of(f"{name}, burst"))
+        patience = self._plan.patience(kind)
+        answers = play(server.url, requests, patience, self._progress.of(f"{name}, burst"))
         taken = others.share()
         self._note_problems(kind, answers)
         lasted = [each.seconds for each in answers if each.seconds is not None]
-        seconds = max(lasted) if len(lasted) == len(answers) else self._plan.patience_seconds
+        seconds = max(lasted) if len(lasted) == len(answers) else patience
         computed = kind.computed(server.log) if kind.computed else None
         seen = figures(answers, seconds, computed, server.peak_bytes, taken)
         self._results.bursts[count, kind.name].append(seen)

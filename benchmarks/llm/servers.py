@@ -37,7 +37,8 @@ class ServerFailed(Exception):
 class Kind:
     """How to start a server. `command` and `environment` are given (model, port, threads).
 
-    `computed` reads the prompt tokens that it computed from its log, where its answers do not tell them.
+    `computed` reads the prompt tokens that it computed from its log, where its answers do not tell them. A
+    serial server answers one request after the other.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Kind:
         default=lambda model, port, threads: {}
     )
     computed: Callable[[str], int] | None = None
+    is_serial: bool = False
 
 
 class Server:
@@ -154,7 +156,7 @@ def _packaged_computed(log: str) -> int:
 
 
 OURS_KIND = Kind("ours", lambda *_: ["-c", OURS], _ours_environment)
-PACKAGED_KIND = Kind("llama_cpp.server", _packaged_command, computed=_packaged_computed)
+PACKAGED_KIND = Kind("llama_cpp.server", _packaged_command, computed=_packaged_computed, is_serial=True)
 LLAMA_SERVER_KIND = Kind(
     "llama-server",
     lambda model, port, threads: [

@@ -38,6 +38,8 @@ def plan(**changes: object) -> Plan:
         "organizations": [20],
         "climbed": [20],
         "rounds": 1,
+        "climbing_rounds": 1,
+        "serial_seconds": 20.0,
         "burst": 4,
         "patience_seconds": 40.0,
         "probe_seconds": 12.0,
@@ -244,11 +246,11 @@ def some_results() -> Results:
 def test_the_report_has_ratios_to_llama_server_and_the_aims() -> None:
     text = report(plan(), some_results())
     assert "| answers a second | 2.00 | 0.10 | 0.50 | 4.00 | 0.20 |" in text
-    assert "| p95, s | 2.0 | over 40 s | 8.0 | 0.25 | - |" in text
+    assert "| p95, s | 2.0 | over 20 s | 8.0 | 0.25 | - |" in text
     assert "| answered within 5 s | 100% | 0% | 75% | 1.33 | 0.00 |" in text
     assert "| answers that are llama-server's | 100% | 100% | 100% | - | - |" in text
     # 200 tokens at 100 a second and 40 at 50 are 2.8 s
-    assert "| time / unavoidable | 0.71 | over 40 s | 2.86 |" in text
+    assert "| time / unavoidable | 0.71 | over 20 s | 2.86 |" in text
     assert "answers a second against llama-server: 4.00, aim at least 2: met" in text
     assert "answers a second against llama_cpp.server: 20.00, aim at least 6: met" in text
     assert "rate with 95 % within 5 s against llama-server: 3.00, aim at least 2: met" in text
