@@ -21,9 +21,9 @@ PROBE_PATIENCE_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What is run. `climbed`: the numbers of organizations with Poisson arrivals as well as a burst, in the first
-    `climbing_rounds` rounds. `serial_seconds`: the patience with a server that answers one after the other, whose
-    rate is seen soon."""
+    """What is run. `climbed`: the numbers of organizations with Poisson arrivals as well as a burst, in the
+    first `climbing_rounds` rounds. `serial_seconds`: the patience with a server that answers one after the
+    other, whose rate is seen soon."""
 
     model: Path
     threads: int
