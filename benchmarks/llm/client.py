@@ -16,7 +16,7 @@ LOOK_SECONDS = 0.25
 FOREVER = httpx.Timeout(None)  # patience ends a request
 
 Progress = Callable[[int, int, float], None]
-"""Is told how many are answered, of how many, after how many seconds."""
+"""Is told how many are answered or given up, of how many, after how many seconds."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class Progress:
         """Shows how far the part of the run with this name is."""
 
         def show(done: int, count: int, seconds: float) -> None:
-            text = f"{name}: {done} of {count} answered, {seconds:.0f} s"
+            text = f"{name}: {done} of {count} done, {seconds:.0f} s"
             if done == count:
                 self.say(text)
             elif self._is_terminal:

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 from benchmarks.llm.load import Request
@@ -54,6 +55,7 @@ def tokenize(model: Path, requests: Sequence[Request]) -> Sequence[Sequence[int]
     import llama_cpp
     from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
+    _be_silent()
     llama = llama_cpp.Llama(str(model), vocab_only=True, verbose=False)
     template = llama.metadata["tokenizer.chat_template"]
     formatter = Jinja2ChatFormatter(template, eos_token="", bos_token="")
@@ -63,6 +65,16 @@ def tokenize(model: Path, requests: Sequence[Request]) -> Sequence[Sequence[int]
         prompts.append(llama.tokenize(text.encode(), add_bos=False, special=True))
     llama.close()
     return prompts
+
+
+@cache
+def _be_silent() -> object:
+    """llama.cpp writes no log. The cache keeps the callback, which ctypes does not."""
+    import llama_cpp
+
+    silent = llama_cpp.llama_log_callback(lambda level, text, data: None)
+    llama_cpp.llama_log_set(silent, None)
+    return silent
 
 
 def _common(one: Sequence[int], other: Sequence[int]) -> int:
@@ -79,10 +91,7 @@ class _Loop:
         import llama_cpp
 
         self._lib = llama_cpp
-        self._silent = llama_cpp.llama_log_callback(
-            lambda level, text, data: None
-        )  # ctypes keeps none itself
-        llama_cpp.llama_log_set(self._silent, None)
+        _be_silent()
         llama_cpp.llama_backend_init()
         self._model = llama_cpp.llama_model_load_from_file(
             str(model).encode(), llama_cpp.llama_model_default_params()
