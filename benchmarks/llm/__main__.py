@@ -74,7 +74,7 @@ def _arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.rounds, arguments.organizations, arguments.poisson, arguments.burst = 1, [20], [], 16
-        arguments.patience = 35.0
+        arguments.patience, arguments.serial = 45.0, 12.0
     return arguments
 
 
