@@ -24,9 +24,9 @@ chaos: ## break everything while messages come, and count (SEED=, MESSAGES=, ORG
 	@exec $(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(MESSAGES),--messages $(MESSAGES)) \
 		$(if $(ORGANIZATIONS),--organizations $(ORGANIZATIONS)) $(if $(WITHOUT),--without $(WITHOUT))
 
-bench-llm: ## compare llm_api with other servers, 12 minutes on an idle machine (QUICK=1: 2 minutes)
+bench-llm: ## compare llm_api with other servers, 12 minutes on an idle machine (QUICK=1: 2, BURST=64: 30)
 	@scripts/install.sh bench
-	@exec $(BIN)/python -m benchmarks.llm $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS))
+	@exec $(BIN)/python -m benchmarks.llm $(if $(QUICK),--quick) $(if $(BURST),--burst $(BURST) --limit 60)
 
 lint: ## check style and types
 	@scripts/install.sh dev

@@ -39,7 +39,7 @@ def main() -> int:
         return 130
     print(report(plan, results))
     if not arguments.quick:
-        PICTURE.write_text(picture(plan, results), encoding="utf-8")
+        arguments.picture.write_text(picture(plan, results), encoding="utf-8")
     return 0
 
 
@@ -49,20 +49,18 @@ def _arguments() -> argparse.Namespace:
     )
     names = [each.name for each in kinds()]
     add = parser.add_argument
-    add(
-        "--quick", action="store_true", help="one round, 20 organizations, a burst of 16, no Poisson arrivals"
-    )
+    add("--quick", action="store_true", help="1 round, 20 organizations, no Poisson arrivals")
     add("--rounds", type=int, default=3)
     add("--servers", nargs="+", choices=names, default=names)
     add("--organizations", nargs="+", type=int, default=[20, 200])
     add("--poisson", nargs="*", type=int, default=[20], help="numbers of organizations with Poisson arrivals")
-    add("--burst", type=int, default=24, help="requests at once")
-    add("--patience", type=float, default=90.0, help="seconds after which a request of a burst is given up")
+    add("--burst", type=int, default=16, help="requests at once")
+    add("--patience", type=float, default=240.0, help="seconds after which a request of a burst is given up")
     add(
         "--serial",
         type=float,
-        default=20.0,
-        help="the same for the packaged server, which answers one by one",
+        default=12.0,
+        help="the same for the packaged server",
     )
     add("--poisson-rounds", type=int, default=1, help="rounds with Poisson arrivals")
     add("--probe", type=float, default=15.0, help="seconds of Poisson arrivals at each rate")
@@ -70,11 +68,12 @@ def _arguments() -> argparse.Namespace:
     add("--seed", type=int, default=1)
     add("--threads", type=int, default=os.cpu_count() or 1)
     add("--checkout", type=Path, default=ROOT, help="another checkout of this project, whose llm_api is ours")
+    add("--picture", type=Path, default=PICTURE)
     add("--model", type=Path, help="a GGUF file in place of the embedded model")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.rounds, arguments.organizations, arguments.poisson, arguments.burst = 1, [20], [], 16
-        arguments.patience, arguments.serial = 45.0, 12.0
+        arguments.patience = 48.0
     return arguments
 
 
