@@ -3,10 +3,10 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos lint format clean
+.PHONY: help run test chaos bench-llm lint format clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## install what is missing and run everything on this machine; Ctrl-C stops it
 	@scripts/install.sh run
@@ -23,6 +23,10 @@ chaos: ## break everything while messages come, and count (SEED=, MESSAGES=, ORG
 	@scripts/install.sh dev
 	@exec $(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(MESSAGES),--messages $(MESSAGES)) \
 		$(if $(ORGANIZATIONS),--organizations $(ORGANIZATIONS)) $(if $(WITHOUT),--without $(WITHOUT))
+
+bench-llm: ## compare llm_api with other servers, 12 minutes on an idle machine (QUICK=1: 2, BURST=64: 30)
+	@scripts/install.sh bench
+	@exec $(BIN)/python -m benchmarks.llm $(if $(QUICK),--quick) $(if $(BURST),--burst $(BURST) --limit 60)
 
 lint: ## check style and types
 	@scripts/install.sh dev

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes .venv and installs what the requirements pin: `scripts/install.sh run`, or `dev` for the tests as well.
+# Makes .venv and installs what the requirements pin: `scripts/install.sh run`, or `dev` for the tests as well, or
+# `bench` for the servers that ours is compared with.
 # Does nothing where the requirements are as they were the last time.
 set -eu
 cd "$(dirname "$0")/.."
@@ -8,7 +9,8 @@ kind=${1:-run}
 case $kind in
     run) requirements=requirements.txt ;;
     dev) requirements=requirements/dev.txt ;;
-    *) echo "usage: scripts/install.sh run|dev" >&2; exit 2 ;;
+    bench) requirements=requirements/bench.txt ;;
+    *) echo "usage: scripts/install.sh run|dev|bench" >&2; exit 2 ;;
 esac
 
 checksum() {

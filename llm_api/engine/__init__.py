@@ -1,1 +1,1 @@
-"""Engines: what turns a chat into text. `embedded` is the one file that calls llama.cpp."""
+"""Engines: what turns a chat into text. `runner` is the one file that calls llama.cpp to compute."""

@@ -1,0 +1,1 @@
+"""The LLM service against other servers, on the load that this product has."""
