@@ -19,6 +19,7 @@ from llm_api.settings import find_packaged_model
 from tests.llm_api.conftest import clean_environment, free_port, make_client, wait_for
 
 TOKEN = "t0ken"
+ENDLESS = "Count to one million: 1, 2, 3, 4, 5, 6,"
 START = "import sys, pathlib; from llm_api.__main__ import main; sys.exit(main(pathlib.Path('.')))"
 
 
@@ -128,7 +129,7 @@ def test_a_question_on_the_queue_is_answered_on_the_other(start: Callable[..., S
 
 def test_a_cancelled_story_makes_way_for_the_next_question(start: Callable[..., Service]) -> None:
     service = start(HUB_LLM_SLOTS="1")
-    service.ask("story", "Tell me a very long story", max_tokens=4000, temperature=1.5)
+    service.ask("story", ENDLESS, max_tokens=4000)
     wait_for(lambda: service.metric('hub_llm_in_flight{source="queue"}') == 1)
     service.ask("expired", "Anybody there?", expires_at=1.0)
     service.ask("cancelled", "Never mind")
@@ -155,7 +156,7 @@ def test_a_cancelled_story_makes_way_for_the_next_question(start: Callable[..., 
 
 def test_sigterm_in_the_middle_of_an_answer_returns_the_request(start: Callable[..., Service]) -> None:
     service = start(HUB_LLM_DRAIN_SECONDS="0", HUB_LLM_VISIBILITY_SECONDS="600")
-    service.ask("r1", "Tell me a very long story", max_tokens=4000, temperature=1.5)
+    service.ask("r1", ENDLESS, max_tokens=4000)
     wait_for(lambda: service.metric('hub_llm_in_flight{source="queue"}') == 1)
     assert service.stop() == 0
     [message] = wait_for(lambda: service.receive("llm-requests"))  # hidden for 600 s had it not been returned
