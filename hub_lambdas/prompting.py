@@ -37,6 +37,7 @@ RULE = (
 )
 STRICT_RULE = "Use only words that stand in these instructions."
 REPEAT = "Repeat the fact."
+GREETING = "Hello"
 OFF_TOPIC = (
     "Do you sell sunglasses?",
     "Who won the football match?",
@@ -59,7 +60,7 @@ def published_prompt(organization_id: int) -> PromptVersion | None:
 
 def sources(turn: Turn, prompt: PromptVersion | None) -> grounding.Sources:
     """What an answer to `turn` may draw on."""
-    canned = _canned(turn)
+    canned = _canned(turn.organization_id)
     asked_for = _asked_for(canned, _written(turn), _history(turn.conversation, turn))
     said = turn.conversation.messages.filter(
         direction=Message.Direction.OUT, state=Message.State.SENT
@@ -76,8 +77,7 @@ def sources(turn: Turn, prompt: PromptVersion | None) -> grounding.Sources:
 
 def chat_messages(turn: Turn, prompt: PromptVersion | None, attempt: int = 1) -> list[ChatMessage]:
     """OpenAI-style messages for `turn`. The second `attempt` is for an answer that could not be sent."""
-    canned = _canned(turn)
-    instructions = prompt.instructions if prompt else DEFAULT_INSTRUCTIONS
+    canned = _canned(turn.organization_id)
     history = _history(turn.conversation, turn)
     question = _written(turn)
     found = _asked_for(canned, question, history)
@@ -85,11 +85,21 @@ def chat_messages(turn: Turn, prompt: PromptVersion | None, attempt: int = 1) ->
         return _repetition(canned, found)
     rule = RULE if attempt == 1 else f"{RULE} {STRICT_RULE}"
     return [
-        _said("system", f"{instructions.strip()} {rule}"),
-        *_dialogue(_examples(canned)),
+        *_beginning(canned, prompt, rule),
         *_dialogue(history if attempt == 1 else []),
         _said("user", _asked(found.answer if found else "", question)),
     ]
+
+
+def beginning(organization_id: int) -> list[ChatMessage]:
+    """What the first messages of all chats with an organization are, and a question that nobody asked."""
+    canned, prompt = _canned(organization_id), published_prompt(organization_id)
+    return [*_beginning(canned, prompt, RULE), _said("user", _asked("", GREETING))]
+
+
+def _beginning(canned: Sequence[CannedPrompt], prompt: PromptVersion | None, rule: str) -> list[ChatMessage]:
+    instructions = prompt.instructions if prompt else DEFAULT_INSTRUCTIONS
+    return [_said("system", f"{instructions.strip()} {rule}"), *_dialogue(_examples(canned))]
 
 
 def _repetition(canned: Sequence[CannedPrompt], found: CannedPrompt) -> list[ChatMessage]:
@@ -102,8 +112,8 @@ def _repetition(canned: Sequence[CannedPrompt], found: CannedPrompt) -> list[Cha
     ]
 
 
-def _canned(turn: Turn) -> list[CannedPrompt]:
-    active = CannedPrompt.objects.filter(organization_id=turn.organization_id, is_active=True)
+def _canned(organization_id: int) -> list[CannedPrompt]:
+    active = CannedPrompt.objects.filter(organization_id=organization_id, is_active=True)
     return list(active.order_by("position", "id"))
 
 

@@ -257,9 +257,12 @@ class Consumer:
         self._give_back([held], pause)
 
     async def _settle(self, held: Held, reply: LlmReply) -> None:
-        self._kept.keep(reply.id, reply)
         try:
-            await self._deliveries.settle(held.message, held.request.organization, reply)
+            if held.request.wants_reply:
+                self._kept.keep(reply.id, reply)
+                await self._deliveries.settle(held.message, held.request.organization, reply)
+            else:
+                await self._deliveries.delete(held.message)
         finally:
             self._let_go(held)
 

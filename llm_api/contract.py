@@ -49,6 +49,8 @@ class LlmRequest(Addressee):
     max_tokens: Annotated[int | None, Field(ge=1)] = None
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
     priority: Priority = "interactive"
+    wants_reply: bool = True
+    """False for one that only lets the engine read a prompt before somebody needs it."""
     answer_by: Annotated[float | None, Field(allow_inf_nan=False)] = None
     expires_at: Annotated[float | None, Field(allow_inf_nan=False)] = None
 

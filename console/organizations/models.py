@@ -104,6 +104,12 @@ class Organization(models.Model):
         default="You have sent many messages in a short time. Please try again later.",
         help_text="What a contact over a limit is told, once a day. Empty: nothing is sent.",
     )
+    prompts_changed_at = models.DateTimeField(
+        null=True, editable=False, help_text="When its prompt or a canned prompt was changed last."
+    )
+    prompts_read_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the LLM was last given them to read before a contact asks."
+    )
     max_answer_tokens = models.PositiveIntegerField(
         default=160,
         validators=[MinValueValidator(16), MaxValueValidator(1024)],

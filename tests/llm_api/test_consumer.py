@@ -49,6 +49,14 @@ class Box:
         await task
 
 
+async def test_a_prompt_that_is_only_to_be_read_has_no_reply() -> None:
+    box = Box(FakeEngine("Hel", "lo"))
+    box.queues.ask("r1", "smile", wants_reply=False)
+    async with box.running():
+        await until(lambda: box.queues.deleted)
+    assert box.queues.log == ["delete m1"]
+
+
 async def test_a_request_is_answered_and_only_then_deleted() -> None:
     box = Box(FakeEngine("Hel", "lo"))
     box.queues.ask("r1", "smile")
