@@ -1,5 +1,6 @@
 """The body of dm-inbound.fifo: what the webhook parsed, on its way to the ledger."""
 
+import dataclasses
 import hashlib
 import uuid
 from collections.abc import Iterable
@@ -67,7 +68,10 @@ def decode(body: dict[str, Any]) -> tuple[uuid.UUID, datetime, Inbound]:
     for name in _TIMES & fields.keys():
         fields[name] = None if fields[name] is None else datetime.fromtimestamp(fields[name], UTC)
     received_at = datetime.fromtimestamp(body["received_at"], UTC)
-    return uuid.UUID(body["channel"]), received_at, _TYPES[fields["type"]](**fields)
+    made = _TYPES[fields["type"]]
+    known = {each.name for each in dataclasses.fields(made)}  # a newer webhook may say more
+    inbound = made(**{name: value for name, value in fields.items() if name in known})
+    return uuid.UUID(body["channel"]), received_at, inbound
 
 
 def _group(channel_id: uuid.UUID, inbound: Inbound) -> str:

@@ -2,6 +2,7 @@
 begin."""
 
 import uuid
+from dataclasses import replace
 from datetime import datetime
 
 from django.db import transaction
@@ -48,7 +49,9 @@ def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> Cha
             if _store_event(channel, received_at, inbound, "edit"):
                 _edit_message(channel, received_at, inbound)
         case InboundUnsend():
-            if _store_event(channel, received_at, inbound, "unsend"):
+            # Known by the message's id: what was taken back may reach the hub after this.
+            unsend = replace(inbound, platform_id=_unsend_id(inbound.message_platform_id))
+            if _store_event(channel, received_at, unsend, "unsend"):
                 _forget_message(channel, inbound)
         case Echo():
             if _store_event(channel, received_at, inbound, "echo"):
@@ -81,6 +84,10 @@ def _store_message(channel: Channel, received_at: datetime, inbound: InboundMess
 
 def _add_message(conversation: Conversation, received_at: datetime, inbound: InboundMessage) -> Turn:
     turn = _gathering_turn(conversation, received_at)
+    if PlatformEvent.objects.filter(
+        channel=conversation.contact.channel, platform_id=_unsend_id(inbound.platform_id)
+    ).exists():
+        inbound = replace(inbound, kind="unsent", text="", payload="")
     Message.objects.create(
         conversation=conversation,
         channel=conversation.contact.channel,
@@ -170,6 +177,7 @@ def _edit_message(channel: Channel, received_at: datetime, edit: InboundEdit) ->
     """A turn still waiting for its answer gets it for the text as it is now; a settled one keeps what was
     answered."""
     edited = Message.objects.filter(channel=channel, platform_id=edit.message_platform_id)
+    edited = edited.exclude(kind="unsent")
     conversation_id = edited.values_list("conversation_id", flat=True).first()
     if conversation_id is None:
         return
@@ -181,6 +189,10 @@ def _edit_message(channel: Channel, received_at: datetime, edit: InboundEdit) ->
     message.text, message.edited_at = edit.text, timezone.now()
     message.save(update_fields=["text", "edited_at"])
     do_what_is_due(load_turn(message.turn.pk))
+
+
+def _unsend_id(message_platform_id: str) -> str:
+    return f"unsend:{message_platform_id}"[:200]
 
 
 def _forget_message(channel: Channel, unsend: InboundUnsend) -> None:

@@ -2,14 +2,17 @@
 
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from console.channels.models import Channel
 from console.conversations.models import Conversation, Message, Turn
 from hub_lambdas import actions, staff, turns
 from hub_lambdas.channels.base import Echo, Reached, Receipt
 
-AWAITED = (Message.State.SENDING, Message.State.UNKNOWN)
+AWAITED = Q(state__in=[Message.State.SENDING, Message.State.UNKNOWN]) | Q(
+    state=Message.State.PENDING, unknown_attempts__gt=0
+)
+"""Messages that a platform's report settles: also one that is on its way once more."""
 
 
 def note_echo(conversation: Conversation, received_at: datetime, echo: Echo) -> None:
@@ -50,10 +53,11 @@ def note_receipt(channel: Channel, received_at: datetime, receipt: Receipt) -> N
         return
     actions.lock_conversation(message.conversation_id)
     message.refresh_from_db()
-    if message.state in AWAITED:
-        _settle(message, received_at, receipt.message_platform_id, receipt.failure)
-    elif receipt.failure and message.state == Message.State.SENT:
-        _undo(message, received_at, receipt.failure)
+    receipted = receipt.message_platform_id
+    if Message.objects.filter(AWAITED, pk=message.pk).exists():
+        _settle(message, received_at, receipted, receipt.failure)
+    elif receipt.failure and message.state == Message.State.SENT and message.platform_id == receipted:
+        _undo(message, received_at, receipt.failure)  # and not an attempt before the one that arrived
     if not receipt.failure:
         _advance(sent.filter(pk=message.pk, state=Message.State.SENT), receipt.reached)
 
@@ -83,7 +87,7 @@ def _undo(message: Message, at: datetime, failure: str) -> None:
 def _awaited(conversation: Conversation, reference: str, text: str) -> Message | None:
     """The attempt that an echo confirms: by its reference, else the oldest of the same text, whatever the
     space around it, which platforms trim."""
-    awaited = conversation.messages.filter(direction=Message.Direction.OUT, state__in=AWAITED)
+    awaited = conversation.messages.filter(AWAITED, direction=Message.Direction.OUT)
     if reference:
         return awaited.filter(pk=reference).first() if reference.isdecimal() else None
     same = (message for message in awaited.order_by("id") if message.text.strip() == text.strip())

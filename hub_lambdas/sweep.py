@@ -29,7 +29,7 @@ ABANDONED_SECONDS = 120
 MENDING_SECONDS = 35
 """How long one sweep mends what was lost: after that it tells staff, whose news must not wait behind it."""
 TELLING_SECONDS = 45
-EXAMINING_SECONDS = 25
+EXAMINING_SECONDS = 20
 """Platforms may be slow: a channel that is not looked at in time is first in the next sweep."""
 
 

@@ -23,6 +23,7 @@ from hub_lambdas import inbox
 from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import Account, Inbound, Kind, SignatureError, Unread
 from hub_lambdas.contact_view import LedgerView
+from hub_lambdas.faults import describe
 from hub_lambdas.http import BadRequest, Request, Response, event_from_response, request_from_event
 from hub_lambdas.queues import QueueError
 from hub_lambdas.sending import account
@@ -69,29 +70,40 @@ def _route(request: Request) -> Response:
     if subpath:
         raise BadRequest(404, "There is nothing here to post to.")
     kind.verify(request, its_account)
-    inbox.queue(timezone.now(), _addressed(name, channel, _parse(kind, request, its_account)))
+    parsed = _parse(kind, request, its_account)
+    inbox.queue(timezone.now(), _addressed(request, kind, channel, parsed))
     return kind.acknowledge(request, its_account)
 
 
 def _addressed(
-    name: str, channel: Channel | None, parsed: Sequence[Inbound]
+    request: Request, kind: Kind, channel: Channel | None, parsed: Sequence[Inbound]
 ) -> Iterator[tuple[uuid.UUID, Inbound]]:
-    """Each item with the channel that it is for. An organization's own app speaks for that organization only.
-    What is for nobody here is let go: a platform that is told so may end the whole subscription."""
+    """Each item with the channel that it is for. What is for nobody here is let go: a platform that is told
+    so may end the whole subscription."""
     addresses = {item.address for item in parsed if item.address}
-    found = Channel.objects.filter(kind=name, address__in=addresses) if addresses else Channel.objects.none()
-    if channel:
-        found = found.filter(organization=channel.organization_id)
     # A retired one only where no other has the account now.
     last = Case(When(status=Channel.Status.RETIRED, then=0), default=1)
-    known = dict(found.order_by(last).values_list("address", "pk"))
+    found = Channel.objects.filter(kind=kind.name, address__in=addresses).order_by(last) if addresses else ()
+    known = {each.address: each.pk for each in found if _speaks_for(request, kind, channel, each)}
     for item in parsed:
         own_id = channel.pk if channel else None
         channel_id = known.get(item.address) if item.address else own_id
         if channel_id is None:
-            log.warning("%s webhook: an item of type %s is for no channel here", name, item.type)
+            log.warning("%s webhook: an item of type %s is for no channel here", kind.name, item.type)
         else:
             yield channel_id, item
+
+
+def _speaks_for(request: Request, kind: Kind, called: Channel | None, other: Channel) -> bool:
+    """Whether a request to one channel's address may hold something for another. An app of an organization's
+    own may serve several; elsewhere it is believed only where it is the other channel's app too."""
+    if called is None or called.organization_id == other.organization_id:
+        return True
+    try:
+        kind.verify(request, account(other))
+    except SignatureError:
+        return False
+    return True
 
 
 def _report_health() -> Response:
@@ -120,7 +132,7 @@ def _parse(kind: Kind, request: Request, its_account: Account) -> Sequence[Inbou
         return kind.parse(request, its_account)
     except BadRequest:
         raise
-    except Exception:
-        log.exception("%s webhook of channel %s not understood", kind.name, its_account.channel_id)
+    except Exception as error:
+        log.error("a %s webhook of channel %s: %s", kind.name, its_account.channel_id, describe(error))
         digest = hashlib.sha256(request.body).hexdigest()
         return [Unread(f"unread:{digest}", request.body.decode("utf-8", "replace"))]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -22,6 +22,7 @@ REASON_MAX_LENGTH = 300
 EXAMINE_EVERY = timedelta(days=1)
 EXAMINED_AT_ONCE = 10
 TAKEN = "This account is connected to another channel already: retire that one first."
+GONE = "This account is connected to another channel now."
 
 
 def add_own_secrets(channel: Channel) -> None:
@@ -46,18 +47,31 @@ def connect(channel: Channel) -> Connected:
     it outside a transaction: what was held goes on its way once the channel's new state is there to be read.
     """
     kind = KINDS[channel.kind]
-    registered = _ask(channel, kind.register)
-    if _is_taken(channel, registered.address):
-        registered = replace(registered, problems=[TAKEN], address="")
-    accepted = not registered.problems
-    problems = list(registered.problems if not accepted else _ask(channel, kind.check).problems)
-    is_repaired = _store(channel, registered, problems, accepted)
+    found = _ask(channel, lambda account, _: kind.identify(account))
+    if not found.problems and not _claim(channel, found.address):
+        found = replace(found, problems=[TAKEN])
+    if not found.problems:  # the platform is told nothing before the account is known to be this channel's
+        found = _ask(channel, kind.register)
+    accepted = not found.problems
+    problems = list(found.problems if not accepted else _ask(channel, kind.check).problems)
+    is_repaired = _store(channel, found, problems, accepted)
     return Connected(problems, is_repaired, staff.resume_channel(channel.pk) if is_repaired else 0)
 
 
-def _is_taken(channel: Channel, address: str) -> bool:
-    others = Channel.objects.filter(kind=channel.kind, address=address).exclude(pk=channel.pk)
-    return bool(address) and others.exclude(status=Channel.Status.RETIRED).exists()
+def _claim(channel: Channel, address: str) -> bool:
+    """Make an account at the platform this channel's; False where it is another's. One whose credential is
+    broken gives way: this channel's has just been accepted."""
+    if not address:
+        return True
+    others = Channel.objects.filter(kind=channel.kind, address=address[:120]).exclude(pk=channel.pk)
+    try:
+        with transaction.atomic():
+            others.filter(Channel.held()).update(address="", status_reason=GONE, alerted_at=None)
+            Channel.objects.filter(pk=channel.pk).update(address=address[:120])
+    except IntegrityError:
+        return False
+    channel.address = address[:120]
+    return True
 
 
 @transaction.atomic
@@ -70,14 +84,13 @@ def _store(channel: Channel, registered: Health, problems: Sequence[str], accept
     channel.status = Channel.Status.ACTIVE if is_repaired else Channel.Status(stored.status)
     channel.resumed_at = now if is_repaired else stored.resumed_at
     channel.account = registered.account[:120] or channel.account
-    channel.address = registered.address[:120] or channel.address
     channel.checked_at = now
     is_off_by_hand = channel.status != Channel.Status.ACTIVE and not stored.is_held
     channel.status_reason = "" if is_off_by_hand else " ".join(problems)[:REASON_MAX_LENGTH]
     if problems:
         channel.alerted_at = now  # whoever connects it sees them at once
     state = ["status", "status_reason", "alerted_at", "checked_at", "resumed_at"]
-    channel.save(update_fields=["account", "address", *state])
+    channel.save(update_fields=["account", *state])
     return is_repaired
 
 
@@ -85,13 +98,16 @@ def examine(channel: Channel) -> Connected:
     """Ask the platform how a channel is. What may be mended by connecting it anew is connected anew; a
     credential that is not accepted pauses it; that the platform cannot be reached says nothing of it. Call it
     outside a transaction."""
+    # First: whatever happens now, others are next before it is this one's turn again.
+    Channel.objects.filter(pk=channel.pk).update(checked_at=timezone.now())
     try:
         health = KINDS[channel.kind].check(_account(channel), webhook_url(channel))
     except CredentialRejected as error:
         return _hold(channel, error)
     except ChannelError as error:
-        Channel.objects.filter(pk=channel.pk).update(checked_at=timezone.now())
         return Connected([str(error)])
+    except Exception as error:
+        return Connected([_unexpected(channel, error)])
     if health.problems or channel.is_held:
         return _connect_anew(channel)
     _store(channel, health, [], accepted=True)
@@ -109,8 +125,6 @@ def due_for_examination(now: datetime) -> list[UUID]:
 @transaction.atomic
 def _hold(channel: Channel, error: CredentialRejected) -> Connected:
     stored = Channel.objects.select_for_update().get(pk=channel.pk)
-    stored.checked_at = timezone.now()
-    stored.save(update_fields=["checked_at"])
     if stored.credentials == channel.credentials:
         stored.hold(str(error))
     return Connected([str(error)])
@@ -129,7 +143,12 @@ def _connect_anew(channel: Channel) -> Connected:
 def resume(channel: Channel) -> int:
     """Let a channel that is not the hub's to repair send again; how many turns and messages that releases."""
     channel.status, channel.resumed_at = Channel.Status.ACTIVE, timezone.now()
-    channel.save(update_fields=["status", "resumed_at"])
+    try:
+        with transaction.atomic():
+            channel.save(update_fields=["status", "resumed_at"])
+    except IntegrityError:  # its account is another channel's now, which connecting it says
+        channel.address = ""
+        channel.save(update_fields=["status", "resumed_at", "address"])
     return staff.resume_channel(channel.pk)
 
 
@@ -149,7 +168,10 @@ def _ask(channel: Channel, question: Callable[[Account, str], Health]) -> Health
     except ChannelError as error:
         return Health("", [str(error)])
     except Exception as error:
-        # Only the type: the text of a foreign error may hold the address that the credential is part of.
-        log.error("connecting %s channel %s failed: %s", channel.kind, channel.pk, type(error).__name__)
-        label = KINDS[channel.kind].label
-        return Health("", [f"{label} could not be reached: save the channel again to try once more."])
+        return Health("", [_unexpected(channel, error)])
+
+
+def _unexpected(channel: Channel, error: Exception) -> str:
+    # Only the type: the text of a foreign error may hold the address that the credential is part of.
+    log.error("asking for %s channel %s failed: %s", channel.kind, channel.pk, type(error).__name__)
+    return f"{KINDS[channel.kind].label} could not be reached: save the channel again to try once more."

@@ -303,6 +303,10 @@ class Kind(Protocol):
     def new_secrets(self) -> Mapping[str, str]:
         """Credentials the hub makes itself when a channel is created (a webhook secret, say)."""
 
+    def identify(self, account: Account) -> Health:
+        """Ask the platform whose account it is, and change nothing there. Its `address` is claimed for the
+        channel before `register` is called. Raises ChannelError."""
+
     def register(self, account: Account, webhook_url: str) -> Health:
         """Point the platform's webhooks at `webhook_url` and say whose account it is. Raises ChannelError."""
 

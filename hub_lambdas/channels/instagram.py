@@ -45,6 +45,11 @@ def _owner(token: str) -> tuple[str, str]:
     return user_id, f"@{payloads.text(owner, 'username')}"
 
 
+def _subscription_problems(token: str) -> list[str]:
+    is_subscribed = payloads.find(GRAPH.call(token, "GET", "me/subscribed_apps"), "data")
+    return [] if is_subscribed else ["The account delivers nothing to the hub: save the channel again."]
+
+
 class Instagram:
     """An Instagram professional account, one channel each."""
 
@@ -113,6 +118,10 @@ class Instagram:
     def new_secrets(self) -> Mapping[str, str]:
         return {"verify_token": secrets.token_urlsafe(32)}
 
+    def identify(self, account: Account) -> Health:
+        id_, name = _owner(meta.token(account))
+        return Health(name, address=id_)
+
     def register(self, account: Account, webhook_url: str) -> Health:
         token = meta.token(account)
         id_, name = _owner(token)
@@ -123,7 +132,4 @@ class Instagram:
     def check(self, account: Account, webhook_url: str) -> Health:
         token = meta.token(account)
         id_, name = _owner(token)
-        is_subscribed = payloads.find(GRAPH.call(token, "GET", "me/subscribed_apps"), "data")
-        if not is_subscribed:
-            return Health(name, ["The account delivers nothing to the hub: save the channel again."], id_)
-        return Health(name, (), id_)
+        return Health(name, meta.asked_beside(lambda: _subscription_problems(token)), id_)

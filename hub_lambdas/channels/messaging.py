@@ -43,7 +43,6 @@ _CONTENT_NAME = re.compile(r"[a-z_]{1,20}")
 _ID = re.compile(r"[!-~]{1,200}")
 _LINK_PREVIEWS = {"fallback"}
 _SENT_BY_META = {"template", "fallback"}
-_REFERENCE_PREFIX = "channels-hub:"
 
 
 def parse(request: Request, account: Account, address_of: AddressOf) -> list[Inbound]:
@@ -82,7 +81,10 @@ def _items(body: Any, address_of: AddressOf) -> Iterator[tuple[str, tuple[str, A
 
 
 def app_ids(account: Account) -> frozenset[str]:
-    """The apps by which the hub may have sent a message of this account."""
+    """The apps by which the hub may have sent a message of this account; none where an organization's own app
+    is not known by its id."""
+    if account.credentials.get("app_secret") and not read_id(account.credentials.get("app_id")):
+        return frozenset()
     return frozenset(filter(None, [settings.META_APP_ID, read_id(account.credentials.get("app_id"))]))
 
 
@@ -204,7 +206,7 @@ class _Item:
         content = _content(message)
         if not text and not app_id and content in _SENT_BY_META:
             return self._other("automatic_message", contact)  # a greeting, or the post that they ask about
-        reference = _reference(payloads.text(message, "metadata"))
+        reference = meta.our_reference(payloads.text(message, "metadata"))
         is_ours = True if reference or app_id in self._own_apps else None
         return Echo(
             contact,
@@ -293,16 +295,6 @@ def _attached(attachment: Any) -> str:
 
 
 # --- what goes out ------------------------------------------------------------------------------------------
-
-
-def metadata(reference: str) -> str:
-    """`reference` as it travels with a message and comes back in its echo."""
-    return f"{_REFERENCE_PREFIX}{reference}"
-
-
-def _reference(returned: str) -> str:
-    """The inverse of `metadata`; "" for what another program attached."""
-    return returned.removeprefix(_REFERENCE_PREFIX)[:40] if returned.startswith(_REFERENCE_PREFIX) else ""
 
 
 def sent_id(answer: Any, reference: str) -> str:

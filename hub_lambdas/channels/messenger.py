@@ -9,7 +9,15 @@ from django.conf import settings
 
 from hub_lambdas.channels import messaging, meta, payloads
 from hub_lambdas.channels import text as texts
-from hub_lambdas.channels.base import Account, ContactView, Field, Health, Inbound, SendRejected
+from hub_lambdas.channels.base import (
+    Account,
+    ContactView,
+    CredentialRejected,
+    Field,
+    Health,
+    Inbound,
+    SendRejected,
+)
 from hub_lambdas.http import Request, Response
 
 SUBSCRIBED_FIELDS = (
@@ -78,9 +86,13 @@ def _app_problems(account: Account, webhook_url: str) -> list[str]:
     app_token = meta.app_token(account)
     if not app_token:
         return []
-    listed = payloads.find(
-        GRAPH.call(app_token, "GET", f"{app_token.partition('|')[0]}/subscriptions"), "data"
-    )
+    path = f"{app_token.partition('|')[0]}/subscriptions"
+    try:
+        listed = payloads.find(GRAPH.call(app_token, "GET", path), "data")
+    except CredentialRejected:
+        if meta.is_of_hub(app_token):
+            return []  # `token_problems` has logged it: it is nothing that an organization can mend
+        raise
     pages = [
         each
         for each in (listed if isinstance(listed, list) else [])
@@ -150,7 +162,7 @@ class Messenger:
         content = {
             "recipient": {"id": contact},
             "messaging_type": "RESPONSE",
-            "message": {"text": text, "metadata": messaging.metadata(reference)},
+            "message": {"text": text, "metadata": meta.marked(reference)},
         }
         return messaging.sent_id(GRAPH.call(meta.token(account), "POST", "me/messages", content), reference)
 
@@ -166,6 +178,10 @@ class Messenger:
     def new_secrets(self) -> Mapping[str, str]:
         return {"verify_token": secrets.token_urlsafe(32)}
 
+    def identify(self, account: Account) -> Health:
+        page_id, name = _page(meta.token(account))
+        return Health(name, address=page_id)
+
     def register(self, account: Account, webhook_url: str) -> Health:
         token = meta.token(account)
         page_id, name = _page(token)
@@ -179,7 +195,7 @@ class Messenger:
         page_id, name = _page(token)
         problems = [
             *meta.token_problems(GRAPH, token, app_token=meta.app_token(account)),
-            *_page_problems(account, token, page_id),
-            *_app_problems(account, webhook_url),
+            *meta.asked_beside(lambda: _page_problems(account, token, page_id)),
+            *meta.asked_beside(lambda: _app_problems(account, webhook_url)),
         ]
         return Health(name, problems, page_id)

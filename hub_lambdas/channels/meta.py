@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 
 SIGNATURE_HEADER = "x-hub-signature-256"
 EXPIRY_WARNING_DAYS = 10
+REFERENCE_PREFIX = "channels-hub:"
 
 # --- the webhook --------------------------------------------------------------------------------------------
 
@@ -178,6 +179,16 @@ class Graph:
         return SendRejected(said, contact_gone=code in self.codes.gone)
 
 
+def marked(reference: str) -> str:
+    """A reference of the hub's as Meta is given it: other programs may send for the same account."""
+    return f"{REFERENCE_PREFIX}{reference}"
+
+
+def our_reference(returned: str) -> str:
+    """The reference in what Meta gives back; "" where it is somebody else's."""
+    return returned.removeprefix(REFERENCE_PREFIX)[:40] if returned.startswith(REFERENCE_PREFIX) else ""
+
+
 def sentence(error: Any) -> str:
     """What an error of the API says, with its code. Only characters that can be shown and stored."""
     said = payloads.text(error, "error_data", "details") or payloads.text(error, "message")
@@ -204,8 +215,23 @@ def app_token(account: Account) -> str:
     id_, secret = (
         (own_id, own_secret) if own_id or own_secret else (settings.META_APP_ID, settings.META_APP_SECRET)
     )
-    is_complete = isinstance(id_, str) and id_.isascii() and id_.isdecimal() and isinstance(secret, str)
-    return f"{id_}|{secret}" if is_complete and secret else ""
+    if not isinstance(id_, str) or not isinstance(secret, str) or not secret.isascii():
+        return ""
+    return f"{id_}|{secret}" if id_.isascii() and id_.isdecimal() and secret.isprintable() and secret else ""
+
+
+def is_of_hub(app_token: str) -> bool:
+    """Whether it is the token of the hub's own app."""
+    return app_token == f"{settings.META_APP_ID}|{settings.META_APP_SECRET}"
+
+
+def asked_beside(ask: Callable[[], list[str]]) -> list[str]:
+    """The problems that a question finds which sending needs no answer to. That the credential has no right
+    for it is one of them, and no reason to pause the channel."""
+    try:
+        return ask()
+    except CredentialRejected as error:
+        return [f"Not all could be checked. {error}"]
 
 
 def token_problems(
@@ -217,7 +243,14 @@ def token_problems(
         app_token = f"{settings.META_APP_ID}|{settings.META_APP_SECRET}"
     if not app_token:
         return []
-    said = payloads.find(graph.call(app_token, "GET", "debug_token", query={"input_token": checked}), "data")
+    try:
+        answer = graph.call(app_token, "GET", "debug_token", query={"input_token": checked})
+    except CredentialRejected as error:
+        if is_of_hub(app_token):
+            log.error("the hub's Meta app is refused: check HUB_META_APP_ID and HUB_META_APP_SECRET")
+            return []
+        return [f"The app's id and secret could not be checked. {error}"]
+    said = payloads.find(answer, "data")
     if payloads.find(said, "is_valid") is not True:
         return ["The access token is not valid any more: make a new one and enter it here."]
     expires_at = payloads.integer(said, "expires_at") or 0

@@ -325,6 +325,11 @@ class Telegram:
     def new_secrets(self) -> Mapping[str, str]:
         return {"webhook_secret": secrets.token_urlsafe(32)}
 
+    def identify(self, account: Account) -> Health:
+        """One bot has one webhook: it can be one channel only."""
+        bot = _call(account, "getMe")
+        return Health(f"@{payloads.text(bot, 'username')}", address=str(payloads.integer(bot, "id") or ""))
+
     def register(self, account: Account, webhook_url: str) -> Health:
         name = _account_name(account)
         registration = {

@@ -509,6 +509,10 @@ class Twilio:
     def new_secrets(self) -> Mapping[str, str]:
         return {}
 
+    def identify(self, account: Account) -> Health:
+        """A number or service has one webhook: it can be one channel only."""
+        return Health(self._name(account), address=_credential(account, "sender"))
+
     def register(self, account: Account, webhook_url: str) -> Health:
         name = self._name(account)
         inbox = _find_inbox(account)

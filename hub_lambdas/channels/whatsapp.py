@@ -180,7 +180,7 @@ class _Item:
             f"{message_id[:190]}:{status}",
             message_id,
             self.payload,
-            payloads.text(self.content, "biz_opaque_callback_data"),
+            meta.our_reference(payloads.text(self.content, "biz_opaque_callback_data")),
             _failure(self.content) if status == "failed" else "",
             self._sender(),
             _REACHED.get(status, Reached.SENT),
@@ -196,19 +196,17 @@ class _Item:
         return Echo(sender, self._id(), text, False, self.payload, address=self.address)
 
 
-def _items(body: Any, called: Any) -> Iterator[tuple[str, _Item, Mapping[str, Any]]]:
-    """Each item of a webhook with its address and a webhook that holds it alone. The number of the channel
-    that was `called` needs no address: messages may come before that is known."""
+def _items(body: Any) -> Iterator[tuple[str, _Item, Mapping[str, Any]]]:
+    """Each item of a webhook with its address and a webhook that holds it alone."""
     for entry in meta.entries(body):
         changes = payloads.find(entry, "changes")
         for change in changes if isinstance(changes, list) else []:
             named = _usable(change, "value", "metadata", "phone_number_id")
-            address = "" if named == called else named
             for part, content, contact, value in _parts(change):
                 own = {key: entry[key] for key in ("id", "time") if key in entry}
                 own_change = {"field": payloads.find(change, "field"), "value": value} if part else change
                 alone = {"object": OBJECT, "entry": [{**own, "changes": [own_change]}]}
-                yield address, _Item(address, part, content, contact, json.dumps(alone)), alone
+                yield named, _Item(named, part, content, contact, json.dumps(alone)), alone
 
 
 def _parts(change: Any) -> Iterator[tuple[str, Any, Any, Mapping[str, Any]]]:
@@ -398,9 +396,8 @@ class WhatsApp:
 
     def parse(self, request: Request, account: Account) -> Sequence[Inbound]:
         body = request.json()
-        called = account.credentials.get("phone_number_id")
         known = body if payloads.text(body, "object") == OBJECT else None
-        found = list(meta.read_each(_items(known, called), lambda _, item: item.read()))
+        found = list(meta.read_each(_items(known), lambda _, item: item.read()))
         return found or [
             OtherEvent(payloads.digest(request.body), "unknown", request.body.decode("utf-8", "replace"))
         ]
@@ -422,7 +419,7 @@ class WhatsApp:
             "to" if is_phone else "recipient": contact,
             "type": "text",
             "text": {"body": text, "preview_url": False},
-            "biz_opaque_callback_data": reference,
+            "biz_opaque_callback_data": meta.marked(reference),
         }
         sent = GRAPH.call(meta.token(account), "POST", f"{_number(account)}/messages", message)
         messages = payloads.find(sent, "messages")
@@ -445,6 +442,9 @@ class WhatsApp:
 
     def new_secrets(self) -> Mapping[str, str]:
         return {"verify_token": secrets.token_urlsafe(32)}
+
+    def identify(self, account: Account) -> Health:
+        return Health(_account_name(_ask_number(account)), address=_number(account))
 
     def register(self, account: Account, webhook_url: str) -> Health:
         """Subscribe the app that the token belongs to.
@@ -469,10 +469,14 @@ class WhatsApp:
         """Meta tells only of tokens of the hub's app when they end; another's is noticed when it has."""
         number, has_own_app = _ask_number(account), _has_own_app(account)
         path = f"{_number(account, 'waba_id')}/subscribed_apps"
-        subscribed = GRAPH.call(meta.token(account), "GET", path)
+
+        def delivery_problems() -> list[str]:
+            subscribed = GRAPH.call(meta.token(account), "GET", path)
+            return [*_webhook_problems(number, subscribed, webhook_url, has_own_app)]
+
         problems = [
             *_number_problems(number),
-            *_webhook_problems(number, subscribed, webhook_url, has_own_app),
+            *meta.asked_beside(delivery_problems),
             *([] if has_own_app else meta.token_problems(GRAPH, meta.token(account))),
         ]
         return Health(_account_name(number), problems, _number(account))

@@ -306,3 +306,11 @@ class TestAnAppOfTheOrganizationsOwn:
 
         with listening(respond) as url:
             yield url
+
+
+def test_an_app_of_the_hub_that_is_refused_is_no_reason_to_pause_a_page(
+    platform: FakePages, page: Owner, settings: Settings
+) -> None:
+    KIND.register(ACCOUNT, WEBHOOK)
+    settings.META_APP_SECRET = "rotated at Meta"
+    assert problems() == ""

@@ -157,6 +157,9 @@ class Semaphore:
     def new_secrets(self) -> Mapping[str, str]:
         return {"webhook_secret": f"made-by-the-hub-{len(self.registered)}"}
 
+    def identify(self, account: Account) -> Health:
+        return Health("@semaphore_station")
+
     def register(self, account: Account, webhook_url: str) -> Health:
         self.registered.append((account, webhook_url))
         if account.credentials.get("token") == "wrong":

@@ -124,6 +124,9 @@ class Pigeon:
     def new_secrets(self) -> Mapping[str, str]:
         return {}
 
+    def identify(self, account: Account) -> Health:
+        return Health("pigeon")
+
     def register(self, account: Account, webhook_url: str) -> Health:
         return Health("pigeon")
 

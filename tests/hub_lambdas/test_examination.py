@@ -10,7 +10,7 @@ from django.core import mail
 from django.core.management import call_command
 from django.utils import timezone
 
-from console.channels.connection import due_for_examination
+from console.channels.connection import TAKEN, connect, due_for_examination, resume
 from console.channels.models import Channel
 from console.organizations.models import Member, Organization, User
 from hub_lambdas import sweep, wakeups
@@ -32,9 +32,10 @@ def member(channel: Channel, sqs: FakeSqs) -> None:
 
 def says(monkeypatch: pytest.MonkeyPatch, check: object, register: object = None) -> None:
     """What the platform says when it is asked, and when the channel is connected anew."""
-    for name, said in (("check", check), ("register", register or Health("pigeon"))):
+    register = register or Health("pigeon")
+    for name, said in (("check", check), ("identify", register), ("register", register)):
 
-        def tell(self: Pigeon, account: object, url: str, said: Any = said) -> Any:
+        def tell(self: Pigeon, account: object, url: str = "", said: Any = said) -> Any:
             if isinstance(said, Exception):
                 raise said
             return said
@@ -43,11 +44,11 @@ def says(monkeypatch: pytest.MonkeyPatch, check: object, register: object = None
 
 
 def test_the_sweep_asks_each_channel_once_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    says(monkeypatch, Health("The Loft", address="7"))
+    says(monkeypatch, Health("The Loft"))
     assert sweep.handler({}, None)["examined"] == 1
     assert sweep.handler({}, None)["examined"] == 0
     channel = Channel.objects.get()
-    assert (channel.account, channel.address, channel.status_reason) == ("The Loft", "7", "")
+    assert (channel.account, channel.status_reason) == ("The Loft", "")
     assert due_for_examination(timezone.now() + timedelta(hours=25)) == [channel.pk]
 
 
@@ -112,16 +113,48 @@ def test_what_it_does_not_mend_is_told_once(monkeypatch: pytest.MonkeyPatch) -> 
     assert "needs attention: The token ends on 1 December." in message.body
 
 
-def test_an_account_can_be_connected_once_only(monkeypatch: pytest.MonkeyPatch, channel: Channel) -> None:
-    Channel.objects.create(
-        organization=channel.organization, kind="pigeon", name="Other", address="7", checked_at=timezone.now()
-    )
-    Channel.objects.filter(pk=channel.pk).update(status_reason="broken", status="paused")
-    says(monkeypatch, Health("pigeon", address="7"), Health("pigeon", address="7"))
-    sweep.handler({}, None)
-    channel.refresh_from_db()
-    assert channel.address == ""
-    assert "another channel" in channel.status_reason
+class TestTwoChannelsOfOneAccount:
+    @pytest.fixture(autouse=True)
+    def other(self, channel: Channel, monkeypatch: pytest.MonkeyPatch) -> Channel:
+        self.registered: list[object] = []
+        known = Health("pigeon", address="7")
+        monkeypatch.setattr(Pigeon, "identify", lambda kind, account: known)
+        monkeypatch.setattr(
+            Pigeon, "register", lambda kind, account, url: self.registered.append(account) or known
+        )
+        return Channel.objects.create(
+            organization=channel.organization,
+            kind="pigeon",
+            name="Other",
+            address="7",
+            checked_at=timezone.now(),
+        )
+
+    def test_the_first_keeps_it_and_the_platform_is_told_nothing(self, channel: Channel) -> None:
+        assert connect(channel).problems == [TAKEN]
+        channel.refresh_from_db()
+        assert (channel.address, channel.status_reason) == ("", TAKEN)
+        assert self.registered == []
+
+    def test_one_whose_credential_is_broken_gives_way(self, channel: Channel, other: Channel) -> None:
+        other.hold("The token ended.")
+        assert connect(channel).problems == []
+        channel.refresh_from_db()
+        other.refresh_from_db()
+        assert (channel.address, other.address, other.status) == ("7", "", "paused")
+
+    def test_a_retired_one_comes_back_without_it(self, channel: Channel, other: Channel) -> None:
+        Channel.objects.filter(pk=other.pk).update(status="retired")
+        assert connect(channel).problems == []
+        other.refresh_from_db()
+        resume(other)
+        assert connect(other).problems == [TAKEN]
+
+
+def test_one_that_stumbles_is_no_longer_first_in_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    says(monkeypatch, UnicodeEncodeError("latin-1", "", 0, 1, "a token with an odd character"))
+    assert sweep.handler({}, None)["examined"] == 1
+    assert sweep.handler({}, None)["examined"] == 0
 
 
 def test_the_command_says_how_all_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -334,6 +334,17 @@ class TestUnknownFate:
         assert [text for _, text in pigeon.sent] == ["Tomorrow too."]
         assert outcomes() == [("handed_over", "delivery_unknown"), ("answered", "")]
 
+    def test_a_report_settles_one_that_is_on_its_way_once_more(
+        self, sqs: FakeSqs, write: Write, pigeon: Pigeon
+    ) -> None:
+        Organization.objects.update(unknown_delivery="send_again")
+        Message.objects.filter(direction="out").update(sending_at=timezone.now() - timedelta(seconds=31))
+        wake(sqs)
+        self.report(sqs, write, kind="receipt", message="p9")
+        send(sqs)
+        assert outcomes() == [("answered", "")]
+        assert pigeon.sent == [], "it had arrived"
+
     def test_a_refusal_is_no_attempt_of_unknown_fate(self, sqs: FakeSqs, pigeon: Pigeon) -> None:
         Organization.objects.update(unknown_delivery="send_again")
         Message.objects.filter(direction="out").update(sending_at=timezone.now() - timedelta(seconds=31))

@@ -54,6 +54,15 @@ def test_an_organizations_own_app_speaks_for_no_other(sqs: FakeSqs, channel: Cha
     assert stored(sqs) == [("loft", "a")]
 
 
+def test_an_app_that_two_organizations_share_speaks_for_both(
+    sqs: FakeSqs, channel: Channel, other: Channel
+) -> None:
+    Channel.objects.filter(pk=other.pk).update(credentials={"ring": "r1"})
+    items = [{"id": "a", "address": "1"}, {"id": "b", "address": "2"}]
+    assert post(f"/pigeon/{channel.pk}", *items, ring="r1") == 200
+    assert stored(sqs) == [("loft", "a"), ("nest", "b")]
+
+
 def test_the_shared_address_takes_nothing_that_is_not_signed(sqs: FakeSqs, other: Channel) -> None:
     assert post("/pigeon", {"id": "a", "address": "1"}, ring="r1") == 401
     assert post("/webchat", {"id": "a", "address": "1"}) == 404
@@ -116,6 +125,13 @@ class TestTwoIds:
         people = [Message.objects.get(platform_id=each).conversation.contact_id for each in "abcde"]
         assert people[0] == people[1] == people[4]
         assert people[2] == people[3] != people[0]
+
+    def test_what_was_taken_back_before_it_came_is_not_kept_either(self, sqs: FakeSqs) -> None:
+        self.write(sqs, id="c", kind="unsend", of="a", **{"from": "49170"})
+        self.write(sqs, id="a", text="my secret", **{"from": "49170"})
+        self.write(sqs, id="b", kind="edit", of="a", text="my secret", **{"from": "49170"})
+        message = Message.objects.get(platform_id="a")
+        assert (message.kind, message.text) == ("unsent", "")
 
     def test_what_was_taken_back_stands_nowhere(self, sqs: FakeSqs) -> None:
         self.write(sqs, id="a", **{"from": "49170"})
