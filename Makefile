@@ -16,8 +16,8 @@ test: ## install what is missing, then lint, check types and run every test
 	@scripts/install.sh dev
 	@scripts/chromium.sh
 	@scripts/lint.sh
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/end_to_end/test_chaos.py
-	@exec $(BIN)/python -m pytest tests/end_to_end/test_chaos.py
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long"
+	@exec $(BIN)/python -m pytest -n 2 --dist loadgroup -m long
 
 chaos: ## break everything while messages come, and count (SEED=, MESSAGES=, ORGANIZATIONS=)
 	@scripts/install.sh dev

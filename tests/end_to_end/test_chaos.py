@@ -1,7 +1,11 @@
 """A short run of `make chaos`, and the proof that such a run can fail."""
 
+import pytest
+
 from tests.chaos.plan import KILLS, Trouble, plan
 from tests.chaos.run import Options, run
+
+pytestmark = pytest.mark.long
 
 SEED = 8
 """In its plan the runner is killed early: the message that was leaving then comes back after a minute."""

@@ -16,8 +16,8 @@ from tests.hub_lambdas.history import Clock, History, Platform, Queues, faults
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CHUNKS = 4
-HISTORIES = 2000
+CHUNKS = 10
+HISTORIES = 5000
 steps = st.lists(st.tuples(st.integers(0, len(History.STEPS) - 1), st.integers(0, 1000)), max_size=6)
 policies = st.fixed_dictionaries(
     {
@@ -39,6 +39,7 @@ def patch() -> Iterator[pytest.MonkeyPatch]:
     logging.disable(logging.NOTSET)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 @settings(
     max_examples=HISTORIES // CHUNKS,

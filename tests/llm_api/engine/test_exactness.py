@@ -23,8 +23,7 @@ from llm_api.settings import find_packaged_model
 from tests.llm_api.conftest import until
 from tests.llm_api.engine.ablation import burst
 
-# In one process: what plain llama.cpp answers takes a minute to make.
-pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("exactness")]
+pytestmark = pytest.mark.anyio
 
 MAX_TOKENS = 24
 TIE_GAP = 0.7
