@@ -174,6 +174,8 @@ class Consumer:
             self._start(self._deliveries.settle(message, request.organization, reply))
         elif (request.organization, request.id) in self._cancelled:
             self._drop(message)
+        elif not request.wants_reply and not self._engine.keeps_prompts:
+            self._start(self._deliveries.delete(message))  # another's server may take money for it
         else:
             held = Held(request, message, received_at=time.time())
             self._held[request.id] = held

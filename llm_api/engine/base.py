@@ -103,6 +103,8 @@ class Engine(ABC):
 
     model: str
     slots: int
+    keeps_prompts = False
+    """Whether a prompt that was read before is answered sooner, so that reading ahead is worth something."""
 
     @abstractmethod
     def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:

@@ -32,6 +32,8 @@ SPILL_BYTES = 2**32
 class EmbeddedEngine(Engine):
     """Serves the chat template of the model file, `slots` requests at a time; more wait for their turn."""
 
+    keeps_prompts = True
+
     def __init__(
         self,
         path: Path,

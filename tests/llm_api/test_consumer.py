@@ -50,11 +50,23 @@ class Box:
 
 
 async def test_a_prompt_that_is_only_to_be_read_has_no_reply() -> None:
+    engine = FakeEngine("Hel", "lo")
+    engine.keeps_prompts = True
+    box = Box(engine)
+    box.queues.ask("r1", "smile", wants_reply=False)
+    async with box.running():
+        await until(lambda: box.queues.deleted)
+    assert box.queues.log == ["delete m1"]
+    assert len(engine.requests) == 1
+
+
+async def test_nothing_is_read_ahead_where_that_gains_nothing() -> None:
     box = Box(FakeEngine("Hel", "lo"))
     box.queues.ask("r1", "smile", wants_reply=False)
     async with box.running():
         await until(lambda: box.queues.deleted)
     assert box.queues.log == ["delete m1"]
+    assert box.engine.requests == []
 
 
 async def test_a_request_is_answered_and_only_then_deleted() -> None:
