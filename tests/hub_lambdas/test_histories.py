@@ -1,6 +1,7 @@
 """Every turn one outcome and at most one reply, whatever the queues, the LLM, the platform and staff do."""
 
 import logging
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,8 +17,8 @@ from tests.hub_lambdas.history import Clock, History, Platform, Queues, faults
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CHUNKS = 10
-HISTORIES = 5000
+CHUNKS = 5
+HISTORIES = int(os.environ.get("HISTORIES", "2500"))
 steps = st.lists(st.tuples(st.integers(0, len(History.STEPS) - 1), st.integers(0, 1000)), max_size=6)
 policies = st.fixed_dictionaries(
     {
