@@ -153,6 +153,11 @@ def _number(match: re.Match[str]) -> list[Value]:
     return _one("number", match, means, frozenset(_clock(each, 0) for each in hours))
 
 
+def _ratio(match: re.Match[str]) -> list[Value]:
+    """Numbers joined by colons that are no time: each of them alone could be an hour of the day."""
+    return _one("number", match, frozenset({("number", match[0])}))
+
+
 # --- times and dates ----------------------------------------------------------------------------------------
 
 
@@ -273,6 +278,7 @@ _SPELLINGS: list[tuple[re.Pattern[str], Reader]] = [
             ),
             _time,
         ),
+        (r"\d{1,30}(?::\d{1,30})+", _ratio),
         (r"[+(]?\d[\d ()./-]{4,30}\d(?![\w%])", _phone),
         (rf"(?P<first>{_WEEKDAY}){_TO}(?P<last>{_WEEKDAY})", _weekdays),
         (_WEEKDAY, _weekday),
