@@ -17,8 +17,8 @@ from tests.hub_lambdas.history import Clock, History, Platform, Queues, faults
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CHUNKS = 5
-HISTORIES = int(os.environ.get("HISTORIES", "2500"))
+CHUNKS = 4
+HISTORIES = int(os.environ.get("HISTORIES", "2000"))
 steps = st.lists(st.tuples(st.integers(0, len(History.STEPS) - 1), st.integers(0, 1000)), max_size=6)
 policies = st.fixed_dictionaries(
     {
