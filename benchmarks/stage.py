@@ -66,7 +66,8 @@ class Stage:
         self.sqs.release("wakeups")
 
     def _reply(self) -> None:
-        for request in self.sqs.bodies("llm-requests"):
+        asked = (body for body in self.sqs.bodies("llm-requests") if body.get("wants_reply", True))
+        for request in asked:
             self.sqs.put("llm-replies", {"id": request["id"], "status": "completed", "text": "It is 7 €."})
         self.sqs.queues["llm-requests"] = []
 
