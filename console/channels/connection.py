@@ -11,14 +11,14 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from console.channels.addresses import webhook_url
-from console.channels.models import Channel
+from console.channels.models import REASON_MAX_LENGTH, Channel
+from console.exact_text import printable
 from hub_lambdas import staff
 from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import Account, ChannelError, CredentialRejected, Health
 
 log = logging.getLogger(__name__)
 
-REASON_MAX_LENGTH = 300
 EXAMINE_EVERY = timedelta(days=1)
 EXAMINED_AT_ONCE = 10
 TAKEN = "This account is connected to another channel already: retire that one first."
@@ -86,7 +86,7 @@ def _store(channel: Channel, registered: Health, problems: Sequence[str], accept
     channel.account = registered.account[:120] or channel.account
     channel.checked_at = now
     is_off_by_hand = channel.status != Channel.Status.ACTIVE and not stored.is_held
-    channel.status_reason = "" if is_off_by_hand else " ".join(problems)[:REASON_MAX_LENGTH]
+    channel.status_reason = "" if is_off_by_hand else printable(" ".join(problems))[:REASON_MAX_LENGTH]
     if problems:
         channel.alerted_at = now  # whoever connects it sees them at once
     state = ["status", "status_reason", "alerted_at", "checked_at", "resumed_at"]

@@ -9,6 +9,8 @@ from console.encryption import EncryptedJSONField
 from console.exact_text import printable
 from console.organizations.models import Organization
 
+REASON_MAX_LENGTH = 300
+
 
 class Channel(models.Model):
     """One connected account of one kind; its id is part of its webhook address."""
@@ -41,7 +43,7 @@ class Channel(models.Model):
     credentials = EncryptedJSONField(default=dict)
     options = models.JSONField(default=dict, blank=True)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
-    status_reason = models.CharField(max_length=300, blank=True, editable=False)
+    status_reason = models.CharField(max_length=REASON_MAX_LENGTH, blank=True, editable=False)
     alerted_at = models.DateTimeField(
         null=True, editable=False, help_text="When its admins were told that it is broken."
     )
@@ -77,7 +79,7 @@ class Channel(models.Model):
         """Pause until the credential is repaired, and have its admins told. For one that is active only."""
         if self.status == self.Status.ACTIVE:
             self.status, self.alerted_at = self.Status.PAUSED, None
-            self.status_reason = printable(reason)[:300]
+            self.status_reason = printable(reason)[:REASON_MAX_LENGTH]
             self.save(update_fields=["status", "status_reason", "alerted_at"])
 
     @property

@@ -69,9 +69,8 @@ class Client:
         read_timeout_seconds: float = READ_TIMEOUT_SECONDS,
     ) -> Answer:
         """Send `content` as JSON or `form` as a form (nothing where both are None) and return the answer,
-        whatever its status.
-        `platform` is its name in error sentences. Raises SendRefused when nothing was sent, SendUnknown
-        when no answer came."""
+        whatever its status. `platform` is its name in error sentences. Raises SendRefused when nothing was
+        sent, SendUnknown when no answer came."""
         body, own_headers = _body(content, form)
         try:
             response = self._connections().request(

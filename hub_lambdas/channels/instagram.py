@@ -1,17 +1,15 @@
 """Instagram professional accounts that log in with Instagram (Instagram API with Instagram Login:
 developers.facebook.com/docs/instagram-platform/instagram-api-with-instagram-login)."""
 
-import secrets
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.conf import settings
 
 from hub_lambdas.channels import messaging, meta, payloads
 from hub_lambdas.channels import text as texts
-from hub_lambdas.channels.base import Account, ContactView, Field, Health, Inbound, SendRejected
-from hub_lambdas.http import Request, Response
+from hub_lambdas.channels.base import Account, Field, Health, Inbound, SendRejected
+from hub_lambdas.http import Request
 
 SUBSCRIBED_FIELDS = ("messages", "messaging_postbacks", "messaging_seen", "message_reactions")
 """Echoes come with `messages`. Which fields arrive is set in the app; an account is subscribed or is not."""
@@ -50,7 +48,7 @@ def _subscription_problems(token: str) -> list[str]:
     return [] if is_subscribed else ["The account delivers nothing to the hub: save the channel again."]
 
 
-class Instagram:
+class Instagram(meta.MetaKind):
     """An Instagram professional account, one channel each."""
 
     name: ClassVar[str] = "instagram"
@@ -77,15 +75,7 @@ class Instagram:
             required=False,
         ),
     )
-    options: ClassVar[Sequence[Field]] = ()
-    pages: ClassVar[Mapping[str, str]] = {}
     text_limit: ClassVar[int] = 1000
-    shows_typing: ClassVar[bool] = True
-    reconciles: ClassVar[bool] = True
-    reply_window: ClassVar[timedelta | None] = timedelta(hours=24)
-
-    def shared_account(self) -> Account | None:
-        return meta.shared_account()
 
     def verify(self, request: Request, account: Account) -> None:
         shared = (settings.META_APP_SECRET, settings.META_INSTAGRAM_SECRET)
@@ -93,15 +83,6 @@ class Instagram:
 
     def parse(self, request: Request, account: Account) -> Sequence[Inbound]:
         return messaging.parse(request, account, _address)
-
-    def acknowledge(self, request: Request, account: Account) -> Response:
-        return Response()
-
-    def after_storing(self, account: Account, inbound: Inbound) -> None:
-        """Meta expects nothing."""
-
-    def serve(self, request: Request, account: Account, subpath: str, view: ContactView) -> Response:
-        return Response(404) if subpath else meta.shake_hands(request, account)
 
     def send(self, account: Account, contact: str, text: str, reference: str) -> str:
         """Instagram documents no field that would come back with the echo: it is known by its text."""
@@ -114,9 +95,6 @@ class Instagram:
     def split(self, text: str) -> Sequence[str]:
         """1000 bytes, and not characters: an emoji takes 4 and more."""
         return texts.split(text, self.text_limit, texts.utf8_bytes)
-
-    def new_secrets(self) -> Mapping[str, str]:
-        return {"verify_token": secrets.token_urlsafe(32)}
 
     def identify(self, account: Account) -> Health:
         id_, name = _owner(meta.token(account))

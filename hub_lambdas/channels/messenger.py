@@ -1,8 +1,6 @@
 """Facebook pages in Messenger (Messenger Platform: developers.facebook.com/docs/messenger-platform)."""
 
-import secrets
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -11,14 +9,13 @@ from hub_lambdas.channels import messaging, meta, payloads
 from hub_lambdas.channels import text as texts
 from hub_lambdas.channels.base import (
     Account,
-    ContactView,
     CredentialRejected,
     Field,
     Health,
     Inbound,
     SendRejected,
 )
-from hub_lambdas.http import Request, Response
+from hub_lambdas.http import Request
 
 SUBSCRIBED_FIELDS = (
     *("messages", "messaging_postbacks", "message_echoes", "message_reactions"),
@@ -107,7 +104,7 @@ def _app_problems(account: Account, webhook_url: str) -> list[str]:
     return []
 
 
-class Messenger:
+class Messenger(meta.MetaKind):
     """A Facebook page, one channel each."""
 
     name: ClassVar[str] = "messenger"
@@ -133,30 +130,13 @@ class Messenger:
             required=False,
         ),
     )
-    options: ClassVar[Sequence[Field]] = ()
-    pages: ClassVar[Mapping[str, str]] = {}
     text_limit: ClassVar[int] = 2000
-    shows_typing: ClassVar[bool] = True
-    reconciles: ClassVar[bool] = True
-    reply_window: ClassVar[timedelta | None] = timedelta(hours=24)
-
-    def shared_account(self) -> Account | None:
-        return meta.shared_account()
 
     def verify(self, request: Request, account: Account) -> None:
         meta.verify(request, meta.app_secrets(account, settings.META_APP_SECRET))
 
     def parse(self, request: Request, account: Account) -> Sequence[Inbound]:
         return messaging.parse(request, account, _address)
-
-    def acknowledge(self, request: Request, account: Account) -> Response:
-        return Response()
-
-    def after_storing(self, account: Account, inbound: Inbound) -> None:
-        """Meta expects nothing."""
-
-    def serve(self, request: Request, account: Account, subpath: str, view: ContactView) -> Response:
-        return Response(404) if subpath else meta.shake_hands(request, account)
 
     def send(self, account: Account, contact: str, text: str, reference: str) -> str:
         content = {
@@ -175,9 +155,6 @@ class Messenger:
         """Meta says "2000 characters" and does not say which: UTF-16 code units are the stricter reading."""
         return texts.split(text, self.text_limit, texts.utf16_units)
 
-    def new_secrets(self) -> Mapping[str, str]:
-        return {"verify_token": secrets.token_urlsafe(32)}
-
     def identify(self, account: Account) -> Health:
         page_id, name = _page(meta.token(account))
         return Health(name, address=page_id)
@@ -194,7 +171,7 @@ class Messenger:
         token = meta.token(account)
         page_id, name = _page(token)
         problems = [
-            *meta.token_problems(GRAPH, token, app_token=meta.app_token(account)),
+            *meta.token_problems(GRAPH, account),
             *meta.asked_beside(lambda: _page_problems(account, token, page_id)),
             *meta.asked_beside(lambda: _app_problems(account, webhook_url)),
         ]

@@ -8,11 +8,12 @@ import hashlib
 import hmac
 import json
 import logging
+import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -22,7 +23,9 @@ from hub_lambdas.channels.base import (
     SHARED,
     Account,
     ChannelError,
+    ContactView,
     CredentialRejected,
+    Field,
     Inbound,
     SendRefused,
     SendRejected,
@@ -111,6 +114,31 @@ def moment(milliseconds: Any) -> datetime | None:
         return None
     second = payloads.moment({"at": whole // 1000}, "at")
     return second and second + timedelta(milliseconds=whole % 1000)
+
+
+class MetaKind:
+    """What a kind of Meta's does like the others: its webhook, its window, its receipts."""
+
+    options: ClassVar[Sequence[Field]] = ()
+    pages: ClassVar[Mapping[str, str]] = {}
+    shows_typing: ClassVar[bool] = True
+    reconciles: ClassVar[bool] = True
+    reply_window: ClassVar[timedelta | None] = timedelta(hours=24)
+
+    def shared_account(self) -> Account | None:
+        return shared_account()
+
+    def acknowledge(self, request: Request, account: Account) -> Response:
+        return Response()
+
+    def after_storing(self, account: Account, inbound: Inbound) -> None:
+        """Meta expects nothing."""
+
+    def serve(self, request: Request, account: Account, subpath: str, view: ContactView) -> Response:
+        return Response(404) if subpath else shake_hands(request, account)
+
+    def new_secrets(self) -> Mapping[str, str]:
+        return {"verify_token": secrets.token_urlsafe(32)}
 
 
 # --- the Graph API ------------------------------------------------------------------------------------------
@@ -234,19 +262,16 @@ def asked_beside(ask: Callable[[], list[str]]) -> list[str]:
         return [f"Not all could be checked. {error}"]
 
 
-def token_problems(
-    graph: Graph, checked: str, now: float | None = None, *, app_token: str | None = None
-) -> list[str]:
-    """What is wrong with an access token, in sentences for an org admin. Asked with its `app_token`, without
-    one with that of the hub's app; nothing where that is not known. Raises ChannelError."""
-    if app_token is None and settings.META_APP_ID and settings.META_APP_SECRET:
-        app_token = f"{settings.META_APP_ID}|{settings.META_APP_SECRET}"
-    if not app_token:
+def token_problems(graph: Graph, account: Account, now: float | None = None) -> list[str]:
+    """What is wrong with the access token of a channel, in sentences for an org admin. Asked with the token
+    of its app; nothing where that is not known. Raises ChannelError."""
+    checked, asking = token(account), app_token(account)
+    if not asking:
         return []
     try:
-        answer = graph.call(app_token, "GET", "debug_token", query={"input_token": checked})
+        answer = graph.call(asking, "GET", "debug_token", query={"input_token": checked})
     except CredentialRejected as error:
-        if is_of_hub(app_token):
+        if is_of_hub(asking):
             log.error("the hub's Meta app is refused: check HUB_META_APP_ID and HUB_META_APP_SECRET")
             return []
         return [f"The app's id and secret could not be checked. {error}"]

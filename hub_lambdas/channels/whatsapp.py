@@ -6,10 +6,9 @@ number; where it tells both, the number is an alias.
 
 import json
 import re
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -18,7 +17,6 @@ from hub_lambdas.channels import meta, payloads
 from hub_lambdas.channels import text as texts
 from hub_lambdas.channels.base import (
     Account,
-    ContactView,
     CredentialRejected,
     Echo,
     Field,
@@ -32,7 +30,7 @@ from hub_lambdas.channels.base import (
     Receipt,
     Sender,
 )
-from hub_lambdas.http import Request, Response
+from hub_lambdas.http import Request
 
 OBJECT = "whatsapp_business_account"
 COURTESY_TIMEOUT_SECONDS = 2.0
@@ -358,7 +356,7 @@ def _webhook_problems(number: Any, subscribed: Any, webhook_url: str, has_own_ap
         )
 
 
-class WhatsApp:
+class WhatsApp(meta.MetaKind):
     """A business phone number, one channel each."""
 
     name: ClassVar[str] = "whatsapp"
@@ -381,15 +379,7 @@ class WhatsApp:
             required=False,
         ),
     )
-    options: ClassVar[Sequence[Field]] = ()
-    pages: ClassVar[Mapping[str, str]] = {}
     text_limit: ClassVar[int] = 4096
-    shows_typing: ClassVar[bool] = True
-    reconciles: ClassVar[bool] = True
-    reply_window: ClassVar[timedelta | None] = timedelta(hours=24)
-
-    def shared_account(self) -> Account | None:
-        return meta.shared_account()
 
     def verify(self, request: Request, account: Account) -> None:
         meta.verify(request, meta.app_secrets(account, settings.META_APP_SECRET))
@@ -401,15 +391,6 @@ class WhatsApp:
         return found or [
             OtherEvent(payloads.digest(request.body), "unknown", request.body.decode("utf-8", "replace"))
         ]
-
-    def acknowledge(self, request: Request, account: Account) -> Response:
-        return Response()
-
-    def after_storing(self, account: Account, inbound: Inbound) -> None:
-        """Nothing: `show_typing` also tells the contact that the message was read."""
-
-    def serve(self, request: Request, account: Account, subpath: str, view: ContactView) -> Response:
-        return meta.shake_hands(request, account) if not subpath else Response(404)
 
     def send(self, account: Account, contact: str, text: str, reference: str) -> str:
         is_phone = _DIGITS.fullmatch(contact)
@@ -439,9 +420,6 @@ class WhatsApp:
     def split(self, text: str) -> Sequence[str]:
         """WhatsApp says "4096 characters" and not how it counts them: the stricter of two ways."""
         return texts.split(text, self.text_limit, texts.utf16_units)
-
-    def new_secrets(self) -> Mapping[str, str]:
-        return {"verify_token": secrets.token_urlsafe(32)}
 
     def identify(self, account: Account) -> Health:
         return Health(_account_name(_ask_number(account)), address=_number(account))
@@ -477,6 +455,6 @@ class WhatsApp:
         problems = [
             *_number_problems(number),
             *meta.asked_beside(delivery_problems),
-            *([] if has_own_app else meta.token_problems(GRAPH, meta.token(account))),
+            *meta.token_problems(GRAPH, account),
         ]
         return Health(_account_name(number), problems, _number(account))
