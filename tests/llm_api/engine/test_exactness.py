@@ -17,11 +17,11 @@ import llama_cpp
 import numpy as np
 import pytest
 
+from benchmarks.engine.ablation import burst
 from llm_api.engine.base import ChatMessage, ChatRequest, Finished, Piece, Role
 from llm_api.engine.embedded import EmbeddedEngine
 from llm_api.settings import find_packaged_model
 from tests.llm_api.conftest import until
-from tests.llm_api.engine.ablation import burst
 
 pytestmark = pytest.mark.anyio
 

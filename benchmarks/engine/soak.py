@@ -1,4 +1,4 @@
-"""The real model under load for long: `python -m tests.llm_api.engine.soak --minutes 20`.
+"""The real model under load for long: `python -m benchmarks.engine.soak --minutes 20`.
 
 Contacts of many organizations ask and go on asking; some cancel, and now and then an organization edits its
 prompt. Prints memory and counts as it goes; the exit code is 1 after an error, an answer that stays away, a
@@ -17,10 +17,10 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.engine.ablation import GOODS, WORDINGS, fact
 from llm_api.engine.base import ChatMessage, ChatRequest, EngineError, Piece
 from llm_api.engine.embedded import EmbeddedEngine
 from llm_api.settings import find_packaged_model
-from tests.llm_api.engine.ablation import GOODS, WORDINGS, fact
 
 MAX_TURNS = 6
 CANCELS = 0.1

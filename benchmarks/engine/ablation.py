@@ -1,4 +1,4 @@
-"""What each idea of the engine is worth: `python -m tests.llm_api.engine.ablation`.
+"""What each idea of the engine is worth: `python -m benchmarks.engine.ablation`.
 
 A burst of questions to organizations with prompts of their own, once with everything, then with one thing
 left out at a time, interleaved round by round. Each engine is new: a warm one finds its prefixes on disk.

@@ -1,4 +1,4 @@
-"""Tokens a second that lanes read and write here: `python -m tests.llm_api.engine.speed`."""
+"""Tokens a second that lanes read and write here: `python -m benchmarks.engine.speed`."""
 
 from __future__ import annotations
 

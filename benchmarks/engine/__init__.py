@@ -1,0 +1,1 @@
+"""What the embedded engine does by itself, without queues or HTTP."""
