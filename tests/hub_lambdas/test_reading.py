@@ -12,7 +12,7 @@ from console.organizations.models import Organization
 from console.prompts.models import CannedPrompt, PromptVersion
 from hub_lambdas import sweep
 from tests.fakes.sqs import FakeSqs
-from tests.hub_lambdas.test_guarantee import ask
+from tests.hub_lambdas.steps import ask
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Write = Callable[..., dict[str, Any]]

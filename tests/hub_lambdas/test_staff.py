@@ -1,0 +1,164 @@
+"""What staff are told, what they say, and when a conversation is the bot's again."""
+
+from datetime import timedelta
+from smtplib import SMTPRecipientsRefused
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+
+from console.channels.models import Channel
+from console.conversations.models import Conversation, Message
+from console.organizations.models import User
+from hub_lambdas import (
+    alerts,
+    staff,
+    sweep,
+)
+from hub_lambdas.channels.base import (
+    SendRejected,
+)
+from tests.fakes.sqs import FakeSqs
+from tests.hub_lambdas.conftest import Pigeon
+from tests.hub_lambdas.steps import Write, ask, member, send
+from tests.hub_lambdas.test_pipeline import outcomes
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class TestAlerts:
+    """Staff are told what waits for them, once, and nobody else is."""
+
+    @pytest.fixture(autouse=True)
+    def handed_over(self, sqs: FakeSqs, write: Write) -> None:
+        ask(sqs, write, "my secret", kind="image")
+
+    def test_members_who_want_them(self, channel: Channel) -> None:
+        member("in@example.com")
+        member("out@example.com", gets_alerts=False)
+        gone = member("gone@example.com")
+        User.objects.filter(pk=gone.user_id).update(is_active=False)
+        assert sweep.handler({}, None)["alerts"] == 1
+        assert sweep.handler({}, None)["alerts"] == 0
+        [message] = mail.outbox
+        assert message.to == ["in@example.com"]
+        assert message.subject == "1 conversation waits · The Loft"
+        assert f"/conversations/conversation/{Conversation.objects.get().pk}/change/" in message.body
+        assert "my secret" not in message.body
+
+    def test_a_mail_server_out_of_order_delays_them(
+        self, channel: Channel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        member()
+
+        def refuse() -> None:
+            raise ConnectionRefusedError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(alerts, "get_connection", refuse)
+            assert sweep.handler({}, None)["alerts"] == 0
+        assert sweep.handler({}, None)["alerts"] == 1
+
+    def test_a_mailbox_that_refuses_keeps_nobody_from_theirs(
+        self, channel: Channel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        member("full@example.com")
+        member("fine@example.com")
+        send = mail.EmailMessage.send
+
+        def refuse_one(message: mail.EmailMessage, fail_silently: bool = False) -> int:
+            if message.to == ["full@example.com"]:
+                raise SMTPRecipientsRefused({})
+            return send(message, fail_silently)
+
+        monkeypatch.setattr(mail.EmailMessage, "send", refuse_one)
+        assert [sweep.handler({}, None)["alerts"] for _ in range(2)] == [1, 0]
+        assert [message.to for message in mail.outbox] == [["fine@example.com"]]
+
+    def test_what_a_contact_writes_after_staff_have_answered(self, sqs: FakeSqs, write: Write) -> None:
+        member()
+        sweep.handler({}, None)
+        send(sqs)
+        staff.reply(Conversation.objects.get().pk, User.objects.create_user("ann@example.com"), "Hello.")
+        send(sqs)
+        ask(sqs, write, "one more thing")
+        assert outcomes()[-1] == ("handed_over", "staff_owns")
+        assert sweep.handler({}, None)["alerts"] == 1
+        ask(sqs, write, "hello?")
+        assert sweep.handler({}, None)["alerts"] == 0
+
+    def test_not_what_a_contact_adds_to_a_conversation_of_staff(self, sqs: FakeSqs, write: Write) -> None:
+        member()
+        sweep.handler({}, None)
+        ask(sqs, write, "hello?")
+        assert outcomes()[-1] == ("handed_over", "staff_owns")
+        assert sweep.handler({}, None)["alerts"] == 0
+
+
+def test_the_sweep_tells_staff_although_it_has_no_time_to_mend(
+    sqs: FakeSqs, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    member()
+    ask(sqs, write, kind="image")
+    Message.objects.update(stored_at=timezone.now() - timedelta(seconds=30))
+    monkeypatch.setattr(sweep, "MENDING_SECONDS", -1)
+    done = sweep.handler({}, None)
+    assert (done["sends"], done["alerts"]) == (0, 1)
+    assert len(mail.outbox) == 1
+
+
+class TestReturnToBot:
+    def passes(self, minutes: int) -> None:
+        ago = timezone.now() - timedelta(minutes=minutes)
+        Message.objects.exclude(sent_at=None).update(sent_at=ago)
+        Conversation.objects.update(owned_since=ago)
+        sweep.handler({}, None)
+
+    def test_after_the_last_word_of_staff(self, sqs: FakeSqs, write: Write) -> None:
+        ask(sqs, write, kind="image")
+        conversation = Conversation.objects.get()
+        staff.reply(conversation.pk, User.objects.create_user("ann@example.com"), "It is open.")
+        send(sqs)
+        self.passes(719)
+        assert Conversation.objects.get().owner == "staff"
+        self.passes(721)
+        assert Conversation.objects.get().owner == "bot"
+
+    def test_not_right_after_a_member_took_it_over(self, sqs: FakeSqs, write: Write) -> None:
+        ask(sqs, write, kind="image")
+        conversation, user = Conversation.objects.get(), User.objects.create_user("ann@example.com")
+        staff.reply(conversation.pk, user, "It is open.")
+        send(sqs)
+        self.passes(721)
+        staff.take_over(conversation.pk, user)
+        sweep.handler({}, None)
+        assert Conversation.objects.get().owner == "staff"
+
+    def test_not_after_a_reply_that_never_arrived(self, sqs: FakeSqs, write: Write, pigeon: Pigeon) -> None:
+        ask(sqs, write, kind="image")
+        send(sqs)
+        pigeon.faults = [SendRejected("The contact has blocked the bot.")]
+        staff.reply(Conversation.objects.get().pk, User.objects.create_user("ann@example.com"), "It is open.")
+        send(sqs)
+        self.passes(10_000)
+        assert Conversation.objects.get().owner == "staff"
+
+    def test_never_while_the_contact_waits(self, sqs: FakeSqs, write: Write) -> None:
+        ask(sqs, write, kind="image")
+        send(sqs)
+        self.passes(10_000)
+        assert Conversation.objects.get().owner == "staff"
+
+
+def test_a_queue_out_of_order_is_no_error_for_staff(sqs: FakeSqs, write: Write, pigeon: Pigeon) -> None:
+    ask(sqs, write, kind="image")
+    send(sqs)
+    sqs.broken.add("dm-outbound.fifo")
+    staff.reply(
+        Conversation.objects.get().pk, User.objects.create_user("ann@example.com"), "Hello, Ann here."
+    )
+    sqs.broken.clear()
+    Message.objects.update(stored_at=timezone.now() - timedelta(seconds=30))
+    sweep.handler({}, None)
+    send(sqs)
+    assert pigeon.sent[-1] == ("ann", "Hello, Ann here.")
