@@ -3,9 +3,9 @@ begin."""
 
 import uuid
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -35,6 +35,7 @@ class StillUnread(Exception):
 
 MAX_IDS = 2
 """That a platform has for one contact."""
+WEBHOOK_NOTED_EVERY = timedelta(minutes=1)
 
 
 @transaction.atomic
@@ -69,26 +70,35 @@ def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> Cha
                 if isinstance(each, Unread):
                     raise StillUnread
                 store(channel_id, received_at, each)
-    Channel.objects.filter(pk=channel.pk).update(last_webhook_at=received_at)
+    _note_webhook(channel, received_at)
     return channel
+
+
+def _note_webhook(channel: Channel, received_at: datetime) -> None:
+    """To the minute: each message's would make all of a channel wait for one another's commit."""
+    last_at = channel.last_webhook_at
+    if last_at is None or received_at - last_at > WEBHOOK_NOTED_EVERY:
+        Channel.objects.filter(pk=channel.pk).update(last_webhook_at=received_at)
 
 
 def _store_message(channel: Channel, received_at: datetime, inbound: InboundMessage) -> None:
     conversation = _conversation(channel, inbound.sender)
-    known = Message.objects.filter(channel=channel, platform_id=inbound.platform_id).first()
-    # A redelivered message is looked at again too: its first delivery may have died before the queue sends.
-    turn = known.turn if known else _add_message(conversation, received_at, inbound)
-    if turn is not None:
-        do_what_is_due(load_turn(turn.pk))
+    known = Message.objects.only("turn").filter(channel=channel, platform_id=inbound.platform_id).first()
+    if known is None:
+        do_what_is_due(_add_message(conversation, received_at, inbound))
+    elif known.turn_id is not None:
+        # A redelivered message is looked at again: its first delivery may have died before the queue sends.
+        do_what_is_due(load_turn(known.turn_id))
 
 
 def _add_message(conversation: Conversation, received_at: datetime, inbound: InboundMessage) -> Turn:
     turn = _gathering_turn(conversation, received_at)
+    rows = turn.message_rows
     if PlatformEvent.objects.filter(
         channel=conversation.contact.channel, platform_id=_unsend_id(inbound.platform_id)
     ).exists():
         inbound = replace(inbound, kind="unsent", text="", payload="")
-    Message.objects.create(
+    message = Message.objects.create(
         conversation=conversation,
         channel=conversation.contact.channel,
         turn=turn,
@@ -100,6 +110,7 @@ def _add_message(conversation: Conversation, received_at: datetime, inbound: Inb
         platform_at=inbound.platform_at,
         received_at=received_at,
     )
+    rows.append(message)
     conversation.last_message_at = received_at
     conversation.save(update_fields=["last_message_at"])
     return turn
@@ -108,23 +119,32 @@ def _add_message(conversation: Conversation, received_at: datetime, inbound: Inb
 def _conversation(channel: Channel, sender: Sender) -> Conversation:
     """The contact's conversation, locked. Its identity is the contact's: two first messages at once make
     one."""
-    contact = _known_contact(channel, sender)
-    if contact is None:
-        _release_alias(channel, sender.alias)
-        contact, _ = Contact.objects.get_or_create(
-            channel=channel,
-            platform_id=sender.platform_id,
-            defaults={"name": sender.name, "language": sender.language, "alias": sender.alias or None},
-        )
+    contact = _known_contact(channel, sender) or _new_contact(channel, sender)
     _refresh_contact(contact, sender)
-    conversation, _ = Conversation.objects.get_or_create(
+    conversation, _ = Conversation.objects.select_for_update().get_or_create(
         contact=contact, defaults={"organization": channel.organization}
     )
-    conversation = lock_conversation(conversation.pk)
     contact.channel = channel
     conversation.contact = contact
     conversation.organization = channel.organization
     return conversation
+
+
+def _new_contact(channel: Channel, sender: Sender) -> Contact:
+    _release_alias(channel, sender.alias)
+    try:
+        with transaction.atomic():
+            contact = Contact.objects.create(
+                channel=channel,
+                platform_id=sender.platform_id,
+                name=sender.name,
+                language=sender.language,
+                alias=sender.alias or None,
+            )
+            Conversation.objects.create(organization=channel.organization, contact=contact)
+            return contact
+    except IntegrityError:
+        return Contact.objects.get(channel=channel, platform_id=sender.platform_id)
 
 
 def _known_contact(channel: Channel, sender: Sender) -> Contact | None:
@@ -161,12 +181,15 @@ def _refresh_contact(contact: Contact, sender: Sender) -> None:
 def _gathering_turn(conversation: Conversation, received_at: datetime) -> Turn:
     turn = conversation.turns.filter(state__in=Turn.UNSETTLED, sealed_at__isnull=True).first()
     if turn is None:
-        return Turn.objects.create(
+        turn = Turn.objects.create(
             organization=conversation.organization,
             conversation=conversation,
             first_message_at=received_at,
             last_message_at=received_at,
         )
+        turn.message_rows, turn.request_rows = [], []
+        return turn
+    turn.organization = conversation.organization
     turn.state = Turn.State.OPEN
     turn.last_message_at = max(turn.last_message_at, received_at)
     turn.save(update_fields=["state", "last_message_at"])

@@ -12,9 +12,12 @@ A model of 135 million parameters that is given its fact this way repeats it; gi
 invents (docs/answers.md has the figures).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import groupby
+from operator import attrgetter
 
-from console.conversations.models import Conversation, Message, Turn
+from console.conversations.models import Message, Turn
 from console.exact_text import printable
 from console.prompts.models import CannedPrompt, PromptVersion
 from hub_lambdas import grounding, matching
@@ -60,8 +63,8 @@ def published_prompt(organization_id: int) -> PromptVersion | None:
 
 def sources(turn: Turn, prompt: PromptVersion | None) -> grounding.Sources:
     """What an answer to `turn` may draw on."""
-    canned = _canned(turn.organization_id)
-    asked_for = _asked_for(canned, _written(turn), _history(turn.conversation, turn))
+    canned, question = _canned(turn.organization_id), _question(turn)
+    asked_for = _asked_for(canned, question, partial(_history, turn))
     said = turn.conversation.messages.filter(
         direction=Message.Direction.OUT, state=Message.State.SENT
     ).order_by("-id")
@@ -69,7 +72,7 @@ def sources(turn: Turn, prompt: PromptVersion | None) -> grounding.Sources:
         instructions=prompt.instructions if prompt else DEFAULT_INSTRUCTIONS,
         facts=[grounding.Fact(each.answer, each.wordings, each == asked_for) for each in canned],
         said=list(said.values_list("text", flat=True)[:SAID_MESSAGES]),
-        contact_texts=[_written(turn)],
+        contact_texts=[question],
         name=turn.organization.name,
         rule=f"{RULE} {STRICT_RULE}",
     )
@@ -77,10 +80,9 @@ def sources(turn: Turn, prompt: PromptVersion | None) -> grounding.Sources:
 
 def chat_messages(turn: Turn, prompt: PromptVersion | None, attempt: int = 1) -> list[ChatMessage]:
     """OpenAI-style messages for `turn`. The second `attempt` is for an answer that could not be sent."""
-    canned = _canned(turn.organization_id)
-    history = _history(turn.conversation, turn)
-    question = _written(turn)
-    found = _asked_for(canned, question, history)
+    canned, question = _canned(turn.organization_id), _question(turn)
+    history = _history(turn)
+    found = _asked_for(canned, question, lambda: history)
     if attempt > 1 and found:
         return _repetition(canned, found)
     rule = RULE if attempt == 1 else f"{RULE} {STRICT_RULE}"
@@ -135,14 +137,14 @@ def _asked(fact: str, question: str) -> str:
 
 
 def _asked_for(
-    canned: Sequence[CannedPrompt], question: str, history: Sequence[tuple[str, str]]
+    canned: Sequence[CannedPrompt], question: str, history: Callable[[], Sequence[tuple[str, str]]]
 ) -> CannedPrompt | None:
     """The canned prompt that a question is about. A question that says too little by itself ("and for
     children?") is read together with the one before it."""
     found = _most_like(canned, question)
-    if found or not history:
+    if found or not canned or not (before := history()):
         return found
-    return _most_like(canned, f"{history[-1][0]} {question}")
+    return _most_like(canned, f"{before[-1][0]} {question}")
 
 
 def _most_like(canned: Sequence[CannedPrompt], question: str) -> CannedPrompt | None:
@@ -156,20 +158,32 @@ def _index(canned: Sequence[CannedPrompt]) -> matching.Index:
     return matching.index(tuple((each.pk, text) for each in canned for text in (*each.wordings, each.answer)))
 
 
-def _history(conversation: Conversation, current: Turn) -> list[tuple[str, str]]:
-    answered = conversation.turns.filter(state=Turn.State.ANSWERED, pk__lt=current.pk).order_by("-pk")
-    said = [(_written(turn), _answer(turn)) for turn in reversed(answered[:HISTORY_TURNS])]
+def _history(current: Turn) -> list[tuple[str, str]]:
+    """(what was asked, what was answered) in the turns before, the latest last."""
+    answered = Turn.objects.filter(
+        conversation=current.conversation_id, state=Turn.State.ANSWERED, pk__lt=current.pk
+    ).order_by("-pk")[:HISTORY_TURNS]
+    messages = Message.objects.filter(turn__in=answered.values("pk")).order_by("turn_id", "id")
+    turns = [list(rows) for _, rows in groupby(messages.defer("payload"), key=attrgetter("turn_id"))]
+    said = [(_written(rows), _answer(rows)) for rows in turns]
     return [(question, answer) for question, answer in said if question]  # a contact may take theirs back
 
 
-def _written(turn: Turn) -> str:
-    written = turn.messages.filter(direction=Message.Direction.IN).order_by("id")
+def _question(turn: Turn) -> str:
+    return _written(turn.message_rows)
+
+
+def _written(messages: Iterable[Message]) -> str:
+    written = (message for message in messages if message.direction == Message.Direction.IN)
     return "\n".join(text for message in written if (text := message.text.strip()))
 
 
-def _answer(turn: Turn) -> str:
-    sent = turn.messages.filter(purpose=Message.Purpose.ANSWER, state=Message.State.SENT).order_by("part")
-    return "".join(message.text for message in sent)
+def _answer(messages: Iterable[Message]) -> str:
+    return "".join(
+        message.text
+        for message in messages
+        if message.purpose == Message.Purpose.ANSWER and message.state == Message.State.SENT
+    )
 
 
 def _dialogue(pairs: Iterable[tuple[str, str]]) -> list[ChatMessage]:

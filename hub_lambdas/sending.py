@@ -43,9 +43,11 @@ class RetryLater(Exception):
 
 @dataclass(frozen=True)
 class Attempt:
-    """A recorded attempt that is now to be made."""
+    """A recorded attempt that is now to be made. `answered_turn_id`: the turn that it answers, if so."""
 
     message_id: int
+    conversation_id: int
+    answered_turn_id: int | None
     channel: Channel
     contact: Contact
     text: str
@@ -77,9 +79,10 @@ def deliver(message_id: int) -> None:
 @transaction.atomic
 def _begin(message_id: int) -> Attempt | None:
     """Record the attempt, unless there is none to make."""
-    conversation_id = Message.objects.values_list("conversation_id", flat=True).get(pk=message_id)
+    ids = Message.objects.values_list("conversation_id", "turn_id")
+    conversation_id, turn_id = ids.get(pk=message_id)
     actions.lock_conversation(conversation_id)
-    message = Message.objects.select_related("conversation__contact__channel").get(pk=message_id)
+    message = _load(message_id, turn_id)
     if message.state == Message.State.SENDING:
         _note_lost_sender(message)
         return None
@@ -98,13 +101,28 @@ def _begin(message_id: int) -> Attempt | None:
     message.attempts += 1
     message.save(update_fields=["state", "sending_at", "attempts"])
     _seal(message, message.sending_at)
-    return Attempt(message.pk, channel, message.conversation.contact, message.text)
+    answered_turn_id = turn_id if message.purpose == Message.Purpose.ANSWER else None
+    contact = message.conversation.contact
+    return Attempt(message.pk, conversation_id, answered_turn_id, channel, contact, message.text)
+
+
+def _load(message_id: int, turn_id: int | None) -> Message:
+    """The message as it is now, with its turn where one is named, and with its channel; whoever asks holds
+    the conversation's lock."""
+    if turn_id is None:
+        return Message.objects.select_related("conversation__contact__channel").get(pk=message_id)
+    turn = actions.load_turn(turn_id)
+    message = next(message for message in turn.message_rows if message.pk == message_id)
+    message.conversation = turn.conversation
+    return message
 
 
 def _seal(message: Message, at: datetime) -> None:
     """From its first attempt on an answer is what it is: what the contact writes then is another turn."""
-    if message.purpose == Message.Purpose.ANSWER and message.turn_id is not None:
-        Turn.objects.filter(pk=message.turn_id, sealed_at__isnull=True).update(sealed_at=at)
+    turn = message.turn if message.purpose == Message.Purpose.ANSWER else None
+    if turn is not None and turn.sealed_at is None:
+        turn.sealed_at = at
+        turn.save(update_fields=["sealed_at"])
 
 
 def _obstacle(message: Message, channel: Channel) -> str:
@@ -136,9 +154,9 @@ def _is_due(message: Message) -> bool:
     what has become pointless on its way is cancelled."""
     if message.state != Message.State.PENDING:
         return False
-    if message.turn_id is None:
+    if message.turn is None:
         return True
-    turn, now = actions.load_turn(message.turn_id), timezone.now()
+    turn, now = message.turn, timezone.now()
     if message.purpose == Message.Purpose.ANSWER:
         return _is_answer_due(turn, message, now)
     if message.purpose == Message.Purpose.HOLDING:
@@ -167,8 +185,8 @@ def _is_answer_due(turn: Turn, message: Message, now: datetime) -> bool:
 
 
 def _advance(message: Message) -> None:
-    if message.purpose == Message.Purpose.ANSWER and message.turn_id is not None:
-        actions.do_what_is_due(actions.load_turn(message.turn_id))
+    if message.purpose == Message.Purpose.ANSWER and message.turn is not None:
+        actions.do_what_is_due(message.turn)
 
 
 def _record_failure(attempt: Attempt, error: ChannelError) -> float | None:
@@ -213,9 +231,8 @@ def _hold(attempt: Attempt, error: CredentialRejected) -> float | None:
         return _retry(attempt, error, 1.0)
     channel.hold(str(error))
     message = _record(attempt, Message.State.PENDING, error=error)
-    turn = message.turn
-    is_begun = message.part > 0 or message.unknown_attempts
-    if message.purpose != Message.Purpose.ANSWER or turn is None or is_begun:
+    turn = message.turn if message.purpose == Message.Purpose.ANSWER else None
+    if turn is None or message.part > 0 or message.unknown_attempts:
         return None
     if turn.conversation.turns.filter(state__in=Turn.UNSETTLED, sealed_at__isnull=True).exists():
         return None  # the contact has begun another turn: this one keeps its answer
@@ -243,8 +260,8 @@ def _record(
     error: ChannelError | None = None,
 ) -> Message:
     """Write down what the platform said, unless a report of the platform's was here first."""
-    actions.lock_conversation(attempt.contact.conversation.pk)
-    message = Message.objects.select_related("turn").get(pk=attempt.message_id)
+    actions.lock_conversation(attempt.conversation_id)
+    message = _load(attempt.message_id, attempt.answered_turn_id)
     if message.state == Message.State.SENT:
         return message
     message.state, message.error = state, printable(str(error or ""))[:300]

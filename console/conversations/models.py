@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from console.channels.models import Channel
 from console.exact_text import ExactTextField
@@ -139,6 +140,17 @@ class Turn(models.Model):
 
     def __str__(self) -> str:
         return f"Turn {self.pk}"
+
+    @cached_property
+    def message_rows(self) -> "list[Message]":
+        """Its messages in order, read once: for whoever holds the conversation's lock. Without their
+        payloads."""
+        return list(self.messages.defer("payload").order_by("id"))
+
+    @cached_property
+    def request_rows(self) -> "list[LlmRequest]":
+        """Its requests to the LLM in order, read once: for whoever holds the conversation's lock."""
+        return list(self.requests.order_by("asked_at"))
 
 
 class Message(models.Model):
