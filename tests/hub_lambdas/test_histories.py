@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from hub_lambdas import channels, grounding, queues, sending
 from hub_lambdas.channels.base import SendUnknown
+from tests.hub_lambdas import promises
 from tests.hub_lambdas.conftest import object_to_977
 from tests.hub_lambdas.history import Clock, History, Platform, Queues, faults
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("outcomes")]
 
 CHUNKS = 4
 HISTORIES = int(os.environ.get("HISTORIES", "2000"))
@@ -40,6 +41,12 @@ def patch() -> Iterator[pytest.MonkeyPatch]:
     logging.disable(logging.NOTSET)
 
 
+@pytest.fixture
+def outcomes(transactional_db: None) -> Iterator[None]:
+    with promises.outcomes_watched():
+        yield
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 @settings(
@@ -62,7 +69,7 @@ def test_no_history_breaks_a_promise(
     for number, choice in taken:
         history.step(number, choice)
     history.settle()
-    assert history.violations() == []
+    assert promises.broken(history) == []
 
 
 def begin(patch: pytest.MonkeyPatch, policy: dict[str, Any], reconciles: bool, seed: int) -> History:
@@ -90,7 +97,7 @@ def test_a_safeguard_that_is_off_is_noticed(patch: pytest.MonkeyPatch, is_safe: 
         history.trouble(taken_unknown)
         history.write(0)
         history.settle()
-    assert bool(history.violations()) is not is_safe
+    assert bool(promises.broken(history)) is not is_safe
 
 
 class NeverRaised(Exception):
