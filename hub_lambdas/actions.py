@@ -60,8 +60,9 @@ def advance(turn_id: int) -> None:
 
 def do_what_is_due(turn: Turn) -> None:
     """The same for a turn whose conversation is locked."""
-    now = timezone.now()
-    carry_out(turn, turns.decide(snapshot(turn, now), now), now)
+    if turn.state in Turn.UNSETTLED:
+        now = timezone.now()
+        carry_out(turn, turns.decide(snapshot(turn, now), now), now)
 
 
 def carry_out(turn: Turn, due: list[turns.Action], now: datetime) -> None:
@@ -268,7 +269,8 @@ def _settle(
     turn: Turn, outcome: turns.State, reason: turns.Reason | None, tell_contact: bool, now: datetime
 ) -> None:
     turn.state, turn.reason, turn.settled_at = outcome.value, (reason.value if reason else ""), now
-    _withdraw(turn, [request.pk for request in turn.request_rows])
+    if turn.sealed_at is None:  # else its answer was made, and nothing is asked any more
+        _withdraw(turn, [request.pk for request in turn.request_rows])
     match outcome:
         case turns.State.HANDED_OVER:
             _give_to_staff(turn, tell_contact)

@@ -109,7 +109,7 @@ def _hand_over(turn_id: int, queue: str) -> None:
         for request in current.requests
     )
     is_question = queue in (queues.LLM_REQUESTS, queues.LLM_REPLIES)
-    if current.policy.declines or (is_question and answered):
+    if current.policy.declines or (is_question and (answered or current.is_sealed)):
         actions.do_what_is_due(turn)
         return
     due: list[turns.Action] = [turns.Cancel(), turns.hand_over(current, turns.Reason.DEAD_LETTER)]

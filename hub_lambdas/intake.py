@@ -86,9 +86,10 @@ def _store_message(channel: Channel, received_at: datetime, inbound: InboundMess
     known = Message.objects.only("turn").filter(channel=channel, platform_id=inbound.platform_id).first()
     if known is None:
         do_what_is_due(_add_message(conversation, received_at, inbound))
-    elif known.turn_id is not None:
+    elif turn := conversation.turns.filter(messages=known).first():
         # A redelivered message is looked at again: its first delivery may have died before the queue sends.
-        do_what_is_due(load_turn(known.turn_id))
+        turn.organization = conversation.organization
+        do_what_is_due(turn)
 
 
 def _add_message(conversation: Conversation, received_at: datetime, inbound: InboundMessage) -> Turn:
@@ -119,7 +120,12 @@ def _add_message(conversation: Conversation, received_at: datetime, inbound: Inb
 def _conversation(channel: Channel, sender: Sender) -> Conversation:
     """The contact's conversation, locked. Its identity is the contact's: two first messages at once make
     one."""
-    contact = _known_contact(channel, sender) or _new_contact(channel, sender)
+    contact = _known_contact(channel, sender)
+    if contact is None:
+        try:
+            return _begin_conversation(channel, sender)
+        except IntegrityError:
+            contact = Contact.objects.get(channel=channel, platform_id=sender.platform_id)
     _refresh_contact(contact, sender)
     conversation, _ = Conversation.objects.select_for_update().get_or_create(
         contact=contact, defaults={"organization": channel.organization}
@@ -130,21 +136,19 @@ def _conversation(channel: Channel, sender: Sender) -> Conversation:
     return conversation
 
 
-def _new_contact(channel: Channel, sender: Sender) -> Contact:
+@transaction.atomic
+def _begin_conversation(channel: Channel, sender: Sender) -> Conversation:
+    """With a new contact. IntegrityError where somebody begins it at this moment. Nobody else sees it before
+    the transaction ends, so it needs no lock."""
     _release_alias(channel, sender.alias)
-    try:
-        with transaction.atomic():
-            contact = Contact.objects.create(
-                channel=channel,
-                platform_id=sender.platform_id,
-                name=sender.name,
-                language=sender.language,
-                alias=sender.alias or None,
-            )
-            Conversation.objects.create(organization=channel.organization, contact=contact)
-            return contact
-    except IntegrityError:
-        return Contact.objects.get(channel=channel, platform_id=sender.platform_id)
+    contact = Contact.objects.create(
+        channel=channel,
+        platform_id=sender.platform_id,
+        name=sender.name,
+        language=sender.language,
+        alias=sender.alias or None,
+    )
+    return Conversation.objects.create(organization=channel.organization, contact=contact)
 
 
 def _known_contact(channel: Channel, sender: Sender) -> Contact | None:

@@ -22,8 +22,8 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
 
 def _store(record: batch.SqsRecord) -> None:
     reply = json.loads(record["body"])
-    asked = LlmRequest.objects.values_list("pk", "turn_id", "turn__conversation_id")
-    request_id, turn_id, conversation_id = asked.get(pk=uuid.UUID(reply["id"]))
+    peek = LlmRequest.objects.values_list("pk", "turn_id", "turn__conversation_id")
+    request_id, turn_id, conversation_id = peek.get(pk=uuid.UUID(reply["id"]))
     with transaction.atomic():
         actions.lock_conversation(conversation_id)
         turn = actions.load_turn(turn_id)

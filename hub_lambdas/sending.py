@@ -27,6 +27,8 @@ from hub_lambdas.channels.base import (
 )
 from hub_lambdas.snapshots import snapshot
 
+UNSENT = (Message.State.PENDING, Message.State.SENDING)
+"""What may still have to leave. Whoever makes it of something else puts it on the queue anew."""
 MAX_ATTEMPTS = 4
 """One below the queue's maxReceiveCount: the ledger gives up before the queue does."""
 SENDER_LIVES_SECONDS = 40
@@ -79,8 +81,10 @@ def deliver(message_id: int) -> None:
 @transaction.atomic
 def _begin(message_id: int) -> Attempt | None:
     """Record the attempt, unless there is none to make."""
-    ids = Message.objects.values_list("conversation_id", "turn_id")
-    conversation_id, turn_id = ids.get(pk=message_id)
+    peek = Message.objects.values_list("state", "conversation_id", "turn_id")
+    state, conversation_id, turn_id = peek.get(pk=message_id)
+    if state not in UNSENT:
+        return None
     actions.lock_conversation(conversation_id)
     message = _load(message_id, turn_id)
     if message.state == Message.State.SENDING:

@@ -24,14 +24,18 @@ def snapshot(turn: Turn, now: datetime) -> turns.Turn:
         owner=turns.Owner(turn.conversation.owner),
         policy=_policy(turn),
         messages=[_written(message) for message in messages if message.direction == Message.Direction.IN],
-        requests=[_asked(request) for request in turn.request_rows],
+        requests=[] if turn.sealed_at else [_asked(request) for request in turn.request_rows],
         parts=[_part(message) for message in answer],
         is_sealed=turn.sealed_at is not None,
         holding_line_sent=bool(_standing(messages, Message.Purpose.HOLDING)),
         is_overtaken=_is_overtaken(turn, answer),
     )
     # Limits are for turns that the LLM is to be asked about now: nothing is counted for the others.
-    if now < known.window_ends_at or any(known.is_fresh(request) for request in known.requests):
+    if (
+        known.is_sealed
+        or now < known.window_ends_at
+        or any(known.is_fresh(request) for request in known.requests)
+    ):
         return known
     used = limits.used(turn, now)
     return replace(known, is_held_off=used.is_held_off, over_limit=used.over_limit)

@@ -226,6 +226,7 @@ class History:
             name=slug,
             credentials={"ring": "r1"},
             checked_at=self.clock.now + NEVER,
+            last_webhook_at=self.clock.now,
         )
         self.written: list[tuple[str, str]] = []
         self.problems: list[str] = []

@@ -7,6 +7,7 @@ another change follows.
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 
 from django.db import connection
 
@@ -43,8 +44,7 @@ def outcomes_watched() -> Iterator[None]:
 
 def broken(history: History) -> list[str]:
     """Says which, one a line."""
-    ledger = Message.objects.filter(channel=history.channel).select_related("request")
-    messages = list(ledger.order_by("id"))
+    messages = _messages(history)
     turns = list(Turn.objects.filter(organization=history.organization))
     return [
         *history.problems,
@@ -59,7 +59,27 @@ def broken(history: History) -> list[str]:
     ]
 
 
-def _lost(history: History, messages: Sequence[Message]) -> Iterator[str]:
+@dataclass(frozen=True)
+class Row:
+    """A message as the ledger has it. `answers_up_to`: the newest message that an answer was made for."""
+
+    pk: int
+    direction: str
+    purpose: str
+    state: str
+    conversation_id: int
+    turn_id: int | None
+    platform_id: str | None
+    answers_up_to: int | None
+
+
+def _messages(history: History) -> list[Row]:
+    rows = Message.objects.filter(channel=history.channel).order_by("id")
+    names = [each.name for each in fields(Row)][:-1]
+    return [Row(*row) for row in rows.values_list(*names, "request__last_message")]
+
+
+def _lost(history: History, messages: Sequence[Row]) -> Iterator[str]:
     ids = Counter(message.platform_id for message in messages if message.direction == Message.Direction.IN)
     for _, message_id in history.written:
         if ids[message_id] != 1:
@@ -82,7 +102,7 @@ def _unsettled(turns: Sequence[Turn]) -> Iterator[str]:
             yield f"turn {turn.pk} has no outcome"
 
 
-def _unanswered(history: History, turns: Sequence[Turn], messages: Sequence[Message]) -> Iterator[str]:
+def _unanswered(history: History, turns: Sequence[Turn], messages: Sequence[Row]) -> Iterator[str]:
     """Answered turns whose contact got nothing, or an answer to less than they wrote."""
     of_turn = defaultdict(list)
     for message in messages:
@@ -95,17 +115,17 @@ def _unanswered(history: History, turns: Sequence[Turn], messages: Sequence[Mess
         if not sent or not {each.pk for each in sent} <= set(history.platform.references):
             yield f"turn {turn.pk} counts as answered, and the contact got nothing"
         newest = max(each.pk for each in of_turn[turn.pk] if each.direction == Message.Direction.IN)
-        if any(each.request is None or each.request.last_message_id != newest for each in sent):
+        if any(each.answers_up_to != newest for each in sent):
             yield f"turn {turn.pk} got an answer to an older state of it"
 
 
-def _unsent(messages: Sequence[Message]) -> Iterator[str]:
+def _unsent(messages: Sequence[Row]) -> Iterator[str]:
     for message in messages:
         if message.state in UNSENT:
             yield f"message {message.pk} ({message.purpose}) is {message.state} for ever"
 
 
-def _repeated(history: History, messages: Sequence[Message]) -> Iterator[str]:
+def _repeated(history: History, messages: Sequence[Row]) -> Iterator[str]:
     """What contacts got twice: a message, an answer and a fallback, a holding line."""
     received = _received(history, messages)
     sends_twice = history.organization.unknown_delivery == "send_again"
@@ -123,7 +143,7 @@ def _repeated(history: History, messages: Sequence[Message]) -> Iterator[str]:
             yield f"turn {turn_id} got {count} holding lines"
 
 
-def _disordered(history: History, messages: Sequence[Message]) -> Iterator[str]:
+def _disordered(history: History, messages: Sequence[Row]) -> Iterator[str]:
     received = _received(history, messages)
     replied = [message for message in received if message.purpose in REPLIES and message.turn_id]
     for conversation_id in {message.conversation_id for message in replied}:
@@ -132,7 +152,7 @@ def _disordered(history: History, messages: Sequence[Message]) -> Iterator[str]:
             yield f"replies came out of order: turns {order}"
 
 
-def _received(history: History, messages: Sequence[Message]) -> list[Message]:
+def _received(history: History, messages: Sequence[Row]) -> list[Row]:
     """What the contacts got, in order, as often as they got it."""
     sent = {message.pk: message for message in messages if message.direction == Message.Direction.OUT}
     return [sent[pk] for pk in history.platform.references if pk in sent]

@@ -10,7 +10,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub_lambdas import channels, grounding, queues, sending
+from hub_lambdas import alerts, channels, grounding, prompting, queues, sending
 from hub_lambdas.channels.base import SendUnknown
 from tests.hub_lambdas import promises
 from tests.hub_lambdas.conftest import object_to_977
@@ -78,7 +78,11 @@ def begin(patch: pytest.MonkeyPatch, policy: dict[str, Any], reconciles: bool, s
     queues.url.cache_clear()
     patch.setattr(timezone, "now", lambda: clock.now)
     patch.setattr(queues, "client", lambda: sqs)
+    # What the LLM is told, what it may say and who hears of it have tests of their own.
+    patch.setattr(prompting, "chat_messages", lambda *_: [])
+    patch.setattr(prompting, "sources", lambda *_: None)
     patch.setattr(grounding, "objection", object_to_977)
+    patch.setattr(alerts, "due", lambda now: [])
     patch.setattr(Platform, "reconciles", reconciles)
     patch.setitem(channels.KINDS, "pigeon", platform)
     return History(platform, sqs, seed, **policy)
