@@ -29,7 +29,7 @@ FAR_MORE = 0.4
 """An organization gives way to one whose load is less by so many of the slots."""
 MAX_STOPS = 2
 """How often one request gives way: the next time it is answered."""
-NEGLIGIBLE_LOAD = 0.01
+NEGLIGIBLE_LOAD = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +149,11 @@ class Waiting(Generic[T]):
 
     def _next(self, now: float) -> _Entry[T] | None:
         self._let_pass(now)
-        least = min((self._loads[entry.terms.organization].total for entry in self._entries.values()), default=0)
 
-        def rank(entry: _Entry[T]) -> tuple[bool, bool, bool, float, int]:
+        def rank(entry: _Entry[T]) -> tuple[bool, bool, float, int]:
             terms = entry.terms
             load = self._loads[terms.organization].total
-            has_more = load - least >= self._far_more
-            return terms.priority == "test", has_more, terms.is_late(now), load, entry.number
+            return terms.priority == "test", terms.is_late(now), load, entry.number
 
         return min(self._entries.values(), key=rank, default=None)
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import heapq
 import itertools
 import random
+import sys
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -26,7 +27,7 @@ ANSWER_BY_SECONDS = 3.0
 EXPIRES_AFTER_SECONDS = 59.0
 HELD_BY_ORGANIZATION = 8
 FLOOD = "flood"
-DURATION_SECONDS = 300.0
+RUNS = 4
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,16 @@ class Load:
     calm: int = 5
     calm_share: float = 0.4
     flood_share: float = 0.0
+
+    @property
+    def duration_seconds(self) -> float:
+        return 150 * self.service_seconds
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """What each organization asks for."""
+        calm = {f"calm-{number}": self.calm_share / self.calm for number in range(self.calm)}
+        return calm | {FLOOD: self.flood_share}
 
 
 @dataclass(eq=False)
@@ -75,14 +86,15 @@ class Box:
         self._keys: dict[Asked, str] = {}
         self._events: list[tuple[float, int, Asked, int]] = []
         self._numbers = itertools.count()
-        self._service = random.Random(f"service {seed}")
+        self._service = random.Random(f"service {seed}")  # noqa: S311 - only for times
         self.outcome = Outcome()
-        for organization, share in shares(load).items():
-            self._plan(organization, share, random.Random(f"{organization} {seed}"))
+        for organization, share in load.shares.items():
+            chance = random.Random(f"{organization} {seed}")  # noqa: S311 - only for times
+            self._plan(organization, share, chance)
 
     def _plan(self, organization: str, share: float, chance: random.Random) -> None:
         at, per_second = 0.0, share * self._load.slots / self._load.service_seconds
-        while share and (at := at + chance.expovariate(per_second)) < DURATION_SECONDS:
+        while share and (at := at + chance.expovariate(per_second)) < self._load.duration_seconds:
             self._push(at, Asked(organization, at))
 
     def _push(self, at: float, asked: Asked, run: int = 0) -> None:
@@ -97,7 +109,7 @@ class Box:
             elif run == asked.run:
                 self._end(asked, now)
             self._fill(now)
-        self.outcome.useful_share /= self._load.slots * DURATION_SECONDS
+        self.outcome.useful_share /= self._load.slots * self._load.duration_seconds
         return self.outcome
 
     def _come(self, asked: Asked, now: float) -> None:
@@ -111,7 +123,7 @@ class Box:
         self._waiting.finish(self._keys.pop(asked), now)
         self._free += 1
         self._at_box[asked.organization] -= 1
-        if now <= DURATION_SECONDS:
+        if now <= self._load.duration_seconds:
             self.outcome.useful_share += now - asked.started_at
             self.outcome.answers[asked.organization] += 1
         if asked.organization != FLOOD:
@@ -149,17 +161,61 @@ class Box:
         return True
 
 
-def shares(load: Load) -> Mapping[str, float]:
-    calm = {f"calm-{number}": load.calm_share / load.calm for number in range(load.calm)}
-    return calm | {FLOOD: load.flood_share}
-
-
 def play(load: Load) -> Outcome:
-    """Four runs as one."""
-    runs = [Box(load, seed).play() for seed in range(4)]
+    """Several runs as one."""
+    runs = [Box(load, seed).play() for seed in range(RUNS)]
     return Outcome(
         [seconds for run in runs for seconds in run.seconds],
         sum((run.answers for run in runs), Counter()),
         sum(run.stopped for run in runs),
-        sum(run.useful_share for run in runs) / len(runs),
+        sum(run.useful_share for run in runs) / RUNS,
     )
+
+
+LOADS = {
+    "4 slots": Load(),
+    "1 slot": Load(slots=1),
+    "2 slots": Load(slots=2),
+    "8 slots": Load(slots=8),
+    "short answers": Load(service_seconds=0.5),
+    "long answers": Load(service_seconds=4),
+    "20 calm organizations": Load(calm=20),
+    "one calm organization": Load(calm=1, calm_share=0.2),
+    "a busy box": Load(calm_share=0.6),
+}
+
+
+@pytest.mark.parametrize("load", LOADS.values(), ids=LOADS)
+def test_a_flood_raises_the_others_p95_by_less_than_a_fifth(load: Load) -> None:
+    alone, beside = play(load), play(replace(load, flood_share=1))
+    assert beside.p95 < 1.2 * alone.p95
+    assert beside.useful_share > 0.85
+    assert alone.stopped < 0.02 * len(alone.seconds), "without a flood hardly anybody gives way"
+
+
+def test_a_stronger_flood_does_no_more_harm() -> None:
+    alone, beside = play(Load()), play(Load(flood_share=10))
+    assert beside.p95 < 1.2 * alone.p95
+
+
+def test_a_flood_that_keeps_its_slots_does_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "MAX_STOPS", 0)
+    alone, beside = play(Load()), play(Load(flood_share=1))
+    assert beside.p95 > 1.2 * alone.p95
+
+
+def table() -> Iterator[str]:
+    """Each load with a flood of what the box can answer, and of ten times that."""
+    yield f"{'':<24}{'flood':>6}{'p95 alone':>11}{'beside it':>11}{'ratio':>7}{'useful':>8}{'stops/s':>9}"
+    for name, load in LOADS.items():
+        alone = play(load)
+        for share in (1, 10):
+            beside = play(replace(load, flood_share=share))
+            ratio, stops = beside.p95 / alone.p95, beside.stopped / RUNS / load.duration_seconds
+            seconds = f"{alone.p95:>9.2f} s{beside.p95:>9.2f} s"
+            yield f"{name:<24}{share:>5}x{seconds}{ratio:>7.2f}{beside.useful_share:>8.0%}{stops:>9.2f}"
+
+
+if __name__ == "__main__":
+    for row in table():
+        sys.stdout.write(f"{row}\n")
