@@ -1,7 +1,7 @@
 """What contacts get when ten times as much is asked as the LLM can answer, and when one organization floods.
 
-    .venv/bin/python -m benchmarks.overload [--part overload|fairness] [--rate 0.2] [--factor 10] [--seconds 60]
-        [--rounds 3]
+    .venv/bin/python -m benchmarks.overload [--part fairness] [--rate 0.2] [--factor 10]
+        [--seconds 60] [--rounds 3]
 
 The whole system as `make run` starts it, with a fake platform and an LLM of a known rate, everything on the
 loopback. Times are taken at the platform, from a contact's message to what the contact got. First all
@@ -180,8 +180,8 @@ def report_overload(phase: Phase) -> bool:
 
 @dataclass(frozen=True)
 class Round:
-    """The calm organizations alone and beside the flood, what became of the flood's turns, how many answers of
-    the LLM's were broken off, and what share of its time in the flood went into others."""
+    """The calm organizations alone and beside the flood, the flood itself, how many of the LLM's answers were
+    broken off meanwhile, and what share of its time went into the others."""
 
     alone: Phase
     beside: Phase
@@ -267,7 +267,7 @@ def main() -> None:
         llm.service_seconds = FAIR_SERVICE_SECONDS
         if arguments.part != "overload":
             say(
-                f"Fairness: {len(CALM)} calm organizations, then the same beside {asked:g} turns a second of one"
+                f"Fairness: {len(CALM)} calm organizations, then they and {asked:g} turns a second of another"
             )
             rounds = [play_round(bench, llm, asked, lasting) for _ in range(arguments.rounds)]
     is_met = [report_overload(overload)] if overload else []
