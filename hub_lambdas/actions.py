@@ -19,7 +19,7 @@ from django.utils import timezone
 from console.conversations.models import Contact, Conversation, LlmRequest, Message, Turn
 from console.exact_text import printable
 from console.organizations.models import Organization, Translation
-from hub_lambdas import batch, limits, prompting, queues, turns
+from hub_lambdas import limits, prompting, queues, record, turns
 from hub_lambdas.channels import KINDS
 from hub_lambdas.snapshots import snapshot
 
@@ -47,8 +47,10 @@ def load_turn(turn_id: int) -> Turn:
 
 
 def advance(turn_id: int) -> None:
-    """Look at a turn and do what is due. One that has its outcome costs no lock."""
-    if Turn.objects.filter(pk=turn_id, state__in=Turn.UNSETTLED).exists():
+    """Look at a turn and do what is due. One that has its outcome costs no lock, unless it may have it from
+    this very record."""
+    states = Turn.State.values if record.comes_again() else Turn.UNSETTLED
+    if Turn.objects.filter(pk=turn_id, state__in=states).exists():
         with transaction.atomic():
             do_what_is_due(lock_turn(turn_id))
 
@@ -57,6 +59,19 @@ def do_what_is_due(turn: Turn) -> None:
     """The same for a turn whose conversation is locked."""
     now = timezone.now()
     carry_out(turn, turns.decide(snapshot(turn, now), now), now)
+    if record.comes_again():
+        _queue_again(turn, now)
+
+
+def _queue_again(turn: Turn, now: datetime) -> None:
+    """What the same record has written down before may not have reached its queue: then the contact need not
+    wait for the sweep. Where it has, nothing comes of it."""
+    unsent = turn.messages.filter(direction=Message.Direction.OUT, state=Message.State.PENDING, attempts=0)
+    for message in unsent.filter(stored_at__lt=now).order_by("pk"):
+        queue_delivery(message)
+    pending = turn.requests.filter(state=LlmRequest.State.PENDING, asked_at__lt=now).order_by("asked_at")
+    if turn.state == Turn.State.ASKED and (request := pending.last()):
+        queue_request(request)
 
 
 def carry_out(turn: Turn, due: list[turns.Action], now: datetime) -> None:
@@ -86,7 +101,7 @@ def carry_out(turn: Turn, due: list[turns.Action], now: datetime) -> None:
 def _wake(turn: Turn, until: datetime, now: datetime) -> None:
     """See to it that the turn is looked at again at `until`. For one moment one wake-up is ordered: with one
     for every look they would multiply while a contact keeps writing."""
-    if turn.wake_at == until and until > now + CLOCK_TOLERANCE:
+    if turn.wake_at == until and until > now + CLOCK_TOLERANCE and not record.comes_again():
         return
     turn.wake_at = until
     turn.save(update_fields=["wake_at"])
@@ -105,7 +120,7 @@ def _send(send: Callable[[], None]) -> None:
         send()
     except (BotoCoreError, ClientError):
         log.exception("a queue did not take a message")
-        batch.fail_record()
+        record.fail()
 
 
 def queue_delivery(message: Message, occasion: str = "") -> None:

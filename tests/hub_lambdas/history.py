@@ -19,7 +19,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from console.channels.models import Channel
-from console.conversations.models import Contact, Conversation, Message, Turn
+from console.conversations.models import Contact, Conversation, DeadLetter, Message, Turn
 from console.organizations.models import Organization, User
 from hub_lambdas import (
     dead_letters,
@@ -216,6 +216,7 @@ class History:
             checked_at=self.clock.now,
         )
         self.written: list[tuple[str, str]] = []
+        self.poison_bodies: list[str] = []
         self.outcomes: dict[int, tuple[str, str]] = {}
         self.problems: list[str] = []
 
@@ -321,6 +322,12 @@ class History:
         contacts = Contact.objects.filter(channel=self.channel, platform_id=self.CONTACTS[choice % 2])
         contacts.update(is_blocked=choice % 3 == 0)
 
+    def poison(self, choice: int) -> None:
+        """Something that nobody can process gets onto a queue."""
+        body = {"poison": f"{self.organization.slug}-{len(self.poison_bodies)}"}
+        self.queues.put_safely(list(HANDLERS)[choice % len(HANDLERS)], body)
+        self.poison_bodies.append(json.dumps(body))
+
     def progress(self, choice: int) -> None:
         """Some of what waits is delivered, and some requests are answered."""
         for _ in range(choice % 8):
@@ -331,6 +338,7 @@ class History:
         *(write, write, write, progress, progress, progress, progress, deliver, deliver, deliver_twice),
         *(answer, answer_twice, wait, wait, sweep, trouble, trouble, trouble, lose, refuse, write_again),
         *(take_over, return_to_bot, staff_reply, echo, echo, repair, receipt, edit, block),
+        poison,
     )
 
     def step(self, number: int, choice: int) -> None:
@@ -373,7 +381,19 @@ class History:
 
     def violations(self) -> list[str]:
         """Which promises were broken."""
-        return [*self.problems, *self._lost(), *self._unsettled(), *self._replies(), *self._wakeups()]
+        return [
+            *self.problems,
+            *self._lost(),
+            *self._unsettled(),
+            *self._replies(),
+            *self._wakeups(),
+            *self._poison(),
+        ]
+
+    def _poison(self) -> Iterator[str]:
+        for body in self.poison_bodies:
+            if (letters := DeadLetter.objects.filter(body=body).count()) != 1:
+                yield f"{body} is {letters} dead letters"
 
     def _wakeups(self) -> Iterator[str]:
         for turn_id, count in self.queues.wakeups.items():
