@@ -19,7 +19,7 @@ from django.utils import timezone
 from console.conversations.models import Contact, Conversation, LlmRequest, Message, Turn
 from console.exact_text import printable
 from console.organizations.models import Organization, Translation
-from hub_lambdas import batch, limits, prompting, queues, turns
+from hub_lambdas import limits, prompting, queues, record, turns
 from hub_lambdas.channels import KINDS
 from hub_lambdas.snapshots import snapshot
 
@@ -49,9 +49,11 @@ def load_turn(turn_id: int) -> Turn:
 
 
 def advance(turn_id: int) -> None:
-    """Look at a turn and do what is due. One that has its outcome costs no lock."""
-    unsettled = Turn.objects.filter(pk=turn_id, state__in=Turn.UNSETTLED)
-    conversation_id = unsettled.values_list("conversation_id", flat=True).first()
+    """Look at a turn and do what is due. One that has its outcome costs no lock, unless it may have it from
+    this very record."""
+    states = Turn.State.values if record.comes_again() else Turn.UNSETTLED
+    found = Turn.objects.filter(pk=turn_id, state__in=states)
+    conversation_id = found.values_list("conversation_id", flat=True).first()
     if conversation_id is not None:
         with transaction.atomic():
             lock_conversation(conversation_id)
@@ -60,9 +62,27 @@ def advance(turn_id: int) -> None:
 
 def do_what_is_due(turn: Turn) -> None:
     """The same for a turn whose conversation is locked."""
+    now = timezone.now()
     if turn.state in Turn.UNSETTLED:
-        now = timezone.now()
         carry_out(turn, turns.decide(snapshot(turn, now), now), now)
+    if record.comes_again():
+        _queue_again(turn, now)
+
+
+def _queue_again(turn: Turn, now: datetime) -> None:
+    """What the same record has written down before may not have reached its queue: then the contact need not
+    wait for the sweep. Where it has, nothing comes of it."""
+    for message in turn.message_rows:
+        is_unsent = message.state == Message.State.PENDING and not message.attempts
+        if is_unsent and message.stored_at < now:
+            queue_delivery(message)
+    pending = [
+        request
+        for request in turn.request_rows
+        if request.state == LlmRequest.State.PENDING and request.asked_at < now
+    ]
+    if turn.state == Turn.State.ASKED and pending:
+        queue_request(pending[-1])
 
 
 def carry_out(turn: Turn, due: list[turns.Action], now: datetime) -> None:
@@ -95,7 +115,7 @@ def carry_out(turn: Turn, due: list[turns.Action], now: datetime) -> None:
 def _wake(turn: Turn, until: datetime, now: datetime) -> None:
     """See to it that the turn is looked at again at `until`. For one moment one wake-up is ordered: with one
     for every look they would multiply while a contact keeps writing."""
-    if turn.wake_at == until and until > now + CLOCK_TOLERANCE:
+    if turn.wake_at == until and until > now + CLOCK_TOLERANCE and not record.comes_again():
         return
     turn.wake_at = until
     after_commit(partial(queues.wake, turn.pk, until, now))
@@ -113,7 +133,7 @@ def _send(send: Callable[[], None]) -> None:
         send()
     except (BotoCoreError, ClientError):
         log.exception("a queue did not take a message")
-        batch.fail_record()
+        record.fail()
 
 
 def queue_delivery(message: Message, occasion: str = "") -> None:

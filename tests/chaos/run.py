@@ -30,8 +30,8 @@ REDELIVER_SECONDS = 0.5
 """After this the platform delivers again what was not taken; then it waits longer each time."""
 LOOK_SECONDS = 1.0
 SHOW_SECONDS = 5.0
-LETTER_SECONDS = 35.0
-"""A dead letter is written down when it fails for the last time, and leaves its queue that much later."""
+LETTER_SECONDS = 2.0
+"""A dead letter is written down a moment before it leaves its queue."""
 QUIET_LOOKS = 4
 """Nothing to do at so many looks in a row: it is over."""
 SABOTAGE = Path(__file__).with_name("sabotage")

@@ -229,6 +229,7 @@ class History:
             last_webhook_at=self.clock.now,
         )
         self.written: list[tuple[str, str]] = []
+        self.poison_bodies: list[str] = []
         self.problems: list[str] = []
 
     # --- steps ---
@@ -338,6 +339,12 @@ class History:
         contacts = Contact.objects.filter(channel=self.channel, platform_id=self.CONTACTS[choice % 2])
         contacts.update(is_blocked=choice % 3 == 0)
 
+    def poison(self, choice: int) -> None:
+        """Something that nobody can process gets onto a queue."""
+        body = {"poison": f"{self.organization.slug}-{len(self.poison_bodies)}"}
+        self.queues.put_safely(list(HANDLERS)[choice % len(HANDLERS)], body)
+        self.poison_bodies.append(json.dumps(body))
+
     def progress(self, choice: int) -> None:
         """Some of what waits is delivered, and some requests are answered."""
         for _ in range(choice % 8):
@@ -348,6 +355,7 @@ class History:
         *(write, write, write, progress, progress, progress, progress, deliver, deliver, deliver_twice),
         *(answer, answer_twice, wait, wait, sweep, trouble, trouble, trouble, lose, refuse, write_again),
         *(take_over, return_to_bot, staff_reply, echo, echo, repair, receipt, edit, block),
+        poison,
     )
 
     def step(self, number: int, choice: int) -> None:

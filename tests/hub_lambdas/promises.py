@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 
 from django.db import connection
 
-from console.conversations.models import Message, Turn
+from console.conversations.models import DeadLetter, Message, Turn
 from tests.hub_lambdas.history import MAX_WAKEUPS, UNSENT, History
 
 REPLIES = (Message.Purpose.ANSWER, Message.Purpose.FALLBACK)
@@ -56,6 +56,7 @@ def broken(history: History) -> list[str]:
         *_repeated(history, messages),
         *_disordered(history, messages),
         *_wakeups(history),
+        *_poison(history),
     ]
 
 
@@ -162,3 +163,9 @@ def _wakeups(history: History) -> Iterator[str]:
     for turn_id, count in history.queues.wakeups.items():
         if count > MAX_WAKEUPS:
             yield f"turn {turn_id} was to be looked at {count} times"
+
+
+def _poison(history: History) -> Iterator[str]:
+    for body in history.poison_bodies:
+        if (letters := DeadLetter.objects.filter(body=body).count()) != 1:
+            yield f"{body} is {letters} dead letters"
