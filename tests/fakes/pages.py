@@ -67,29 +67,18 @@ class FakePages(FakeMeta):
         urls = {"HUB_GRAPH_API_URL": self.graph_url, "HUB_INSTAGRAM_API_URL": self.instagram_url}
         return {**super().hub_settings, **urls}
 
-    @property
-    def accounts(self) -> Sequence[Account]:
-        kinds = {object_: kind for kind, object_ in OBJECTS.items()}
-        with self._changed:
-            return [
-                Account(kinds[owner.object], owner.id, owner.name, {"access_token": owner.token})
-                for owner in self.owners.values()
-                if not owner.is_expired
-            ]
-
-    def open_account(self, kind: str, name: str, **credentials: str) -> Account:
+    def open_account(self, kind: str, name: str, address: str = "", **credentials: str) -> Account:
         made = str(next(self._ids))
         token = credentials.get("access_token") or f"{kind}-token-{made}"
         add = self.add_page if kind == "messenger" else self.add_instagram
-        return self.account(add(token, f"4000{made}", name, self.hub_app.id).id)
+        owner = add(token, address or f"4000{made}", name, self.hub_app.id)
+        return self._keep(Account(kind, owner.id, name, {"access_token": token}))
 
     def renew_token(self, account: str) -> Mapping[str, str]:
-        with self._changed:
-            old = self._owner(account)
-            old.is_expired = True
-            token = f"token-{next(self._ids)}"
-            self.owners[token] = replace(old, token=token, is_expired=False)
-        return {"access_token": token}
+        known, old, token = self.account(account), self._owner(account), f"token-{next(self._ids)}"
+        old.is_expired = True
+        self.owners[token] = replace(old, token=token, is_expired=False)
+        return self._keep(replace(known, credentials={"access_token": token})).credentials
 
     def connect_hub(self, webhook_url: str) -> None:
         for kind, object_ in OBJECTS.items():

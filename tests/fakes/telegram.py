@@ -82,18 +82,10 @@ class FakeTelegram(FakePlatform):
     def hub_settings(self) -> Mapping[str, str]:
         return {"HUB_TELEGRAM_API_URL": self.url}
 
-    @property
-    def accounts(self) -> Sequence[Account]:
-        with self._changed:
-            return [
-                Account("telegram", bot.id, f"@{bot.username}", {"bot_token": bot.token})
-                for bot in self.bots.values()
-            ]
-
-    def open_account(self, kind: str, name: str, **credentials: str) -> Account:
+    def open_account(self, kind: str, name: str, address: str = "", **credentials: str) -> Account:
         token = credentials.get("bot_token") or f"{next(self._ids)}:made-by-the-fake-BotFather"
-        self.add_bot(token, f"{re.sub(r'[^a-z0-9]+', '_', name.lower())}_bot")
-        return self.account(token.partition(":")[0])
+        bot = self.add_bot(token, f"{re.sub(r'[^a-z0-9]+', '_', name.lower())}_bot")
+        return self._keep(Account(kind, bot.id, name, {"bot_token": token}))
 
     def add_bot(self, token: str, username: str = "clinic_bot") -> Bot:
         """A bot that @BotFather made."""
@@ -106,7 +98,8 @@ class FakeTelegram(FakePlatform):
             del self.bots[bot.token]
             bot.token = f"{bot.token}-{next(self._ids)}"
             self.bots[bot.token] = bot
-            return {"bot_token": bot.token}
+        credentials = {"bot_token": bot.token}
+        return self._keep(Account("telegram", bot.id, bot.username, credentials)).credentials
 
     def _bot(self, account: str) -> Bot:
         with self._changed:

@@ -14,6 +14,7 @@ import hmac
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -92,23 +93,21 @@ class FakeTwilio(FakePlatform):
     def hub_settings(self) -> Mapping[str, str]:
         return {"HUB_TWILIO_API_URL": self.url}
 
-    @property
-    def accounts(self) -> Sequence[Account]:
-        with self._changed:
-            senders = [*self.numbers, *self.whatsapp]
-        credentials = {"account_sid": ACCOUNT_SID, "auth_token": self.auth_token}
-        return [Account("twilio", each, each, {**credentials, "sender": each}) for each in senders]
-
-    def open_account(self, kind: str, name: str, **credentials: str) -> Account:
+    def open_account(self, kind: str, name: str, address: str = "", **credentials: str) -> Account:
         sender = credentials.get("sender") or f"+1800{next(self._ids):07}"
         add = self.add_whatsapp_sender if sender.startswith("whatsapp:") else self.add_number
         add(sender)
-        return self.account(sender)
+        return self._keep(Account(kind, sender, name, self._credentials(sender)))
 
     def renew_token(self, account: str) -> Mapping[str, str]:
         """Of all numbers: they are of one account at Twilio."""
         self.auth_token = f"auth-token-{next(self._ids)}"
+        for each in self.accounts:
+            self._keep(replace(each, credentials=self._credentials(each.address)))
         return self.account(account).credentials
+
+    def _credentials(self, sender: str) -> Mapping[str, str]:
+        return {"account_sid": ACCOUNT_SID, "auth_token": self.auth_token, "sender": sender}
 
     def add_number(self, number: str) -> dict[str, Any]:
         """Buy a phone number."""

@@ -14,7 +14,7 @@ import re
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from tests.fakes.meta import ApiError, App, FakeMeta
@@ -108,7 +108,6 @@ class FakeWhatsApp(FakeMeta):
         self.read: list[str] = []
         self.typing: list[str] = []
         self.statuses: Sequence[str] = ("sent", "delivered")
-        self._opened: dict[str, Account] = {}
         self._people: dict[str, Person] = {}
         self._written_at: dict[tuple[str, str], float] = {}
         self._pairs: dict[tuple[str, str], tuple[float, float]] = {}
@@ -123,12 +122,7 @@ class FakeWhatsApp(FakeMeta):
     def hub_settings(self) -> Mapping[str, str]:
         return {**super().hub_settings, "HUB_GRAPH_API_URL": self.url}
 
-    @property
-    def accounts(self) -> Sequence[Account]:
-        with self._changed:
-            return list(self._opened.values())
-
-    def open_account(self, kind: str, name: str, **credentials: str) -> Account:
+    def open_account(self, kind: str, name: str, address: str = "", **credentials: str) -> Account:
         """Of a business account and with a token of its own; of the hub's app, unless `credentials` name the
         secret of another."""
         made = str(next(self._ids))
@@ -139,19 +133,15 @@ class FakeWhatsApp(FakeMeta):
         if "app_secret" in known:
             own = own or self.add_app(f"3000{made}", known["app_secret"])
         self.add_token(known["access_token"], (own or self.hub_app).id)
-        self._opened[number.id] = Account(kind, number.id, f"{number.name} {number.display}", known)
-        return self._opened[number.id]
+        return self._keep(Account(kind, number.id, name, known))
 
     def renew_token(self, account: str) -> Mapping[str, str]:
-        with self._changed:
-            opened = self._opened[account]
-            old = self.tokens[opened.credentials["access_token"]]
-            old.is_revoked = True
-            token = f"token-{next(self._ids)}"
-            self.add_token(token, old.app_id)
-            renewed = {**opened.credentials, "access_token": token}
-            self._opened[account] = Account(opened.kind, opened.address, opened.name, renewed)
-        return renewed
+        known = self.account(account)
+        old, token = self.tokens[known.credentials["access_token"]], f"token-{next(self._ids)}"
+        old.is_revoked = True
+        self.add_token(token, old.app_id)
+        renewed = {**known.credentials, "access_token": token}
+        return self._keep(replace(known, credentials=renewed)).credentials
 
     def connect_hub(self, webhook_url: str) -> None:
         self.hub_app.callbacks[OBJECT] = f"{webhook_url}/whatsapp"

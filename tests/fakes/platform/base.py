@@ -71,6 +71,7 @@ class FakePlatform(Served, ABC):
         self.deliveries: list[Delivery] = []
         self.hits: list[Hit] = []
         self.now: Callable[[], float] = time.time
+        self._accounts: dict[str, Account] = {}
         self.lanes = Lanes(self.post_items, self.ready, retry_seconds, max_retry_seconds)
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._ids = itertools.count(100)
@@ -91,13 +92,15 @@ class FakePlatform(Served, ABC):
         """The environment variables of a hub whose platform this is."""
 
     @property
-    @abstractmethod
     def accounts(self) -> Sequence[Account]:
-        """The accounts there are, with the credentials that count now."""
+        """The accounts that were opened, with the credentials that count now."""
+        with self._changed:
+            return list(self._accounts.values())
 
     @abstractmethod
-    def open_account(self, kind: str, name: str, **credentials: str) -> Account:
-        """Make an account, with these credentials where some are given: then it is the same account again."""
+    def open_account(self, kind: str, name: str, address: str = "", **credentials: str) -> Account:
+        """Make an account. With the address and credentials of one that there was, it is there again: a hub
+        remembers its channels for longer than a process lives."""
 
     @abstractmethod
     def renew_token(self, account: str) -> Mapping[str, str]:
@@ -109,10 +112,14 @@ class FakePlatform(Served, ABC):
 
     def account(self, address: str) -> Account:
         """The account of an address; KeyError where there is none."""
-        found = next((each for each in self.accounts if each.address == address), None)
-        if found is None:
+        if address not in self._accounts:
             raise KeyError(f"{self.title} has no account {address!r}: open it first.")
-        return found
+        return self._accounts[address]
+
+    def _keep(self, account: Account) -> Account:
+        with self._changed:
+            self._accounts[account.address] = account
+        return account
 
     # --- what people do -------------------------------------------------------------------------------------
 
