@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tests.fakes import platform
-from tests.fakes.platform import Account, Call, FakePlatform, Fault, Lane
+from tests.fakes.platform import PUNCTUAL, Account, Call, FakePlatform, Fault, Habits, Lane
 from tests.fakes.server import Answer, Request
 
 ACCOUNT_SID = "AC00000000000000000000000000000000"
@@ -61,9 +61,9 @@ class FakeTwilio(FakePlatform):
     sends: ClassVar[str] = "Messages.json"
     too_fast: ClassVar[Fault] = Fault(ApiError(429, 20429, "Too Many Requests"), headers={"Retry-After": "2"})
 
-    def __init__(self, port: int = 0, reports: Sequence[str] = ()) -> None:
-        super().__init__(port)
-        self.reports = reports
+    def __init__(self, port: int = 0, habits: Habits = PUNCTUAL) -> None:
+        super().__init__(port, habits)
+        self.reports: Sequence[str] = ()
         self.auth_token = AUTH_TOKEN
         self.messages: list[dict[str, Any]] = []
         self.account_resource: dict[str, Any] = {
@@ -133,10 +133,11 @@ class FakeTwilio(FakePlatform):
 
     # --- what people do -------------------------------------------------------------------------------------
 
-    def write(self, account: str, contact: Any, text: str, **content: Any) -> str:
-        form = self.compose(account, contact, text, **content)
+    def write(self, account: str, contact: Any, text: str, *, age_seconds: float = 0.0) -> str:
+        """Its form tells no time: nobody sees how old it is."""
+        form = self.compose(account, contact, text)
         self._note_written(account, contact, form["MessageSid"], text)
-        if address := self._inbox(account):
+        if address := self.webhook_of(account):
             self.lanes.put((account, form["MessageSid"]), (address, form))
         return form["MessageSid"]
 
@@ -181,7 +182,7 @@ class FakeTwilio(FakePlatform):
             if message["status_callback"]:
                 self.post_form(message["status_callback"], form)
 
-    def _inbox(self, account: str) -> str:
+    def webhook_of(self, account: str) -> str:
         if account in self.numbers:
             return str(self.numbers[account]["sms_url"] or "")
         if account in self.whatsapp:
@@ -306,6 +307,10 @@ class FakeTwilio(FakePlatform):
     def post_items(self, lane: Lane, items: Sequence[Any]) -> bool:
         self.post_form(*items[0])
         return True  # it has been tried as often as its address asks for
+
+    def ids_of(self, content: Any) -> Sequence[str]:
+        is_report = "MessageStatus" in content
+        return [f"{content['MessageSid']}:{content['MessageStatus']}" if is_report else content["MessageSid"]]
 
     def post_form(self, address: str, form: Mapping[str, str]) -> int:
         """Post a signed form to a webhook, as often as its address asks for; the last status, 0 where
