@@ -82,8 +82,9 @@ class Queues(FakeSqs):
         """How often each turn was to be looked at again."""
 
     def send_message(self, **message: Any) -> dict[str, Any]:
-        if message["QueueUrl"] == "wakeups":
-            self.wakeups[json.loads(message["MessageBody"])["turn"]] += 1
+        body = json.loads(message["MessageBody"])
+        if message["QueueUrl"] == "wakeups" and "turn" in body:
+            self.wakeups[body["turn"]] += 1
         if self.refuses_next:
             self.refuses_next = False
             raise EndpointConnectionError(endpoint_url="the queue")
