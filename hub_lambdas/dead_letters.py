@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from console.organizations.models import Organization
 from console.conversations.models import DeadLetter, LlmRequest, Message, Turn
-from hub_lambdas import actions, batch, inbox, intake, queues, turns
+from hub_lambdas import actions, batch, forgetting, inbox, intake, queues, turns
 from hub_lambdas.faults import describe
 from hub_lambdas.snapshots import snapshot
 
@@ -36,6 +36,7 @@ def _bury(record: batch.SqsRecord) -> None:
         )
         letter.turn, letter.organization = turn, organization
         letter.save(update_fields=["turn", "organization"])
+        forgetting.forget_late(letter)
         if turn is not None:
             _hand_over(turn.pk, queue)
 

@@ -5,6 +5,7 @@ So whatever dies in between, the ledger knows that an attempt was made, and a me
 is never sent again blindly.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +15,7 @@ from django.utils import timezone
 from console.channels.models import Channel
 from console.conversations.models import Contact, Message, Turn
 from console.exact_text import printable
-from hub_lambdas import actions, turns
+from hub_lambdas import actions, reports, turns
 from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import (
     Account,
@@ -49,6 +50,7 @@ class Attempt:
     channel: Channel
     contact: Contact
     text: str
+    choices: Sequence[str]
 
 
 def account(channel: Channel) -> Account:
@@ -64,7 +66,11 @@ def deliver(message_id: int) -> None:
     kind = KINDS[attempt.channel.kind]
     try:
         platform_id = kind.send(
-            account(attempt.channel), attempt.contact.platform_id, attempt.text, str(attempt.message_id)
+            account(attempt.channel),
+            attempt.contact.platform_id,
+            attempt.text,
+            str(attempt.message_id),
+            attempt.choices,
         )
     except ChannelError as error:
         retry_after = _record_failure(attempt, error)
@@ -98,7 +104,7 @@ def _begin(message_id: int) -> Attempt | None:
     message.attempts += 1
     message.save(update_fields=["state", "sending_at", "attempts"])
     _seal(message, message.sending_at)
-    return Attempt(message.pk, channel, message.conversation.contact, message.text)
+    return Attempt(message.pk, channel, message.conversation.contact, message.text, message.choices)
 
 
 def _seal(message: Message, at: datetime) -> None:
@@ -244,8 +250,8 @@ def _record(
 ) -> Message:
     """Write down what the platform said, unless a report of the platform's was here first."""
     actions.lock_conversation(attempt.contact.conversation.pk)
-    message = Message.objects.select_related("turn").get(pk=attempt.message_id)
-    if message.state == Message.State.SENT:
+    message = Message.objects.select_related("turn", "conversation__contact").get(pk=attempt.message_id)
+    if message.state == Message.State.SENT or _has_failed(message, platform_id):
         return message
     message.state, message.error = state, printable(str(error or ""))[:300]
     if state == Message.State.SENT:
@@ -253,6 +259,15 @@ def _record(
     if state == Message.State.UNKNOWN:
         message.unknown_attempts += 1
     message.save(update_fields=["state", "error", "platform_id", "sent_at", "unknown_attempts"])
+    if state == Message.State.SENT and KINDS[attempt.channel.kind].reconciles:
+        reports.catch_up(message)
     if state != Message.State.PENDING:
         _advance(message)
     return message
+
+
+def _has_failed(message: Message, platform_id: str | None) -> bool:
+    """Whether the platform has reported that what it took could not be delivered: that is final. Another
+    attempt, which it took under another id, is another matter."""
+    reported = message.state == Message.State.FAILED and message.platform_id
+    return bool(reported) and platform_id in (None, message.platform_id)

@@ -297,6 +297,29 @@ def _failure(status: Any) -> str:
     return f"WhatsApp: {meta.sentence(errors[0] if isinstance(errors, list) and errors else None)}"
 
 
+# --- what goes out ------------------------------------------------------------------------------------------
+
+MAX_BUTTONS = 3
+BUTTONS_TEXT_LIMIT = 1024
+LIST_SIGN = "☰"
+"""On the button that opens a list: a sign that needs no language."""
+
+
+def _content(text: str, choices: Sequence[str]) -> dict[str, Any]:
+    """The part of a message that says what is in it. Choices are buttons, or else the rows of a list, whose
+    text may be as long as any (/messages/interactive-reply-buttons-messages, /interactive-list-messages)."""
+    if not choices:
+        return {"type": "text", "text": {"body": text, "preview_url": False}}
+    size = sum(texts.utf16_units(character) for character in text)
+    is_short = len(choices) <= MAX_BUTTONS and size <= BUTTONS_TEXT_LIMIT
+    titles = [{"id": choice, "title": choice} for choice in choices]
+    action: dict[str, Any] = {"button": LIST_SIGN, "sections": [{"rows": titles}]}
+    if is_short:
+        action = {"buttons": [{"type": "reply", "reply": title} for title in titles]}
+    interactive = {"type": "button" if is_short else "list", "body": {"text": text}, "action": action}
+    return {"type": "interactive", "interactive": interactive}
+
+
 # --- the number and its webhook -----------------------------------------------------------------------------
 
 
@@ -392,14 +415,15 @@ class WhatsApp(meta.MetaKind):
             OtherEvent(payloads.digest(request.body), "unknown", request.body.decode("utf-8", "replace"))
         ]
 
-    def send(self, account: Account, contact: str, text: str, reference: str) -> str:
+    def send(
+        self, account: Account, contact: str, text: str, reference: str, choices: Sequence[str] = ()
+    ) -> str:
         is_phone = _DIGITS.fullmatch(contact)
         message = {
             "messaging_product": "whatsapp",
             "recipient_type": "individual",
             "to" if is_phone else "recipient": contact,
-            "type": "text",
-            "text": {"body": text, "preview_url": False},
+            **_content(text, choices),
             "biz_opaque_callback_data": meta.marked(reference),
         }
         sent = GRAPH.call(meta.token(account), "POST", f"{_number(account)}/messages", message)
@@ -417,7 +441,7 @@ class WhatsApp(meta.MetaKind):
         path, timeout = f"{_number(account)}/messages", COURTESY_TIMEOUT_SECONDS
         GRAPH.call(meta.token(account), "POST", path, read, timeout_seconds=timeout)
 
-    def split(self, text: str) -> Sequence[str]:
+    def split(self, text: str, choices: Sequence[str] = ()) -> Sequence[str]:
         """WhatsApp says "4096 characters" and not how it counts them: the stricter of two ways."""
         return texts.split(text, self.text_limit, texts.utf16_units)
 
