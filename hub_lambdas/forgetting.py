@@ -20,8 +20,8 @@ def unsend_id(message_platform_id: str) -> str:
 
 
 def forget_letters(channel_id: uuid.UUID, message_platform_id: str) -> None:
-    """Empty the dead letters that hold a message which its contact took back, or an edit of it. Replayed, they
-    are what the message is now: one that was taken back."""
+    """Empty the dead letters that hold a message which its contact took back, or an edit of it. Replayed,
+    they are what the message is now: one that was taken back."""
     named = Q(body__contains=_as_written(message_platform_id))
     of_channel = Q(body__contains=_as_written(str(channel_id)))
     for letter in DeadLetter.objects.filter(named, of_channel, queue=queues.INBOUND).select_for_update():

@@ -13,6 +13,7 @@ from console.channels.models import Channel
 from console.conversations.models import Contact, Conversation, Message, PlatformEvent, Turn
 from hub_lambdas import choices, forgetting, reports
 from hub_lambdas.actions import do_what_is_due, load_turn, lock_conversation
+from hub_lambdas.addressing import StillUnread
 from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import (
     Echo,
@@ -28,11 +29,6 @@ from hub_lambdas.channels.base import (
 from hub_lambdas.forgetting import unsend_id
 from hub_lambdas.http import Request
 from hub_lambdas.sending import account
-
-
-class StillUnread(Exception):
-    """The kind cannot read a webhook the second time either."""
-
 
 MAX_IDS = 2
 """That a platform has for one contact."""

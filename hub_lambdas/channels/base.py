@@ -294,7 +294,8 @@ class Kind(Protocol):
     def parse(self, request: Request, account: Account) -> Sequence[Inbound]:
         """Everything in one webhook, each item apart: an unknown shape becomes OtherEvent, one that cannot be
         read Unread, and neither keeps its neighbours from being read. BadRequest only for a body that is no
-        JSON, and in the hub's own chat for what its page does not send. Only the body of `request` counts."""
+        JSON, and in the hub's own chat for what its page does not send; what else is raised makes the whole
+        an Unread. Only the body of `request` counts."""
 
     def acknowledge(self, request: Request, account: Account) -> Response:
         """The answer the platform wants once everything is queued."""

@@ -156,6 +156,13 @@ def _cors(request: Request, account: Account) -> dict[str, str]:
     return {"access-control-allow-origin": origin, "vary": "origin"}
 
 
+def _json(request: Request) -> Any:
+    try:
+        return request.json()
+    except RecursionError:
+        raise BadRequest(400, "The body is nested too deeply.") from None
+
+
 # --- what is served -----------------------------------------------------------------------------------------
 
 
@@ -307,7 +314,7 @@ class WebChat:
     def parse(self, request: Request, account: Account) -> Sequence[Inbound]:
         """One message. The sender is our own page or somebody's program: whatever else it sends is refused
         with a sentence, for nothing would come of storing it."""
-        contact, content = _contact(request, account), request.json()
+        contact, content = _contact(request, account), _json(request)
         client_id, text = payloads.text(content, "id"), payloads.find(content, "text")
         if not _CLIENT_ID.fullmatch(client_id):
             raise BadRequest(400, "`id` must be 1 to 64 letters, digits, dashes or underscores.")

@@ -17,6 +17,7 @@ from hub_lambdas.channels import meta, payloads
 from hub_lambdas.channels import text as texts
 from hub_lambdas.channels.base import (
     Account,
+    ChannelError,
     CredentialRejected,
     Echo,
     Field,
@@ -82,9 +83,11 @@ _REACHED = {
 @dataclass(frozen=True)
 class _Item:
     """One element of such a list (`part`), or a whole change ("") that has none; read without trust in its
-    shape. `contact`: what the webhook says of the person."""
+    shape. `address`: the number that it is for; `parent`: the business account of that. `contact`: what the
+    webhook says of the person."""
 
     address: str
+    parent: str
     part: str
     content: Any
     contact: Any
@@ -119,7 +122,8 @@ class _Item:
         return Sender(user_id or phone, name, alias=phone if user_id else "") if user_id or phone else None
 
     def _other(self, kind: str) -> OtherEvent:
-        return OtherEvent(self._id(), kind, self.payload, self._sender(), address=self.address)
+        parent = "" if self.address else self.parent
+        return OtherEvent(self._id(), kind, self.payload, self._sender(), address=self.address, parent=parent)
 
     def _message(self) -> Inbound:
         sender, type_ = self._sender(), self._type()
@@ -204,7 +208,8 @@ def _items(body: Any) -> Iterator[tuple[str, _Item, Mapping[str, Any]]]:
                 own = {key: entry[key] for key in ("id", "time") if key in entry}
                 own_change = {"field": payloads.find(change, "field"), "value": value} if part else change
                 alone = {"object": OBJECT, "entry": [{**own, "changes": [own_change]}]}
-                yield named, _Item(named, part, content, contact, json.dumps(alone)), alone
+                item = _Item(named, _usable(entry, "id"), part, content, contact, json.dumps(alone))
+                yield named, item, alone
 
 
 def _parts(change: Any) -> Iterator[tuple[str, Any, Any, Mapping[str, Any]]]:
@@ -446,7 +451,12 @@ class WhatsApp(meta.MetaKind):
         return texts.split(text, self.text_limit, texts.utf16_units)
 
     def identify(self, account: Account) -> Health:
-        return Health(_account_name(_ask_number(account)), address=_number(account))
+        """Which number it is stands in the channel, also where Meta does not say whose."""
+        number_id = _number(account)
+        try:
+            return Health(_account_name(_ask_number(account)), address=number_id)
+        except ChannelError as error:
+            return Health("", [str(error)], number_id)
 
     def register(self, account: Account, webhook_url: str) -> Health:
         """Subscribe the app that the token belongs to.
@@ -463,14 +473,15 @@ class WhatsApp(meta.MetaKind):
         elif meta.shared_account() is None:
             missing = "This hub has no Meta app of its own: enter the app secret of yours."
             return Health(name, [missing], number_id)
-        path = f"{_number(account, 'waba_id')}/subscribed_apps"
-        GRAPH.call(meta.token(account), "POST", path, override)
-        return Health(name, address=number_id)
+        waba_id = _number(account, "waba_id")
+        GRAPH.call(meta.token(account), "POST", f"{waba_id}/subscribed_apps", override)
+        return Health(name, address=number_id, parent=waba_id)
 
     def check(self, account: Account, webhook_url: str) -> Health:
         """Meta tells only of tokens of the hub's app when they end; another's is noticed when it has."""
         number, has_own_app = _ask_number(account), _has_own_app(account)
-        path = f"{_number(account, 'waba_id')}/subscribed_apps"
+        waba_id = _number(account, "waba_id")
+        path = f"{waba_id}/subscribed_apps"
 
         def delivery_problems() -> list[str]:
             subscribed = GRAPH.call(meta.token(account), "GET", path)
@@ -481,4 +492,4 @@ class WhatsApp(meta.MetaKind):
             *meta.asked_beside(delivery_problems),
             *meta.token_problems(GRAPH, account),
         ]
-        return Health(_account_name(number), problems, _number(account))
+        return Health(_account_name(number), problems, _number(account), waba_id)

@@ -162,6 +162,12 @@ class FakePages:
         self.owners[token].written_at[contact] = time.time()
         return self.happen(token, contact, {"message": content})
 
+    def press(self, token: str, contact: str, choice: str) -> dict[str, Any]:
+        """A contact presses a quick reply of the last message that they got."""
+        offered = [each for each in self.sent if (each["token"], each["contact"]) == (token, contact)]
+        payload = dict(offered[-1]["choices"])[choice]
+        return self.write(token, contact, choice, quick_reply={"payload": payload})
+
     def happen(self, token: str, contact: str, event: Mapping[str, Any]) -> dict[str, Any]:
         """A contact does anything else ({"read": {"watermark": …}})."""
         owner = self.owners[token]
@@ -322,7 +328,10 @@ class FakePages:
         text = str(message.get("text", ""))
         self._check_text(owner, text, call)
         mid = f"m_{next(self._ids)}"
-        self.sent.append({"token": owner.token, "contact": contact, "text": text, "mid": mid})
+        choices = _quick_replies(message)
+        self.sent.append(
+            {"token": owner.token, "contact": contact, "text": text, "mid": mid, "choices": choices}
+        )
         self._echo(owner, contact, {"mid": mid, "text": text.strip(), **_metadata(message)})
         return {"recipient_id": contact, "message_id": mid}
 
@@ -426,6 +435,16 @@ class FakePages:
 def _item(sender: str, recipient: str, event: Mapping[str, Any]) -> dict[str, Any]:
     at = int(time.time() * 1000)
     return {"sender": {"id": sender}, "recipient": {"id": recipient}, "timestamp": at, **event}
+
+
+def _quick_replies(message: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(title, payload) of those that a message offers."""
+    offered = message.get("quick_replies", [])
+    if len(offered) > 13 or any(each.get("content_type") != "text" for each in offered):
+        raise GraphError(100, "Invalid parameter: quick_replies")
+    if any(not 0 < len(each["title"]) <= 20 or len(each["payload"]) > 1000 for each in offered):
+        raise GraphError(100, "Param message[quick_replies][title] must be at most 20 characters")
+    return [(each["title"], each["payload"]) for each in offered]
 
 
 def _metadata(message: Mapping[str, Any]) -> dict[str, Any]:

@@ -168,6 +168,23 @@ class FakeTelegram:
         }
         return {"message": {**content, **message}}
 
+    def press(self, token: str, chat_id: int, choice: str) -> dict[str, Any]:
+        """A person presses a button below the last message that they got."""
+        message = [each for each in self.sent if each["chat_id"] == chat_id][-1]
+        query = {
+            "id": f"{next(self._ids)}",
+            "from": {"id": chat_id, "is_bot": False, "first_name": f"Person {chat_id}"},
+            "message": {
+                "message_id": message["message_id"],
+                "date": int(message["at"]),
+                "chat": {"id": chat_id, "type": "private"},
+                "text": message["text"],
+            },
+            "chat_instance": "1",
+            "data": dict(message["choices"])[choice],
+        }
+        return self.deliver(token, chat_id, {"callback_query": query})
+
     def deliver(self, token: str, chat_id: int, content: Mapping[str, Any]) -> dict[str, Any]:
         """Queue any update for the bot's webhook, behind what waits in that chat."""
         update = {"update_id": next(self._ids), **content}
@@ -309,6 +326,7 @@ class FakeTelegram:
                 "token": bot.token,
                 "chat_id": chat_id,
                 "text": text,
+                "choices": _buttons(given),
                 "message_id": message["message_id"],
                 "at": time.time(),
             }
@@ -406,6 +424,15 @@ class FakeTelegram:
                 self._call(Call(bot.token, content["method"], parameters, from_webhook=True))
             except ApiError:
                 return  # Telegram tells nobody either
+
+
+def _buttons(given: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(text, data) of the buttons below a message."""
+    rows = (given.get("reply_markup") or {}).get("inline_keyboard", [])
+    buttons = [(str(each["text"]), str(each["callback_data"])) for row in rows for each in row]
+    if any(not 1 <= len(data.encode()) <= 64 for _, data in buttons):
+        raise ApiError(400, "Bad Request: BUTTON_DATA_INVALID")
+    return buttons
 
 
 def _listed(value: Any) -> list[str]:

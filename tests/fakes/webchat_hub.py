@@ -41,9 +41,9 @@ class FakeWebChatHub:
         self._server.shutdown()
         self._server.server_close()
 
-    def answer(self, text: str) -> None:
+    def answer(self, text: str, *choices: str) -> None:
         """Write to whoever wrote last."""
-        self.view.answer(self.stored[-1].sender.platform_id, text)
+        self.view.answer(self.stored[-1].sender.platform_id, text, choices)
 
     def respond(self, request: Request) -> Response | None:
         """The response; None for a connection that breaks."""
