@@ -12,7 +12,7 @@ from django.utils import timezone
 from console.channels.models import Channel
 from console.conversations.models import Conversation, Message
 from hub_lambdas import intake, sending
-from hub_lambdas.channels.base import Reached, Receipt, Sender
+from hub_lambdas.channels.base import Reached, Receipt, Sender, SendUnknown
 from tests import factories
 from tests.fakes.sqs import FakeSqs
 from tests.hub_lambdas.conftest import Pigeon
@@ -24,7 +24,6 @@ FAILURE = "It could not be delivered."
 Report = tuple[str, str]
 """("sent", "delivered", "read" or "failed"; how it names the message: "id", "ref" or "until")"""
 SETS: list[list[Report]] = [
-    [("sent", "id"), ("delivered", "id"), ("read", "id")],
     [("delivered", "id"), ("read", "until"), ("sent", "ref")],
     [("sent", "id"), ("failed", "id"), ("read", "until")],
     [("sent", "id"), ("failed", "ref"), ("delivered", "id")],
@@ -95,3 +94,11 @@ def test_a_mark_from_before_says_nothing_of_it(channel: Channel, pigeon: Pigeon)
     pigeon.before_send = lambda: outbound.report([("read", "until")], seconds=-5)
     sending.deliver(outbound.message.pk)
     assert outbound.state == ("sent", "", "")
+
+
+def test_a_reported_failure_outlives_the_silence_of_the_call(channel: Channel, pigeon: Pigeon) -> None:
+    outbound = Outbound(channel, pigeon)
+    pigeon.before_send = lambda: outbound.report([("failed", "ref")])
+    pigeon.faults = [SendUnknown("no answer")]
+    sending.deliver(outbound.message.pk)
+    assert outbound.state == ("failed", "", FAILURE)
