@@ -219,10 +219,14 @@ class FakeWhatsApp:
         self.deliver(change)
         return str(change[1]["value"]["messages"][0]["id"])
 
-    def press(self, number_id: str, person: Person, choice: str) -> str:
+    def press(self, number_id: str, person: Person, choice: str) -> None:
         """A person presses a button, or chooses a row, of the last message with one of that name."""
+        self.deliver(self.compose_press(number_id, person, choice))
+
+    def compose_press(self, number_id: str, person: Person, choice: str) -> Change:
+        """The change that this makes."""
         offered = (each["choices"] for each in reversed(self.sent) if choice in each["choices"])
-        return self.write(number_id, person, "", type="interactive", interactive=next(offered)[choice])
+        return self.compose(number_id, person, type="interactive", interactive=next(offered)[choice])
 
     def compose(self, number_id: str, person: Person, text: str = "", **message: Any) -> Change:
         """The change that a person's message makes. `message`: fields that are to be otherwise."""
