@@ -5,7 +5,7 @@ A send that gets lost after the commit is found by the sweep: every row here say
 
 import logging
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -19,7 +19,7 @@ from django.utils import timezone
 from console.conversations.models import Contact, Conversation, LlmRequest, Message, Turn
 from console.exact_text import printable
 from console.organizations.models import Organization, Translation
-from hub_lambdas import limits, prompting, queues, record, turns
+from hub_lambdas import choices, limits, prompting, queues, record, turns
 from hub_lambdas.channels import KINDS
 from hub_lambdas.snapshots import snapshot
 
@@ -222,10 +222,11 @@ def admit(organization: Organization) -> None:
 def _answer(turn: Turn, request_id: UUID, apologize: bool) -> None:
     request = next(request for request in turn.request_rows if request.pk == request_id)
     text = text_to_send(request)
+    offered = choices.beside(turn.organization_id, text)
     if apologize:
         apology = turn.organization.text(Translation.Purpose.APOLOGY, turn.conversation.contact.language)
         text = f"{apology} {text}"
-    answer = send(turn.conversation, Message.Purpose.ANSWER, text, turn=turn, request=request)
+    answer = send(turn.conversation, Message.Purpose.ANSWER, text, offered, turn=turn, request=request)
     turn.message_rows += answer
 
 
@@ -254,10 +255,17 @@ def whole_sentences(text: str) -> str:
     return text[: ends[-1]] if ends else text
 
 
-def send(conversation: Conversation, purpose: Message.Purpose, text: str, **fields: object) -> list[Message]:
+def send(
+    conversation: Conversation,
+    purpose: Message.Purpose,
+    text: str,
+    offered: Sequence[str] = (),
+    **fields: object,
+) -> list[Message]:
     """Record a text as outbound messages, one per piece that the platform takes, and put the first on its
-    way."""
+    way. `offered`: the choices that go with the last of them."""
     channel = conversation.contact.channel
+    pieces = KINDS[channel.kind].split(text, offered)
     outbound = [
         Message(
             conversation=conversation,
@@ -266,10 +274,11 @@ def send(conversation: Conversation, purpose: Message.Purpose, text: str, **fiel
             purpose=purpose,
             part=number,
             text=piece,
+            choices=list(offered) if number == len(pieces) - 1 else [],
             state=Message.State.PENDING,
             **fields,
         )
-        for number, piece in enumerate(KINDS[channel.kind].split(text))
+        for number, piece in enumerate(pieces)
     ]
     for part in Message.objects.bulk_create(outbound):
         queue_delivery(part)

@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from console.channels.models import Channel
 from console.conversations.models import Contact, Conversation, Message, PlatformEvent, Turn
-from hub_lambdas import reports
+from hub_lambdas import choices, forgetting, reports
 from hub_lambdas.actions import do_what_is_due, load_turn, lock_conversation
+from hub_lambdas.addressing import StillUnread
 from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import (
     Echo,
@@ -25,13 +26,9 @@ from hub_lambdas.channels.base import (
     Sender,
     Unread,
 )
+from hub_lambdas.forgetting import unsend_id
 from hub_lambdas.http import Request
 from hub_lambdas.sending import account
-
-
-class StillUnread(Exception):
-    """The kind cannot read a webhook the second time either."""
-
 
 MAX_IDS = 2
 """That a platform has for one contact."""
@@ -51,14 +48,14 @@ def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> Cha
                 _edit_message(channel, received_at, inbound)
         case InboundUnsend():
             # Known by the message's id: what was taken back may reach the hub after this.
-            unsend = replace(inbound, platform_id=_unsend_id(inbound.message_platform_id))
+            unsend = replace(inbound, platform_id=unsend_id(inbound.message_platform_id))
             if _store_event(channel, received_at, unsend, "unsend"):
                 _forget_message(channel, inbound)
         case Echo():
             if _store_event(channel, received_at, inbound, "echo"):
                 reports.note_echo(_conversation(channel, inbound.sender), received_at, inbound)
         case Receipt():
-            if _store_event(channel, received_at, inbound, "receipt"):
+            if _store_event(channel, received_at, inbound, "receipt", **reports.said(inbound)):
                 reports.note_receipt(channel, received_at, inbound)
         case OtherEvent():
             _store_event(channel, received_at, inbound, inbound.kind)
@@ -95,8 +92,9 @@ def _store_message(channel: Channel, received_at: datetime, inbound: InboundMess
 def _add_message(conversation: Conversation, received_at: datetime, inbound: InboundMessage) -> Turn:
     turn = _gathering_turn(conversation, received_at)
     rows = turn.message_rows
+    inbound = choices.understood(conversation, inbound)
     if PlatformEvent.objects.filter(
-        channel=conversation.contact.channel, platform_id=_unsend_id(inbound.platform_id)
+        channel=conversation.contact.channel, platform_id=unsend_id(inbound.platform_id)
     ).exists():
         inbound = replace(inbound, kind="unsent", text="", payload="")
     message = Message.objects.create(
@@ -218,19 +216,17 @@ def _edit_message(channel: Channel, received_at: datetime, edit: InboundEdit) ->
     do_what_is_due(load_turn(message.turn.pk))
 
 
-def _unsend_id(message_platform_id: str) -> str:
-    return f"unsend:{message_platform_id}"[:200]
-
-
 def _forget_message(channel: Channel, unsend: InboundUnsend) -> None:
-    """What a contact took back is not kept. A turn that still waits for its answer goes on with the rest of
-    it, as after an edit."""
+    """What a contact took back is not kept, on a dead letter neither. A turn that still waits for its answer
+    goes on with the rest of it, as after an edit."""
+    forgetting.forget_letters(channel.pk, unsend.message_platform_id)
     unsent = Message.objects.filter(channel=channel, platform_id=unsend.message_platform_id)
     conversation_id = unsent.values_list("conversation_id", flat=True).first()
     if conversation_id is None:
         return
     lock_conversation(conversation_id)
     for message in unsent.select_related("turn"):
+        forgetting.forget_requests(message)
         message.text, message.payload, message.kind = "", "", "unsent"
         message.edited_at = timezone.now()
         message.save(update_fields=["text", "payload", "kind", "edited_at"])
@@ -238,7 +234,9 @@ def _forget_message(channel: Channel, unsend: InboundUnsend) -> None:
             do_what_is_due(load_turn(message.turn.pk))
 
 
-def _store_event(channel: Channel, received_at: datetime, inbound: Inbound, kind: str) -> bool:
+def _store_event(
+    channel: Channel, received_at: datetime, inbound: Inbound, kind: str, **more: object
+) -> bool:
     """Keep an event; whether it was new."""
     _, is_new = PlatformEvent.objects.get_or_create(
         channel=channel,
@@ -249,6 +247,7 @@ def _store_event(channel: Channel, received_at: datetime, inbound: Inbound, kind
             # What was edited or taken back is not kept a second time: it may be taken back yet.
             "payload": "" if isinstance(inbound, InboundEdit | InboundUnsend) else inbound.payload,
             "received_at": received_at,
+            **more,
         },
     )
     return is_new

@@ -5,6 +5,7 @@ So whatever dies in between, the ledger knows that an attempt was made, and a me
 is never sent again blindly.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +15,7 @@ from django.utils import timezone
 from console.channels.models import Channel
 from console.conversations.models import Contact, Message, Turn
 from console.exact_text import printable
-from hub_lambdas import actions, turns
+from hub_lambdas import actions, reports, turns
 from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import (
     Account,
@@ -53,6 +54,7 @@ class Attempt:
     channel: Channel
     contact: Contact
     text: str
+    choices: Sequence[str]
 
 
 def account(channel: Channel) -> Account:
@@ -68,7 +70,11 @@ def deliver(message_id: int) -> None:
     kind = KINDS[attempt.channel.kind]
     try:
         platform_id = kind.send(
-            account(attempt.channel), attempt.contact.platform_id, attempt.text, str(attempt.message_id)
+            account(attempt.channel),
+            attempt.contact.platform_id,
+            attempt.text,
+            str(attempt.message_id),
+            attempt.choices,
         )
     except ChannelError as error:
         retry_after = _record_failure(attempt, error)
@@ -107,7 +113,9 @@ def _begin(message_id: int) -> Attempt | None:
     _seal(message, message.sending_at)
     answered_turn_id = turn_id if message.purpose == Message.Purpose.ANSWER else None
     contact = message.conversation.contact
-    return Attempt(message.pk, conversation_id, answered_turn_id, channel, contact, message.text)
+    return Attempt(
+        message.pk, conversation_id, answered_turn_id, channel, contact, message.text, message.choices
+    )
 
 
 def _load(message_id: int, turn_id: int | None) -> Message:
@@ -266,7 +274,7 @@ def _record(
     """Write down what the platform said, unless a report of the platform's was here first."""
     actions.lock_conversation(attempt.conversation_id)
     message = _load(attempt.message_id, attempt.answered_turn_id)
-    if message.state == Message.State.SENT:
+    if message.state == Message.State.SENT or _has_failed(message, platform_id):
         return message
     message.state, message.error = state, printable(str(error or ""))[:300]
     if state == Message.State.SENT:
@@ -274,6 +282,15 @@ def _record(
     if state == Message.State.UNKNOWN:
         message.unknown_attempts += 1
     message.save(update_fields=["state", "error", "platform_id", "sent_at", "unknown_attempts"])
+    if state == Message.State.SENT and KINDS[attempt.channel.kind].reconciles:
+        reports.catch_up(message)
     if state != Message.State.PENDING:
         _advance(message)
     return message
+
+
+def _has_failed(message: Message, platform_id: str | None) -> bool:
+    """Whether the platform has reported that what it took could not be delivered: that is final. Another
+    attempt, which it took under another id, is another matter."""
+    reported = message.state == Message.State.FAILED and message.platform_id
+    return bool(reported) and platform_id in (None, message.platform_id)

@@ -124,6 +124,7 @@ class MetaKind:
     shows_typing: ClassVar[bool] = True
     reconciles: ClassVar[bool] = True
     reply_window: ClassVar[timedelta | None] = timedelta(hours=24)
+    numbers_choices: ClassVar[bool] = False
 
     def shared_account(self) -> Account | None:
         return shared_account()

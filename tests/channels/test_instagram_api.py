@@ -11,12 +11,13 @@ from hub_lambdas.channels.base import (
     ChannelError,
     CredentialRejected,
     Health,
+    InboundMessage,
     SendRefused,
     SendRejected,
     SendUnknown,
 )
 from hub_lambdas.channels.instagram import SUBSCRIBED_FIELDS, Instagram
-from tests.channels.messaging import APP_ID, APP_SECRET
+from tests.channels.messaging import APP_ID, APP_SECRET, post
 from tests.fakes.meta import ApiError
 from tests.fakes.pages import FakePages, Owner
 from tests.fakes.platform import Fault
@@ -54,6 +55,19 @@ def test_a_text_goes_out_as_it_is(platform: FakePages) -> None:
     (sent,) = platform.sent
     assert (sent["contact"], sent["text"], sent["id"]) == (CONTACT, "Grüße 😀", platform_id)
     assert platform.calls[-1].path == "/instagram/v26.0/me/messages"
+
+
+def test_choices_are_quick_replies_and_come_back(platform: FakePages) -> None:
+    choices = [f"Choice number {number}" for number in range(10)]
+    KIND.send(ACCOUNT, CONTACT, "hello", "77", choices)
+    assert platform.sent[0]["choices"] == {choice: choice for choice in choices}
+    for choice in choices:
+        item = platform.press(TOKEN, CONTACT, choice)
+        [pressed] = KIND.parse(
+            post({"object": "instagram", "entry": [{"id": OWNER, "messaging": [item]}]}), ACCOUNT
+        )
+        assert isinstance(pressed, InboundMessage)
+        assert (pressed.kind, pressed.text, pressed.sender.platform_id) == ("button", choice, CONTACT)
 
 
 def error(code: int, subcode: int | None = None, status: int = 400) -> Fault:

@@ -15,6 +15,7 @@ from hub_lambdas.channels.base import (
     ChannelError,
     CredentialRejected,
     Health,
+    InboundMessage,
     SendRefused,
     SendRejected,
     SendUnknown,
@@ -23,7 +24,7 @@ from hub_lambdas.channels.messenger import SUBSCRIBED_FIELDS, Messenger
 from hub_lambdas.contact_view import LedgerView
 from hub_lambdas.http import Request, Response
 from tests.channels.listening import listening
-from tests.channels.messaging import APP_ID, APP_SECRET
+from tests.channels.messaging import APP_ID, APP_SECRET, post
 from tests.fakes.meta import ApiError, App
 from tests.fakes.pages import FakePages, Owner
 from tests.fakes.platform import Fault
@@ -70,6 +71,19 @@ def test_a_text_goes_out_as_an_answer_with_our_reference(platform: FakePages) ->
     assert (call.method, call.path, call.token) == ("POST", "/facebook/v26.0/me/messages", TOKEN)
     assert call.parameters["messaging_type"] == "RESPONSE"
     assert call.parameters["message"]["metadata"] == "channels-hub:77"
+
+
+def test_choices_are_quick_replies_and_come_back(platform: FakePages) -> None:
+    choices = [f"Choice number {number}" for number in range(10)]
+    KIND.send(ACCOUNT, CONTACT, "hello", "77", choices)
+    assert platform.sent[0]["choices"] == {choice: choice for choice in choices}
+    for choice in choices:
+        item = platform.press(TOKEN, CONTACT, choice)
+        [pressed] = KIND.parse(
+            post({"object": "page", "entry": [{"id": PAGE, "messaging": [item]}]}), ACCOUNT
+        )
+        assert isinstance(pressed, InboundMessage)
+        assert (pressed.kind, pressed.text, pressed.sender.platform_id) == ("button", choice, CONTACT)
 
 
 def error(code: int, subcode: int | None = None, status: int = 400) -> Fault:

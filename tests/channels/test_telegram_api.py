@@ -24,6 +24,7 @@ from hub_lambdas.channels.base import (
     SendUnknown,
 )
 from hub_lambdas.channels.telegram import ALLOWED_UPDATES, Telegram
+from hub_lambdas.http import Request
 from tests.channels.conftest import CHAT, SECRET, TOKEN
 from tests.fakes.platform import Fault
 from tests.fakes.telegram import ApiError, FakeTelegram
@@ -48,6 +49,17 @@ def test_a_text_goes_out_as_it_is(platform: FakeTelegram, bot: Account) -> None:
     (sent,) = platform.sent
     assert (sent["contact"], sent["text"], sent["id"]) == (str(CHAT), text, platform_id)
     assert "parse_mode" not in platform.calls[-1].parameters
+
+
+def test_choices_are_buttons_and_come_back(platform: FakeTelegram, bot: Account) -> None:
+    choices = ["Prices", "営業時間について教えてくださいませんか", "🦷" * 10]
+    KIND.send(bot, str(CHAT), "hello", "77", choices)
+    assert platform.sent[0]["choices"] == {choice: choice for choice in choices}
+    for choice in choices:
+        update = json.dumps(platform.press(TOKEN, CHAT, choice)).encode()
+        [pressed] = KIND.parse(Request("POST", "", body=update), bot)
+        assert isinstance(pressed, InboundMessage)
+        assert (pressed.kind, pressed.text, pressed.sender.platform_id) == ("button", choice, str(CHAT))
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,18 @@ def test_half_a_surrogate_pair_does_not_keep_a_message_from_leaving(platform: Fa
     assert platform.messages[0]["body"] == "a?b"
 
 
+def test_choices_are_numbered_lines(platform: FakeTwilio) -> None:
+    KIND.send(account(), CONTACT, "How can we help?", "77", ["Opening hours", "Prices"])
+    assert platform.sent[0]["text"] == "How can we help?\n1. Opening hours\n2. Prices"
+
+
+def test_they_leave_with_the_last_piece(platform: FakeTwilio) -> None:
+    choices = [f"Choice number {number}" for number in range(10)]
+    pieces = KIND.split("x" * 2000, choices)
+    KIND.send(account(), CONTACT, pieces[-1], "77", choices)
+    assert "".join(pieces) == "x" * 2000
+
+
 @pytest.mark.parametrize("text", ["x" * 4000, "😀" * 2000, "word " * 1000])
 def test_twilio_takes_every_piece(platform: FakeTwilio, text: str) -> None:
     for piece in KIND.split(text):

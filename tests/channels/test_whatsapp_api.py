@@ -254,6 +254,45 @@ def test_whatsapp_takes_every_piece(platform: FakeWhatsApp, own: Account, text: 
     assert "".join(sent["text"] for sent in platform.sent) == text
 
 
+def test_which_number_a_channel_is_for_is_known_also_where_it_is_refused(
+    platform: FakeWhatsApp, own: Account
+) -> None:
+    assert (KIND.identify(own).address, list(KIND.identify(own).problems)) == (NUMBER, [])
+    platform.tokens[TOKEN].is_revoked = True
+    refused = KIND.identify(own)
+    assert refused.address == NUMBER
+    assert "Session has expired" in refused.problems[0]
+
+
+TEN = [f"Choice number {number}" for number in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("text", "choices", "kind"),
+    [
+        ("hello", TEN[:1], "button"),
+        ("x" * 1024, TEN[:3], "button"),
+        ("x" * 1025, TEN[:3], "list"),
+        ("hello", TEN[:4], "list"),
+        ("x" * 4096, TEN, "list"),
+    ],
+)
+def test_choices_are_buttons_or_else_a_list_and_come_back(
+    platform: FakeWhatsApp, own: Account, text: str, choices: list[str], kind: str
+) -> None:
+    KIND.send(own, ANN.phone, text, "77", choices)
+    content = platform.calls[-1].content
+    assert content["interactive"]["type"] == kind
+    assert content["biz_opaque_callback_data"] == "channels-hub:77"
+    [sent] = platform.sent
+    assert (sent["text"], list(sent["choices"])) == (text, choices)
+    for choice in choices:
+        webhook = webhook_body(platform.compose_press(NUMBER, ANN, choice))
+        [pressed] = KIND.parse(Request("POST", "", body=webhook), own)
+        assert isinstance(pressed, InboundMessage)
+        assert (pressed.kind, pressed.text) == ("button", choice)
+
+
 def test_a_message_is_marked_read_and_typing_shown_in_one_call(platform: FakeWhatsApp, own: Account) -> None:
     message_id = platform.write(NUMBER, ANN, "hi")
     KIND.show_typing(own, ANN.user_id, message_id)

@@ -116,6 +116,12 @@ class FakePages(FakeMeta):
         self.happen(account, contact, {"message": {"mid": mid, "text": text}, "timestamp": at})
         return mid
 
+    def press(self, account: str, contact: str, choice: str) -> dict[str, Any]:
+        """A contact presses a quick reply of the last message that they got."""
+        offered = [each for each in self.sent if each["contact"] == contact][-1]["choices"]
+        reply = {"mid": self._new_id(), "text": choice, "quick_reply": {"payload": offered[choice]}}
+        return self.happen(account, contact, {"message": reply})
+
     def happen(self, account: str, contact: str, event: Mapping[str, Any]) -> dict[str, Any]:
         """A contact does anything else ({"read": {"watermark": …}}); returns the item that is delivered."""
         owner = self._owner(account)
@@ -237,7 +243,7 @@ class FakePages(FakeMeta):
         text = str(message.get("text", ""))
         self._check_text(owner, text, call)
         mid = self._new_id()
-        self._note_sent(owner.id, contact, mid, text)
+        self._note_sent(owner.id, contact, mid, text, _quick_replies(message))
         attached = {"metadata": message["metadata"]} if "metadata" in message else {}
         self._echo(owner, contact, {"mid": mid, "text": text.strip(), **attached})
         return {"recipient_id": contact, "message_id": mid}
@@ -307,3 +313,13 @@ class FakePages(FakeMeta):
     def ids_of(self, content: Any) -> Sequence[str]:
         items = [item for entry in content["entry"] for item in entry["messaging"]]
         return [str(item.get("message", {}).get("mid") or [*item][-1]) for item in items]
+
+
+def _quick_replies(message: Mapping[str, Any]) -> dict[str, str]:
+    """The payloads of those that a message offers, by their titles."""
+    offered = message.get("quick_replies", [])
+    if len(offered) > 13 or any(each.get("content_type") != "text" for each in offered):
+        raise ApiError(100, "Invalid parameter: quick_replies")
+    if any(not 0 < len(each["title"]) <= 20 or len(each["payload"]) > 1000 for each in offered):
+        raise ApiError(100, "Param message[quick_replies][title] must be at most 20 characters")
+    return {each["title"]: each["payload"] for each in offered}

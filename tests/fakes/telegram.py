@@ -125,6 +125,23 @@ class FakeTelegram(FakePlatform):
         }
         return {"message": {**message, **content}}
 
+    def press(self, account: str, contact: Any, choice: str) -> dict[str, Any]:
+        """A person presses a button below the last message that they got."""
+        line = [each for each in self.sent if each["contact"] == str(contact)][-1]
+        query = {
+            "id": f"{next(self._ids)}",
+            "from": {"id": int(contact), "is_bot": False, "first_name": f"Person {contact}"},
+            "message": {
+                "message_id": int(line["id"].rpartition(":")[2]),
+                "date": int(line["at"]),
+                "chat": {"id": int(contact), "type": "private"},
+                "text": line["text"],
+            },
+            "chat_instance": "1",
+            "data": line["choices"][choice],
+        }
+        return self.deliver(account, contact, {"callback_query": query})
+
     def deliver(self, account: str, contact: Any, content: Mapping[str, Any]) -> dict[str, Any]:
         """Queue any update for the bot's webhook, behind what waits in that chat."""
         bot, update = self._bot(account), {"update_id": next(self._ids), **content}
@@ -213,7 +230,7 @@ class FakeTelegram(FakePlatform):
             "date": int(self.now()),
             "text": text.strip(),
         }
-        self._note_sent(bot.id, str(chat_id), _message_id(message), text)
+        self._note_sent(bot.id, str(chat_id), _message_id(message), text, _buttons(given))
         return message
 
     def _send_chat_action(self, bot: Bot, given: Mapping[str, Any]) -> bool:
@@ -278,6 +295,15 @@ class FakeTelegram(FakePlatform):
 def _message_id(message: Mapping[str, Any]) -> str:
     """As the hub's ledger writes it."""
     return f"{message['chat']['id']}:{message['message_id']}"
+
+
+def _buttons(given: Mapping[str, Any]) -> dict[str, str]:
+    """The data of the buttons below a message, by their texts."""
+    rows = (given.get("reply_markup") or {}).get("inline_keyboard", [])
+    buttons = {str(each["text"]): str(each["callback_data"]) for row in rows for each in row}
+    if any(not 1 <= len(data.encode()) <= 64 for data in buttons.values()):
+        raise ApiError(400, "Bad Request: BUTTON_DATA_INVALID")
+    return buttons
 
 
 def _listed(value: Any) -> list[str]:

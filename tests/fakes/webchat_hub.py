@@ -28,9 +28,9 @@ class FakeWebChatHub(Served):
         self._kind = WebChat()
         self.page = f"{self.url}/webchat/{CHANNEL}"
 
-    def answer(self, text: str) -> None:
+    def answer(self, text: str, *choices: str) -> None:
         """Write to whoever wrote last."""
-        self.view.answer(self.stored[-1].sender.platform_id, text)
+        self.view.answer(self.stored[-1].sender.platform_id, text, choices)
 
     def _answer(self, given: server.Request) -> server.Answer | None:
         response = self.respond(Request(**asdict(given)))

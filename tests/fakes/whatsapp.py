@@ -179,6 +179,16 @@ class FakeWhatsApp(FakeMeta):
         self.deliver(change)
         return str(change[1]["value"]["messages"][0]["id"])
 
+    def press(self, account: str, person: Person, choice: str) -> None:
+        """A person presses a button, or chooses a row, of the last message with one of that name."""
+        self.deliver(self.compose_press(account, person, choice))
+
+    def compose_press(self, account: str, person: Person, choice: str) -> Change:
+        """The change that this makes."""
+        offered = (each.get("choices", {}) for each in reversed(self.sent))
+        pressed = next(each[choice] for each in offered if choice in each)
+        return self.compose(account, person, type="interactive", interactive=pressed)
+
     def compose(self, account: str, contact: Person | str, text: str = "", **content: Any) -> Change:
         """The change that a person's message makes: `deliver` puts it on its way."""
         number, person = self.numbers[account], Person.of(contact)
@@ -396,10 +406,10 @@ class FakeWhatsApp(FakeMeta):
         )
         self._check_pair(number.id, contact)
         message_id, reference = self._new_id(), given.get("biz_opaque_callback_data")
-        body = given["text"]["body"]
+        body, choices = _said(given)
         with self._changed:
             self._messages[message_id] = _Sent(number, person, reference)
-        self._note_sent(number.id, contact, message_id, body)
+        self._note_sent(number.id, contact, message_id, body, choices)
         self._report_on(message_id, number.id, contact)
         return {
             "messaging_product": "whatsapp",
@@ -408,6 +418,9 @@ class FakeWhatsApp(FakeMeta):
         }
 
     def _check_text(self, given: Mapping[str, Any]) -> None:
+        if given.get("type") == "interactive":
+            _check_interactive(given["interactive"])
+            return
         body = given.get("text", {}).get("body") if given.get("type") == "text" else None
         if not isinstance(body, str):
             raise ApiError(131009, "Parameter value is not valid", details="Only texts are sent here.")
@@ -473,6 +486,36 @@ def _ids(value: Mapping[str, Any]) -> Sequence[str]:
     reports = [f"{each['id']}:{each['status']}" for each in value.get("statuses", ())]
     written = [*value.get("messages", ()), *value.get("message_echoes", ())]
     return [*(str(each["id"]) for each in written), *reports]
+
+
+def _said(given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The text of a message, and what comes back for each of its choices, by their titles."""
+    if given["type"] == "text":
+        return given["text"]["body"], {}
+    interactive = given["interactive"]
+    kind = "button_reply" if interactive["type"] == "button" else "list_reply"
+    titles = _titles(interactive)
+    return interactive["body"]["text"], {each["title"]: {"type": kind, kind: each} for each in titles}
+
+
+def _titles(interactive: Mapping[str, Any]) -> list[dict[str, str]]:
+    action = interactive["action"]
+    if interactive["type"] == "button":
+        return [each["reply"] for each in action["buttons"]]
+    return [row for section in action["sections"] for row in section["rows"]]
+
+
+def _check_interactive(interactive: Mapping[str, Any]) -> None:
+    """Three buttons of 20 characters below 1024, or ten rows of 24 below 4096."""
+    text, names = interactive["body"]["text"], [each["title"] for each in _titles(interactive)]
+    is_list = interactive["type"] == "list"
+    most, longest, limit = (10, 24, TEXT_LIMIT) if is_list else (3, 20, 1024)
+    if is_list and not 1 <= len(interactive["action"]["button"]) <= 20:
+        raise ApiError(131009, "Parameter value is not valid", details="Invalid button of the list.")
+    if not 1 <= len(names) <= most or len({*names}) < len(names):
+        raise ApiError(131009, "Parameter value is not valid", details=f"Give 1 to {most} different titles.")
+    if any(not 1 <= len(name) <= longest for name in names) or not 1 <= len(text) <= limit:
+        raise ApiError(131009, "Parameter value is not valid", details="A title or the body is too long.")
 
 
 def webhook(*changes: Change) -> dict[str, Any]:

@@ -46,6 +46,7 @@ class Pigeon:
     shows_typing: ClassVar[bool] = True
     reconciles: ClassVar[bool] = False
     reply_window: ClassVar[timedelta | None] = None
+    numbers_choices: ClassVar[bool] = False
 
     def shared_account(self) -> Account | None:
         return Account(SHARED, {"ring": "shared"})
@@ -53,6 +54,7 @@ class Pigeon:
     def __init__(self) -> None:
         self.sent: list[tuple[str, str]] = []
         self.references: list[int] = []
+        self.choices: list[Sequence[str]] = []
         self.typing: list[str] = []
         self.stored: list[Inbound] = []
         self.faults: list[Exception] = []
@@ -90,7 +92,7 @@ class Pigeon:
                 at = timezone.now() - timedelta(seconds=item.get("age", 0))
                 sender = Sender(item["from"], alias=item.get("alias", ""))
                 found.append(InboundMessage(sender, item["id"], item["kind"], item.get("text", ""), at, "{}"))
-            found[-1] = replace(found[-1], address=item.get("address", ""))
+            found[-1] = replace(found[-1], address=item.get("address", ""), parent=item.get("parent", ""))
         return found
 
     def acknowledge(self, request: Request, account: Account) -> Response:
@@ -102,12 +104,15 @@ class Pigeon:
     def serve(self, request: Request, account: Account, subpath: str, view: ContactView) -> Response:
         return Response(404)
 
-    def send(self, account: Account, contact: str, text: str, reference: str) -> str:
+    def send(
+        self, account: Account, contact: str, text: str, reference: str, choices: Sequence[str] = ()
+    ) -> str:
         if self.before_send:
             self.before_send()
         if self.faults:
             raise self.faults.pop(0)
         self.take(contact, text, reference)
+        self.choices.append(choices)
         return f"pigeon-{len(self.sent)}"
 
     def take(self, contact: str, text: str, reference: str) -> None:
@@ -118,7 +123,7 @@ class Pigeon:
     def show_typing(self, account: Account, contact: str, message_id: str) -> None:
         self.typing.append(contact)
 
-    def split(self, text: str) -> Sequence[str]:
+    def split(self, text: str, choices: Sequence[str] = ()) -> Sequence[str]:
         return [text[start : start + self.text_limit] for start in range(0, len(text), self.text_limit)]
 
     def new_secrets(self) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ import json
 import random
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -183,7 +183,7 @@ class Platform(Pigeon):
     has_rejected = False
     """The hub's credential: its channel is held then."""
 
-    def send(self, account: Any, contact: str, text: str, reference: str) -> str:
+    def send(self, account: Any, contact: str, text: str, reference: str, choices: Sequence[str] = ()) -> str:
         fault = self.faults.pop(0) if self.faults else None
         if fault is None or getattr(fault, "taken", False):
             self.take(contact, text, reference)

@@ -33,7 +33,8 @@ class Account:
 
 class Line(TypedDict):
     """A message in a conversation. `account` is an address, `contact` and `id` are as the hub's ledger writes
-    them, `at` is epoch seconds. `returned_at`: when the call that sent it was answered, if it was."""
+    them, `at` is epoch seconds. `returned_at`: when the call that sent it was answered, if it was.
+    `choices`: what comes back for each that was offered, by its title."""
 
     account: str
     contact: str
@@ -42,6 +43,7 @@ class Line(TypedDict):
     at: float
     by: Literal["contact", "account"]
     returned_at: NotRequired[float]
+    choices: NotRequired[Mapping[str, Any]]
 
 
 class FakePlatform(Served, ABC):
@@ -153,9 +155,13 @@ class FakePlatform(Served, ABC):
             line = Line(account=account, contact=contact, id=id_, text=text, at=self.now(), by="contact")
             self.written.append(line)
 
-    def _note_sent(self, account: str, contact: str, id_: str, text: str) -> None:
+    def _note_sent(
+        self, account: str, contact: str, id_: str, text: str, choices: Mapping[str, Any] | None = None
+    ) -> None:
         with self._changed:
             line = Line(account=account, contact=contact, id=id_, text=text, at=self.now(), by="account")
+            if choices:
+                line["choices"] = choices
             self.sent.append(line)
             self._in_this_call.line = line
             self._changed.notify_all()
