@@ -5,6 +5,7 @@ a list of steps. Whatever they did, `settle` lets everything come to rest, and t
 promise was broken.
 """
 
+import itertools
 import json
 import random
 import uuid
@@ -52,6 +53,8 @@ MAX_ROUNDS = 15
 MAX_DELIVERIES = 300
 MAX_WAKEUPS = 12
 """Of one turn in one history: several for each message, edit, repair and reply to another turn."""
+MESSAGE_NUMBERS = itertools.count(1)
+"""Histories share a database, and no two messages have one id."""
 REPLIES = (Message.Purpose.ANSWER, Message.Purpose.FALLBACK)
 
 
@@ -70,6 +73,7 @@ class Queues(FakeSqs):
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
+        self._ids = MESSAGE_NUMBERS
         self.clock = clock
         self.loses_next = False
         self.refuses_next = False
@@ -79,7 +83,7 @@ class Queues(FakeSqs):
 
     def send_message(self, **message: Any) -> dict[str, Any]:
         if message["QueueUrl"] == "wakeups":
-            self.wakeups[json.loads(message["MessageBody"])["turn"]] += 1
+            self.wakeups[json.loads(message["MessageBody"]).get("turn")] += 1
         if self.refuses_next:
             self.refuses_next = False
             raise EndpointConnectionError(endpoint_url="the queue")
