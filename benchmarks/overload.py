@@ -79,13 +79,13 @@ def is_answer(got: Got, said: Said) -> bool:
 class Bench:
     """A running system that is written to in phases, each with new contacts."""
 
-    def __init__(self, stack: RunningStack, telegram: FakeTelegram) -> None:
+    def __init__(self, stack: RunningStack, telegram: FakeTelegram, seed: int) -> None:
         self._telegram = telegram
         self._ledger = Ledger(stack.home)
         self._platforms = {TELEGRAM: telegram}
         self._organizations = Organizations(stack, self._platforms, ORGANIZATIONS)
         self._people = itertools.count()
-        self._rng = random.Random(1)  # noqa: S311 - only for times
+        self._rng = random.Random(seed)  # noqa: S311 - only for times
         self._organizations.load()
 
     def times(self, per_second: float, lasting: float) -> list[float]:
@@ -250,6 +250,7 @@ def main() -> None:
     parser.add_argument(
         "--rounds", type=int, default=3, help="of calm organizations alone, then beside a flood"
     )
+    parser.add_argument("--seed", type=int, default=1, help="of the times at which contacts write")
     parser.add_argument("--part", choices=["overload", "fairness"], help="only one of the two")
     arguments = parser.parse_args()
     rate, asked, lasting = arguments.rate, arguments.rate * arguments.factor, arguments.seconds
@@ -262,7 +263,7 @@ def main() -> None:
             HUB_TELEGRAM_API_URL=telegram.url, HUB_LLM_URL=llm.url, HUB_LLM_SLOTS=str(SLOTS)
         ) as stack,
     ):
-        bench = Bench(stack, telegram)
+        bench = Bench(stack, telegram, arguments.seed)
         if arguments.part != "fairness":
             say(f"Overload: {asked:g} turns a second for {lasting:g} s, of which the LLM can answer {rate:g}")
             overload = bench.play("overload", bench.turns(bench.times(asked, lasting), range(ORGANIZATIONS)))

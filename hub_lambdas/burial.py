@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from console.conversations.models import DeadLetter, LlmRequest, Message, Turn
 from console.organizations.models import Organization
-from hub_lambdas import actions, inbox, intake, queues, turns
+from hub_lambdas import actions, forgetting, inbox, intake, queues, turns
 from hub_lambdas.faults import describe
 from hub_lambdas.record import SqsRecord, source_queue
 from hub_lambdas.snapshots import snapshot
@@ -32,6 +32,7 @@ def bury(record: SqsRecord, cause: str = "") -> None:
     with transaction.atomic():
         letter.turn, letter.organization = turn, organization
         letter.save(update_fields=["turn", "organization"])
+        forgetting.forget_late(letter)
         if turn is not None:
             _hand_over(turn.pk, queue)
 

@@ -228,21 +228,22 @@ class Consumer:
             self._metrics.count_dropped("expired")
             reply = refusal(held.request.id, self._engine.model, EXPIRED, received_at=held.received_at)
             self._start(self._settle(held, reply))
-        while (self._slots.free or self._make_way(now)) and (due := self._waiting.pick(now)):
+        while self._slots.free and (due := self._waiting.pick(now)):
+            self._generate(due)
+        while (stopped := self._waiting.find_way_giver(now)) and stopped.is_generated:
+            due = self._waiting.pick(now)
+            assert due is not None
+            self._stop(stopped, now)
             self._generate(due)
 
-    def _make_way(self, now: float) -> bool:
-        """Stop what is to give its slot to the one that is next, if anything is; it waits again. The slot
-        counts as taken until the engine has let go of it, a moment later."""
-        held = self._waiting.find_way_giver(now)
-        if held is None or not held.is_generated:
-            return False
+    def _stop(self, held: Held, now: float) -> None:
+        """Let a request that is being answered wait again. Its slot counts as taken until the engine has let
+        go of it, a moment later."""
         assert held.generation is not None
         generation, held.generation = held.generation, None
         generation.cancel()
         self._waiting.wait_again(held.request.id, now)
         self._metrics.count_stopped()
-        return True
 
     def _generate(self, held: Held) -> None:
         self._slots.take()

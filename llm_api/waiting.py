@@ -6,16 +6,16 @@ the organization with the least load, then the oldest. An organization's load is
 on average lately, so whoever asks now and then goes before whoever always does.
 
 Every slot is used while anything waits. A flood stays out of the others' way because it gives slots back:
-where none is free, and one organization would still have far more than the one that is next, what it started
-last is stopped and waits again. That costs the flood a part of an answer, and nobody else anything.
-tests/llm_api/test_fairness.py has the figures.
+where none is free, and one organization has far more in hand, waiting or in work, than the one that is next,
+what it started last is stopped and waits again. That costs the flood a part of an answer, and nobody else
+anything. How much is far more, and what this does, is measured: tests/llm_api/test_fairness.py.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -25,9 +25,11 @@ T = TypeVar("T")
 
 LATELY_SECONDS = 15.0
 """What an organization had in work so long ago counts for about a third in its average."""
-FAR_MORE = 0.4
-"""An organization gives way to one whose load is less by so many of the slots."""
-MAX_STOPS = 2
+FAR_MORE = 0.75
+"""An organization gives way to one that has less in hand by so many of the slots."""
+LEAST_FAR_MORE = 3
+"""That many requests are no flood, however few slots there are."""
+MAX_STOPS = 3
 """How often one request gives way: the next time it is answered."""
 NEGLIGIBLE_LOAD = 0.001
 
@@ -83,7 +85,7 @@ class Waiting(Generic[T]):
     """Items by a key of their own, each under its terms: those that wait, and those in work."""
 
     def __init__(self, slots: int) -> None:
-        self._far_more = FAR_MORE * slots
+        self._far_more = max(LEAST_FAR_MORE, FAR_MORE * slots)
         self._entries: dict[str, _Entry[T]] = {}
         self._in_work: dict[str, _Entry[T]] = {}
         self._loads: defaultdict[str, _Load] = defaultdict(_Load)
@@ -127,25 +129,23 @@ class Waiting(Generic[T]):
         self._loads[entry.terms.organization].change(-1, now)
 
     def find_way_giver(self, now: float) -> T | None:
-        """The item in work that is to be stopped for the one that is next, if any: the newest that may be."""
+        """The item in work that is to be stopped when the next is picked, if any: the newest that may be."""
         comer = self._next(now)
-        if comer is None:
+        if comer is None or comer.terms.priority == "test":
             return None
+        held = (*self._entries.values(), *self._in_work.values())
+        in_hand = Counter(entry.terms.organization for entry in held)
+        far_more = in_hand[comer.terms.organization] + self._far_more
         newest_first = reversed(self._in_work.values())
-        return next((entry.item for entry in newest_first if self._gives_way(entry, comer)), None)
+        may_stop = (entry for entry in newest_first if entry.stops < MAX_STOPS)
+        return next((each.item for each in may_stop if in_hand[each.terms.organization] >= far_more), None)
 
     def wait_again(self, key: str, now: float) -> None:
-        """An item in work was stopped: it has its old place in the line."""
+        """An item in work was stopped: it waits at its old place in the line."""
         entry = self._in_work[key]
         self.finish(key, now)
         entry.stops += 1
         self._entries[key] = entry
-
-    def _gives_way(self, entry: _Entry[T], comer: _Entry[T]) -> bool:
-        if comer.terms.priority == "test" or entry.stops >= MAX_STOPS:
-            return False
-        left = self._loads[entry.terms.organization].total - 1
-        return left - self._loads[comer.terms.organization].total >= self._far_more
 
     def _next(self, now: float) -> _Entry[T] | None:
         self._let_pass(now)

@@ -137,11 +137,21 @@ class Box:
                 line.pop(0)
             while line and self._at_box[organization] < HELD_BY_ORGANIZATION:
                 self._admit(min(line, key=lambda asked: (now - asked.at > ANSWER_BY_SECONDS, asked.at)))
-        while (self._free or self._make_way(now)) and (asked := self._waiting.pick(now)):
+        while self._free and (asked := self._waiting.pick(now)):
             self._free -= 1
-            asked.run += 1
-            asked.started_at = now
-            self._push(now + self._load.service_seconds * self._service.uniform(0.8, 1.2), asked, asked.run)
+            self._start(asked, now)
+        while stopped := self._waiting.find_way_giver(now):
+            asked = self._waiting.pick(now)
+            assert asked is not None
+            self._waiting.wait_again(self._keys[stopped], now)
+            stopped.run += 1
+            self.outcome.stopped += 1
+            self._start(asked, now)
+
+    def _start(self, asked: Asked, now: float) -> None:
+        asked.run += 1
+        asked.started_at = now
+        self._push(now + self._load.service_seconds * self._service.uniform(0.8, 1.2), asked, asked.run)
 
     def _admit(self, asked: Asked) -> None:
         self._ledger[asked.organization].remove(asked)
@@ -149,16 +159,6 @@ class Box:
         key = self._keys[asked] = str(next(self._numbers))
         times = (asked.at + ANSWER_BY_SECONDS, asked.at + EXPIRES_AFTER_SECONDS)
         self._waiting.add(key, asked, Terms(asked.organization, "interactive", *times))
-
-    def _make_way(self, now: float) -> bool:
-        asked = self._waiting.find_way_giver(now)
-        if asked is None:
-            return False
-        self._waiting.wait_again(self._keys[asked], now)
-        asked.run += 1
-        self._free += 1
-        self.outcome.stopped += 1
-        return True
 
 
 def play(load: Load) -> Outcome:
