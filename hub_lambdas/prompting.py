@@ -16,12 +16,16 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from console.conversations.models import Message, Turn
 from console.exact_text import printable
 from console.prompts.models import CannedPrompt, PromptVersion
-from hub_lambdas import grounding, matching
+from hub_lambdas import matching
 from hub_lambdas.turns import HANDOVER_MARK
+
+if TYPE_CHECKING:
+    from hub_lambdas import grounding
 
 MAX_EXAMPLES = 10
 OFF_TOPIC_SHARE = 0.4
@@ -61,8 +65,10 @@ def published_prompt(organization_id: int) -> PromptVersion | None:
     ).first()
 
 
-def sources(turn: Turn, prompt: PromptVersion | None) -> grounding.Sources:
+def sources(turn: Turn, prompt: PromptVersion | None) -> "grounding.Sources":
     """What an answer to `turn` may draw on."""
+    from hub_lambdas import grounding  # for replies only: its patterns would slow down every cold start
+
     canned, question = _canned(turn.organization_id), _question(turn)
     asked_for = _asked_for(canned, question, partial(_history, turn))
     said = turn.conversation.messages.filter(

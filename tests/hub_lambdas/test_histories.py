@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,7 +20,7 @@ from tests.hub_lambdas.history import Clock, History, Platform, Queues, faults
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("outcomes")]
 
 CHUNKS = 4
-HISTORIES = int(os.environ.get("HISTORIES", "2000"))
+HISTORIES = int(os.environ.get("HISTORIES", "5000"))
 steps = st.lists(st.tuples(st.integers(0, len(History.STEPS) - 1), st.integers(0, 1000)), max_size=6)
 policies = st.fixed_dictionaries(
     {
@@ -43,8 +44,15 @@ def patch() -> Iterator[pytest.MonkeyPatch]:
 
 @pytest.fixture
 def outcomes(transactional_db: None) -> Iterator[None]:
-    with promises.outcomes_watched():
-        yield
+    """The database notes each outcome that changes; and it plans each statement once, not thousands of
+    times."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"server_side_binding": True, "prepare_threshold": 4}.items():
+            patch.setitem(connection.settings_dict["OPTIONS"], name, value)
+        connection.close()
+        with promises.outcomes_watched():
+            yield
+    connection.close()
 
 
 @pytest.mark.long
