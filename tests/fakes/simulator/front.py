@@ -1,0 +1,96 @@
+"""The simulator over HTTP: the page, what it asks for, and the APIs of the platforms, at one address."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.fakes.server import Answer, Request
+from tests.fakes.simulator import page
+from tests.fakes.simulator.files import FILES
+from tests.fakes.simulator.platforms import Simulated
+from tests.fakes.simulator.simulator import Simulator
+
+PAGE = Path(__file__).with_name("page")
+PAGE_FILES = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/simulator.css": ("simulator.css", "text/css; charset=utf-8"),
+    "/simulator.js": ("simulator.js", "text/javascript; charset=utf-8"),
+}
+PAGE_HEADERS = {
+    "cache-control": "no-cache",
+    "content-security-policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+}
+LOOPBACK_NAMES = ("127.0.0.1", "localhost")
+
+
+class Front:
+    """Answers a request."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+
+    def respond(self, request: Request) -> Answer | None:
+        """None for a connection that breaks."""
+        if request.path == "/healthz":
+            return Answer.of_json({"status": "ok"})
+        if request.path in PAGE_FILES and request.method == "GET":
+            name, content_type = PAGE_FILES[request.path]
+            return Answer(200, (PAGE / name).read_bytes(), {**PAGE_HEADERS, "content-type": content_type})
+        if request.path.startswith("/api/"):
+            return self._page(request)
+        found = self._platform(request)
+        return self._simulator.answer(*found) if found else self._file(request.path)
+
+    def _page(self, request: Request) -> Answer:
+        """For the page alone: another site's can neither read an answer nor send JSON."""
+        host = urlsplit(f"//{request.headers.get('host', '')}").hostname
+        is_json = request.headers.get("content-type", "").startswith("application/json")
+        if host not in LOOPBACK_NAMES or (request.method != "GET" and not is_json):
+            return Answer.of_json({"error": "This is for the simulator's own page."}, 403)
+        return page.respond(self._simulator, request)
+
+    def _platform(self, request: Request) -> tuple[Simulated, Request] | None:
+        """The platform that a call is meant for, and the call as it gets it."""
+        platforms = self._simulator.platforms
+        base, _, rest = request.path[1:].partition("/")
+        inner = Request(request.method, f"/{rest}", request.query, request.headers, request.body)
+        match base:
+            case "telegram" | "twilio":
+                return platforms[base], inner
+            case "instagram":
+                return platforms[base], _behind("instagram", inner)
+            case "graph" if not rest.startswith("files/"):
+                is_page = _is_of_page(platforms["messenger"], inner)
+                return (
+                    (platforms["messenger"], _behind("facebook", inner))
+                    if is_page
+                    else (platforms["whatsapp"], inner)
+                )
+        return None
+
+    def _file(self, path: str) -> Answer:
+        """A photo or a voice message, at whatever platform."""
+        name = path.rpartition("/files/")[2]
+        if name in FILES:
+            content, content_type = FILES[name]
+            return Answer(200, content, {"content-type": content_type})
+        return Answer.of_json({"error": "There is nothing here."}, 404)
+
+
+def _behind(host: str, request: Request) -> Request:
+    return Request(request.method, f"/{host}{request.path}", request.query, request.headers, request.body)
+
+
+def _is_of_page(messenger: Simulated, request: Request) -> bool:
+    """WhatsApp and Messenger have one address: a token tells whose call it is, or what it is made on."""
+    token = request.headers.get("authorization", "").removeprefix("Bearer ")
+    named: Mapping[str, str] = request.query
+    tokens = {account.credentials["access_token"] for account in messenger.accounts}
+    parts = request.path.split("/")
+    return (
+        token in tokens
+        or named.get("input_token") in tokens
+        or "me" in parts
+        or parts[-1] == "subscriptions"
+    )

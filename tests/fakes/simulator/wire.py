@@ -1,0 +1,65 @@
+"""What goes over the wire between the platforms and the hub, for the page."""
+
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+MAX_PACKETS = 400
+MAX_BODY_CHARACTERS = 20_000
+
+
+@dataclass(frozen=True)
+class Packet:
+    """A request and its answer. `direction`: "webhook" goes to the hub, "call" comes from it. `count`: the
+    items in a webhook. `status` 0: no answer was given. `fault`: what was made to go wrong."""
+
+    direction: Literal["webhook", "call"]
+    account: str
+    title: str
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: str
+    status: int
+    answer: str
+    milliseconds: int
+    count: int = 1
+    fault: str = ""
+    answer_headers: Mapping[str, str] = field(default_factory=dict)
+    at: float = field(default_factory=time.time)
+
+
+class Wire:
+    """The newest packets, each with a number that grows."""
+
+    def __init__(self) -> None:
+        self._packets: deque[tuple[int, Packet]] = deque(maxlen=MAX_PACKETS)
+        self._lock = threading.Lock()
+        self._last = 0
+
+    def add(self, packet: Packet) -> None:
+        """Keep a packet."""
+        with self._lock:
+            self._last += 1
+            self._packets.append((self._last, packet))
+
+    def after(self, number: int) -> Sequence[Mapping[str, Any]]:
+        """The packets with a higher number, oldest first, as the page gets them."""
+        with self._lock:
+            found = [each for each in self._packets if each[0] > number]
+        return [{"id": each_id, **asdict(packet)} for each_id, packet in found]
+
+
+def readable(body: str | bytes) -> str:
+    """A body as it can be shown: JSON is indented, what is no text is named."""
+    text = body if isinstance(body, str) else body.decode("utf-8", "replace")
+    try:
+        text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except ValueError:
+        if "\N{REPLACEMENT CHARACTER}" in text:
+            return f"({len(body)} bytes)"
+    return text if len(text) <= MAX_BODY_CHARACTERS else f"{text[:MAX_BODY_CHARACTERS]}\n… (cut)"
