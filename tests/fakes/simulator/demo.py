@@ -26,7 +26,7 @@ def organizations() -> Iterator[Organization]:
     for path in sorted((ROOT / "demo").glob("*.yaml"), reverse=True):
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         options = [channel.get("options", {}) for channel in content.get("channels", [])]
-        questions = next((each["suggestions"] for each in options if "suggestions" in each), [])
+        questions: list[str] = next((each["suggestions"] for each in options if "suggestions" in each), [])
         yield Organization(content["slug"], content["name"], questions)
 
 

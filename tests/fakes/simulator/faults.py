@@ -6,6 +6,7 @@ from typing import Any
 
 COPIES = 3
 """How often a webhook comes while DUPLICATES is on."""
+MOST_SENDS = 9
 COUNTED = ("error", "busy", "silence")
 """For so many messages that the hub sends."""
 SWITCHED = ("token", "duplicates", "reorder")
@@ -31,12 +32,11 @@ class Faults:
 
     def arm(self, name: str, value: Any) -> None:
         """Set one; ValueError for what cannot be set."""
-        if name in COUNTED and isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 9:
-            setattr(self, name, value)
-        elif name in SWITCHED and isinstance(value, bool):
-            setattr(self, name, value)
-        else:
-            raise ValueError("A fault is a number of sends from 0 to 9, or on or off.")
+        is_switch = isinstance(value, bool)
+        is_count = isinstance(value, int) and not is_switch and 0 <= value <= MOST_SENDS
+        if not (name in SWITCHED and is_switch) and not (name in COUNTED and is_count):
+            raise ValueError(f"A fault is a number of sends from 0 to {MOST_SENDS}, or on or off.")
+        setattr(self, name, value)
 
     def take(self) -> str:
         """The fault that the next send meets, which it uses up; "" for none."""

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from tests.fakes.server import Answer, Request
 from tests.fakes.simulator import page
 from tests.fakes.simulator.files import FILES
-from tests.fakes.simulator.platforms import Simulated
+from tests.fakes.simulator.platforms.base import Simulated
 from tests.fakes.simulator.simulator import Simulator
 
 PAGE = Path(__file__).with_name("page")
@@ -89,8 +89,5 @@ def _is_of_page(messenger: Simulated, request: Request) -> bool:
     tokens = {account.credentials["access_token"] for account in messenger.accounts}
     parts = request.path.split("/")
     return (
-        token in tokens
-        or named.get("input_token") in tokens
-        or "me" in parts
-        or parts[-1] == "subscriptions"
+        token in tokens or named.get("input_token") in tokens or "me" in parts or parts[-1] == "subscriptions"
     )

@@ -44,7 +44,9 @@ def _state(simulator: Simulator, asked: Mapping[str, str]) -> dict[str, Any]:
     with simulator.changed:
         simulator.changed.wait_for(lambda: simulator.revision > after, WAIT_SECONDS)
         record = simulator.records.get(asked.get("account", ""))
-        contact = next((each for each in (record.contacts if record else ()) if each.id == asked.get("contact")), None)
+        contact = next(
+            (each for each in (record.contacts if record else ()) if each.id == asked.get("contact")), None
+        )
         return {
             "revision": simulator.revision,
             "console": _console(simulator),

@@ -17,8 +17,8 @@ from tests.fakes.simulator.chats import Contact, Message, Tick
 from tests.fakes.simulator.faults import COPIES, TROUBLES
 from tests.fakes.simulator.memory import Keeper, Record
 from tests.fakes.simulator.people import name_of
-from tests.fakes.simulator.platforms import PLATFORMS, Simulated
-from tests.fakes.simulator.platforms.base import Carried, Deliver, Heard
+from tests.fakes.simulator.platforms import PLATFORMS
+from tests.fakes.simulator.platforms.base import Carried, Deliver, Heard, Simulated
 from tests.fakes.simulator.wire import Packet, Wire, readable
 
 STATE_FILE = "state.json"
@@ -45,8 +45,8 @@ class Setup:
 
 
 class Simulator:
-    """Everything but HTTP. `changed` is notified, and `revision` grows, whenever the page is to show something
-    else. It watches the platforms (platforms.base.Watcher)."""
+    """Everything but HTTP. `changed` is notified, and `revision` grows, whenever the page is to show
+    something else. It watches the platforms (platforms.base.Watcher)."""
 
     def __init__(self, setup: Setup) -> None:
         self.setup = setup

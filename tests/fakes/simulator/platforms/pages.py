@@ -59,9 +59,7 @@ class SimulatedPages(SimulatedMeta, FakePages):
             return None
         contact = str(call.parameters["recipient"]["id"])
         if action := call.parameters.get("sender_action"):
-            return Heard(
-                contact, is_typing=action == "typing_on", read="" if action == "mark_seen" else None
-            )
+            return Heard(contact, is_typing=action == "typing_on", read="" if action == "mark_seen" else None)
         message = call.parameters["message"]
         choices = [Choice(each["title"], each) for each in message.get("quick_replies", [])]
         return Heard(contact, answer["message_id"], message["text"], choices, quick=True)

@@ -39,7 +39,11 @@ class SimulatedTwilio(Simulated, FakeTwilio):
 
     def open(self, name: str, credentials: Mapping[str, str]) -> Account:
         sender = credentials["sender"]
-        return self.account(sender) if sender in self.numbers else self.open_account(self.kind, name, sender=sender)
+        return (
+            self.account(sender)
+            if sender in self.numbers
+            else self.open_account(self.kind, name, sender=sender)
+        )
 
     def is_connected(self, account: str) -> bool:
         return bool(self._inbox(account))
