@@ -143,8 +143,8 @@ class Bench:
     def _phase(self, traffic: Traffic, recovery_seconds: float | None) -> Phase:
         said = traffic.said()
         chats = {each.chat_id for each in said}
-        sent = [each for each in list(self._telegram.sent) if each["chat_id"] in chats]
-        got = [Got(each["chat_id"], each["message_id"], each["text"], each["at"]) for each in sent]
+        sent = [each for each in list(self._telegram.sent) if int(each["contact"]) in chats]
+        got = [Got(int(each["contact"]), each["id"], each["text"], each["at"]) for each in sent]
         turns = [turn for turn in self._ledger.turns() if turn.chat_id in chats]
         self._stored_before += len(said)
         return Phase(said, got, Books(said, got, turns, self._ledger.texts()).count(), recovery_seconds)

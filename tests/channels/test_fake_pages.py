@@ -10,7 +10,8 @@ import pytest
 
 from hub_lambdas.http import Request, Response
 from tests.channels.listening import listening
-from tests.fakes.pages import Call, FakePages
+from tests.fakes import server
+from tests.fakes.pages import FakePages
 
 
 @pytest.fixture
@@ -23,8 +24,9 @@ def platform() -> Iterator[FakePages]:
 
 
 def call(platform: FakePages, path: str, token: str, **parameters: object) -> int:
-    status, _ = platform.answer(Call("POST", f"/facebook/v26.0/{path}", token, parameters)) or (0, "")
-    return status
+    headers, body = {"authorization": f"Bearer {token}"}, json.dumps(parameters).encode()
+    answer = platform.respond(server.Request("POST", f"/facebook/v26.0/{path}", {}, headers, body))
+    return answer.status if answer else 0
 
 
 def subscribe(platform: FakePages, hub: str) -> None:
@@ -70,7 +72,7 @@ def test_a_refused_webhook_comes_again(platform: FakePages) -> None:
         subscribe(platform, url)
         platform.write("T1", "7", "hi")
         platform.wait_until_delivered()
-    assert [status for _, status in platform.deliveries] == [503, 503, 200]
+    assert [each.status for each in platform.deliveries] == [503, 503, 200]
     assert len(hub.arrived) == 3
 
 

@@ -17,7 +17,9 @@ from hub_lambdas.channels.base import (
 )
 from hub_lambdas.channels.instagram import SUBSCRIBED_FIELDS, Instagram
 from tests.channels.messaging import APP_ID, APP_SECRET
-from tests.fakes.pages import FakePages, Fault, GraphError, Owner
+from tests.fakes.meta import ApiError
+from tests.fakes.pages import FakePages, Owner
+from tests.fakes.platform import Fault
 
 KIND = Instagram()
 TOKEN = "IGAA-token"
@@ -50,12 +52,12 @@ def send(text: str = "hello", contact: str = CONTACT) -> str:
 def test_a_text_goes_out_as_it_is(platform: FakePages) -> None:
     platform_id = send("Grüße 😀")
     (sent,) = platform.sent
-    assert (sent["contact"], sent["text"], sent["mid"]) == (CONTACT, "Grüße 😀", platform_id)
+    assert (sent["contact"], sent["text"], sent["id"]) == (CONTACT, "Grüße 😀", platform_id)
     assert platform.calls[-1].path == "/instagram/v26.0/me/messages"
 
 
 def error(code: int, subcode: int | None = None, status: int = 400) -> Fault:
-    return Fault(GraphError(code, "said Instagram", subcode, status))
+    return Fault(ApiError(code, "said Instagram", subcode, status))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ def error(code: int, subcode: int | None = None, status: int = 400) -> Fault:
 def test_each_refusal_means_what_instagram_means(
     platform: FakePages, fault: Fault, expected: type[ChannelError]
 ) -> None:
-    platform.fail_next("/messages", fault)
+    platform.fail_next("messages", fault)
     with pytest.raises(ChannelError) as raised:
         send()
     assert type(raised.value) is expected
@@ -121,6 +123,6 @@ def test_problems_are_told_in_plain_words(platform: FakePages, owner: Owner) -> 
 
 
 def test_a_token_that_is_nobodys_is_said(platform: FakePages) -> None:
-    platform.fail_next("/me", Fault(raw=(200, '{"id": "1"}')))
+    platform.fail_next("me", Fault(raw=(200, '{"id": "1"}')))
     with pytest.raises(SendRejected, match="professional account"):
         KIND.register(ACCOUNT, WEBHOOK)

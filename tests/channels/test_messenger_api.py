@@ -24,7 +24,9 @@ from hub_lambdas.contact_view import LedgerView
 from hub_lambdas.http import Request, Response
 from tests.channels.listening import listening
 from tests.channels.messaging import APP_ID, APP_SECRET
-from tests.fakes.pages import App, FakePages, Fault, GraphError, Owner
+from tests.fakes.meta import ApiError, App
+from tests.fakes.pages import FakePages, Owner
+from tests.fakes.platform import Fault
 
 KIND = Messenger()
 TOKEN = "EAAB-page-token-that-nobody-may-see"
@@ -59,7 +61,7 @@ def send(text: str = "hello", contact: str = CONTACT) -> str:
 def test_a_text_goes_out_as_an_answer_with_our_reference(platform: FakePages) -> None:
     platform_id = send("*not bold* <b>nor this</b> 😀")
     (sent,) = platform.sent
-    assert (sent["contact"], sent["text"], sent["mid"]) == (
+    assert (sent["contact"], sent["text"], sent["id"]) == (
         CONTACT,
         "*not bold* <b>nor this</b> 😀",
         platform_id,
@@ -71,7 +73,7 @@ def test_a_text_goes_out_as_an_answer_with_our_reference(platform: FakePages) ->
 
 
 def error(code: int, subcode: int | None = None, status: int = 400) -> Fault:
-    return Fault(GraphError(code, "said Meta", subcode, status))
+    return Fault(ApiError(code, "said Meta", subcode, status))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +109,7 @@ def error(code: int, subcode: int | None = None, status: int = 400) -> Fault:
 def test_each_refusal_means_what_meta_means(
     platform: FakePages, fault: Fault, expected: type[ChannelError]
 ) -> None:
-    platform.fail_next("/messages", fault)
+    platform.fail_next("messages", fault)
     with pytest.raises(ChannelError) as raised:
         send()
     assert type(raised.value) is expected
@@ -123,7 +125,7 @@ def test_each_refusal_means_what_meta_means(
     ],
 )
 def test_only_who_cannot_be_reached_is_gone(platform: FakePages, fault: Fault, is_gone: bool) -> None:
-    platform.fail_next("/messages", fault)
+    platform.fail_next("messages", fault)
     with pytest.raises(SendRejected) as raised:
         send()
     assert raised.value.contact_gone is is_gone
@@ -147,7 +149,7 @@ def test_who_is_where_is_told_by_the_platform_itself(platform: FakePages, page: 
 
 
 def test_a_connection_that_breaks_after_the_message_was_taken_is_unknown(platform: FakePages) -> None:
-    platform.fail_next("/messages", Fault(after=True))
+    platform.fail_next("messages", Fault(after=True))
     with pytest.raises(SendUnknown):
         send()
     assert len(platform.sent) == 1
@@ -157,7 +159,7 @@ def test_silence_is_waited_for_a_short_time_only_where_nobody_misses_it(
     platform: FakePages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hub_lambdas.channels.messaging.COURTESY_TIMEOUT_SECONDS", 0.1)
-    platform.fail_next("/messages", Fault(silence_seconds=5))
+    platform.fail_next("messages", Fault(silence_seconds=5))
     with pytest.raises(SendUnknown):
         KIND.show_typing(ACCOUNT, CONTACT, "m1")
 
@@ -182,7 +184,7 @@ def test_the_token_is_in_no_error_and_no_log(
     platform: FakePages, caplog: pytest.LogCaptureFixture, fault: Fault
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    platform.fail_next("/messages", fault)
+    platform.fail_next("messages", fault)
     with pytest.raises(ChannelError) as raised:
         send()
     logging.getLogger("test").exception("failed", exc_info=raised.value)
@@ -191,7 +193,7 @@ def test_the_token_is_in_no_error_and_no_log(
 
 
 def test_an_answer_without_an_id_is_still_one_message(platform: FakePages) -> None:
-    platform.fail_next("/messages", Fault(raw=(200, "{}")))
+    platform.fail_next("messages", Fault(raw=(200, "{}")))
     assert send() == "sent:77"
 
 
@@ -223,7 +225,7 @@ def test_a_wrong_token_cannot_be_registered(platform: FakePages) -> None:
 
 
 def test_a_token_that_is_nobodys_is_said(platform: FakePages) -> None:
-    platform.fail_next("/me", Fault(raw=(200, "{}")))
+    platform.fail_next("me", Fault(raw=(200, "{}")))
     with pytest.raises(SendRejected, match="access token of a page"):
         KIND.register(ACCOUNT, WEBHOOK)
 

@@ -25,7 +25,8 @@ from hub_lambdas.channels.base import (
 )
 from hub_lambdas.channels.telegram import ALLOWED_UPDATES, Telegram
 from tests.channels.conftest import CHAT, SECRET, TOKEN
-from tests.fakes.telegram import ApiError, FakeTelegram, Fault
+from tests.fakes.platform import Fault
+from tests.fakes.telegram import ApiError, FakeTelegram
 
 KIND = Telegram()
 FOLDER = Path(__file__).parent.parent / "payloads" / "telegram"
@@ -45,8 +46,7 @@ def test_a_text_goes_out_as_it_is(platform: FakeTelegram, bot: Account) -> None:
     text = "*not bold* <b>nor this</b> _x_ [a](b) 😀"
     platform_id = send(bot, text)
     (sent,) = platform.sent
-    assert (sent["chat_id"], sent["text"]) == (CHAT, text)
-    assert platform_id == f"{CHAT}:{sent['message_id']}"
+    assert (sent["contact"], sent["text"], sent["id"]) == (str(CHAT), text, platform_id)
     assert "parse_mode" not in platform.calls[-1].parameters
 
 
@@ -196,13 +196,13 @@ def test_the_token_is_not_in_the_log_of_an_unreachable_server(
 
 def test_typing_is_shown(platform: FakeTelegram, bot: Account) -> None:
     KIND.show_typing(bot, str(CHAT), "")
-    assert platform.calls[-1].method == "sendChatAction"
+    assert platform.calls[-1].operation == "sendChatAction"
     assert platform.calls[-1].parameters["action"] == "typing"
 
 
 def test_a_pressed_button_stops_waiting(platform: FakeTelegram, bot: Account) -> None:
     KIND.after_storing(bot, InboundMessage(Sender("5"), "callback:q1", "button", "yes", None, ""))
-    assert platform.calls[-1].method == "answerCallbackQuery"
+    assert platform.calls[-1].operation == "answerCallbackQuery"
     assert platform.calls[-1].parameters == {"callback_query_id": "q1"}
 
 
@@ -250,7 +250,7 @@ def test_an_address_that_telegram_refuses_is_said(platform: FakeTelegram, bot: A
 
 
 def test_a_healthy_channel_has_no_problems(platform: FakeTelegram, bot: Account) -> None:
-    platform.bots[TOKEN].waiting.clear()
+    platform.lanes.drop(platform.bots[TOKEN].id)
     KIND.register(bot, WEBHOOK)
     assert list(KIND.check(bot, WEBHOOK).problems) == []
 

@@ -30,7 +30,7 @@ from hub_lambdas.channels.base import (
 from hub_lambdas.channels.whatsapp import WhatsApp, _Item
 from hub_lambdas.http import BadRequest, Request
 from tests.fakes.contact_view import FakeContactView
-from tests.fakes.whatsapp import signature
+from tests.fakes.meta import signature
 
 FOLDER = Path(__file__).parent.parent / "payloads" / "whatsapp"
 WEBHOOKS = sorted(path.name for path in FOLDER.glob("*.json"))

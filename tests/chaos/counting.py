@@ -27,14 +27,9 @@ class Got:
     """A message that the platform took for a contact."""
 
     chat_id: int
-    message_id: int
+    platform_id: str
     text: str
     at: float
-
-    @property
-    def platform_id(self) -> str:
-        """The platform's id as the ledger writes it."""
-        return f"{self.chat_id}:{self.message_id}"
 
 
 @dataclass(frozen=True)

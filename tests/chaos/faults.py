@@ -16,27 +16,22 @@ from tests.chaos.organizations import Organizations
 from tests.chaos.plan import Mishap, Trouble
 from tests.chaos.queues import Queues
 from tests.fakes.llm import Failure, FakeLlm
-from tests.fakes.telegram import ApiError, FakeTelegram, Fault
+from tests.fakes.platform import Fault
+from tests.fakes.platform.base import SILENCE_SECONDS
+from tests.fakes.telegram import FakeTelegram
 from tests.running_stack import RunningStack, StackFailed
 
-SILENCE_SECONDS = 15.0
-"""Longer than the hub waits for a platform's answer."""
-BUSY_SECONDS = 2
 UP_AGAIN_SECONDS = 60.0
 LEAVING_SECONDS = 15.0
 """How long the runner's kill waits for a message that leaves."""
 LOOK_SECONDS = 0.1
-SEND = "sendMessage"
 
-ERROR = Fault(raw=(500, "<html>Internal Server Error</html>"))
-BUSY = Fault(error=ApiError(429, "Too Many Requests", {"retry_after": BUSY_SECONDS}))
-SILENT = Fault(silence_seconds=SILENCE_SECONDS, after=True)
 LEAVING = Fault(silence_seconds=SILENCE_SECONDS + 1, after=True)
-"""As SILENT, for the message during which the runner is killed."""
+"""As "silence", for the message during which the runner is killed."""
 _PLATFORM = {
-    Trouble.PLATFORM_ERROR: ERROR,
-    Trouble.PLATFORM_BUSY: BUSY,
-    Trouble.PLATFORM_SILENT: SILENT,
+    Trouble.PLATFORM_ERROR: "error",
+    Trouble.PLATFORM_BUSY: "too fast",
+    Trouble.PLATFORM_SILENT: "silence",
 }
 _LLM = {
     Trouble.LLM_NOTHING: Failure.NOTHING,
@@ -91,7 +86,7 @@ class Faults:
         """How often each trouble met the hub: what was prepared and met no call does not count."""
         met = Counter(self._done)
         hits = [hit.fault for hit in self._telegram.hits]
-        met |= {trouble: hits.count(fault) for trouble, fault in _PLATFORM.items()}
+        met |= {trouble: hits.count(self._telegram.troubles[name]) for trouble, name in _PLATFORM.items()}
         met |= {trouble: self._llm.failed[failure] for trouble, failure in _LLM.items()}
         met[Trouble.POISON] = self.poison_records
         return {trouble: met[trouble] for trouble in Trouble if met[trouble]}
@@ -99,7 +94,7 @@ class Faults:
     def _do(self, mishap: Mishap) -> None:
         trouble = mishap.trouble
         if trouble in _PLATFORM:
-            self._telegram.fail_next(SEND, _PLATFORM[trouble])
+            self._telegram.fail_next(self._telegram.sends, self._telegram.troubles[_PLATFORM[trouble]])
         elif trouble in _LLM:
             self._llm.fail_next(_LLM[trouble])
         elif trouble is Trouble.POISON:
@@ -139,7 +134,7 @@ class Faults:
 
     def _wait_until_a_message_leaves(self) -> None:
         """The platform takes it and is silent: the sender dies without an answer."""
-        self._telegram.fail_next(SEND, LEAVING)
+        self._telegram.fail_next(self._telegram.sends, LEAVING)
         with contextlib.suppress(TimeoutError):
             self._telegram.wait_until(
                 lambda fake: any(hit.fault == LEAVING and hit.at > time.time() - 1 for hit in fake.hits),

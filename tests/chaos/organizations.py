@@ -45,7 +45,7 @@ class Organizations:
     def expire_token(self, number: int) -> None:
         """The platform makes a new token for a bot and takes the hub's no more."""
         with self.tokens_lock:
-            self.tokens[number] = self._telegram.renew_token(self.tokens[number])
+            self.tokens[number] = self._telegram.renew_token(self.tokens[number])["bot_token"]
 
     def repair(self, number: int) -> None:
         """An admin brings the new token into the hub."""

@@ -171,7 +171,7 @@ class Run:
 
     def _count(self, reported: Mapping[str, Any]) -> Count:
         got = [
-            Got(each["chat_id"], each["message_id"], each["text"], each["at"]) for each in self._telegram.sent
+            Got(int(each["contact"]), each["id"], each["text"], each["at"]) for each in self._telegram.sent
         ]
         books = Books(self._traffic.said(), got, self._ledger.turns(), self._ledger.texts(), self._blocked())
         count = books.count()
@@ -195,15 +195,15 @@ class Run:
         return {trouble: found[trouble] for trouble in Trouble if found.get(trouble)}
 
     def _facts(self, reported: Mapping[str, Any]) -> dict[str, str]:
-        statuses = [status for _, status in list(self._telegram.deliveries)]
-        refused = sum(not 200 <= status < 300 for status in statuses)
+        deliveries = list(self._telegram.deliveries)
+        refused = sum(not each.is_taken for each in deliveries)
         letters, poison = self._ledger.dead_letters(MARK), self._faults.poison_records
         reasons = ", ".join(
             f"{reason} {turns}" for reason, turns in reported["reasons"]["handed_over"].items()
         )
         return {
             "turns handed over": reasons or "none",
-            "webhooks delivered": f"{len(statuses)} ({refused} not taken)",
+            "webhooks delivered": f"{len(deliveries)} ({refused} not taken)",
             "requests to the LLM": f"{self._llm.asked} ({self._llm.hung_up} hung up)",
             "poison in the list of dead letters": f"{letters} of {poison}",
             "seconds in all": f"{time.monotonic() - self._began:.0f}",

@@ -22,7 +22,7 @@ def said(code: str, chat_id: int = ANN, at: float = 10.0) -> Said:
 
 
 def got(text: str, message_id: int = 100, chat_id: int = ANN, at: float = 12.0) -> Got:
-    return Got(chat_id, message_id, text, at)
+    return Got(chat_id, f"{chat_id}:{message_id}", text, at)
 
 
 def answer(*named: str, message_id: int = 100, at: float = 12.0) -> Got:

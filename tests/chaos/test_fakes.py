@@ -11,7 +11,9 @@ import pytest
 
 from tests.chaos import codes
 from tests.fakes.llm import GARBAGE, Failure, FakeLlm
-from tests.fakes.telegram import FakeTelegram, Fault
+from tests.fakes.platform import Call, Fault
+from tests.fakes.server import Answer
+from tests.fakes.telegram import FakeTelegram
 
 TOKEN, CHAT = "4242:a-token", 7
 
@@ -40,8 +42,8 @@ def text_of(response: httpx.Response) -> str:
 
 
 def call(telegram: FakeTelegram, method: str, **parameters: Any) -> tuple[int, Any]:
-    status, body = telegram.answer(TOKEN, method, parameters) or (0, "null")
-    return status, json.loads(body)
+    answer = telegram.answer(Call(method, TOKEN, parameters)) or Answer(0, "null")
+    return answer.status, answer.json()
 
 
 # --- the LLM ------------------------------------------------------------------------------------------------
@@ -109,22 +111,22 @@ def test_who_has_blocked_the_bot_gets_nothing(telegram: FakeTelegram) -> None:
 def test_a_renewed_token_takes_the_place_of_the_old_one(telegram: FakeTelegram) -> None:
     call(telegram, "setWebhook", url="http://127.0.0.1:9/hook")
 
-    renewed = telegram.renew_token(TOKEN)
+    renewed = telegram.renew_token(TOKEN)["bot_token"]
 
     assert call(telegram, "getMe")[0] == 401
-    status, body = telegram.answer(renewed, "getWebhookInfo", {}) or (0, "")
-    assert status == 200
-    assert json.loads(body)["result"]["url"] == "http://127.0.0.1:9/hook"
+    answer = telegram.answer(Call("getWebhookInfo", renewed, {}))
+    assert answer
+    assert answer.json()["result"]["url"] == "http://127.0.0.1:9/hook"
 
 
 def test_a_message_that_is_taken_in_silence_is_there_when_the_fault_is_seen(telegram: FakeTelegram) -> None:
     silence = Fault(silence_seconds=0.01, after=True)
     telegram.fail_next("sendMessage", silence)
 
-    assert telegram.answer(TOKEN, "sendMessage", {"chat_id": CHAT, "text": "hi"}) is None
+    assert telegram.answer(Call("sendMessage", TOKEN, {"chat_id": CHAT, "text": "hi"})) is None
 
     assert [each["text"] for each in telegram.sent] == ["hi"]
-    assert [(hit.fault, hit.call.method) for hit in telegram.hits] == [(silence, "sendMessage")]
+    assert [(hit.fault, hit.call.operation) for hit in telegram.hits] == [(silence, "sendMessage")]
 
 
 def test_an_old_update_comes_once_more_and_as_it_was(telegram: FakeTelegram) -> None:
@@ -133,4 +135,4 @@ def test_an_old_update_comes_once_more_and_as_it_was(telegram: FakeTelegram) -> 
 
     telegram.redeliver(TOKEN, update)
 
-    telegram.wait_until(lambda fake: any(found == update["update_id"] for found, _ in fake.deliveries))
+    telegram.wait_until(lambda fake: any(each.content == update for each in fake.deliveries))

@@ -46,9 +46,9 @@ class Traffic:
         """What contacts wrote, in the order in which the hub took it; what it has not taken comes last."""
         taken: dict[int, int] = {}
         deliveries = list(self._telegram.deliveries)
-        for number, (update_id, status) in enumerate(deliveries):
-            if 200 <= status < 300:
-                taken.setdefault(update_id, number)
+        for number, delivery in enumerate(deliveries):
+            if delivery.is_taken:
+                taken.setdefault(delivery.content["update_id"], number)
         found = [
             (taken.get(update["update_id"], len(deliveries)), Said(writing.chat_id, writing.code, at))
             for writing, (update, at) in self._delivered.items()
