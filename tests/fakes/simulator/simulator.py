@@ -30,6 +30,8 @@ REORDER_SECONDS = 4.0
 OVERTAKEN_SECONDS = 0.4
 """How far behind it comes then."""
 DULL_HEADERS = ("host", "accept-encoding", "user-agent", "content-length", "connection")
+MAX_DETAIL = 120
+"""Characters of a text, beside the name of a packet."""
 HIDDEN = "…"
 MAX_MESSAGES = 300
 """Of a contact: the oldest are forgotten."""
@@ -266,7 +268,7 @@ class Simulator:
     def _posted(
         self, platform: Simulated, carried: Carried, body: bytes, deliver: Callable[[], Delivery], fault: str
     ) -> Delivery:
-        began = time.monotonic()
+        at, began = time.time(), time.monotonic()
         delivery = deliver()
         self.wire.add(
             Packet(
@@ -280,6 +282,8 @@ class Simulator:
                 status=delivery.status,
                 answer=readable(delivery.answer),
                 milliseconds=_since(began),
+                at=at,
+                detail=carried.text[:MAX_DETAIL],
                 count=carried.count,
                 fault=fault,
             )
@@ -340,6 +344,8 @@ def _packet(
         answer=readable(answer.body) if answer else "",
         answer_headers=answer.headers if answer else {},
         milliseconds=_since(began),
+        at=time.time() - _since(began) / 1000,
+        detail=platform.text_of(call)[:MAX_DETAIL],
         fault=fault,
     )
 

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -14,8 +13,9 @@ MAX_BODY_CHARACTERS = 20_000
 
 @dataclass(frozen=True)
 class Packet:
-    """A request and its answer. `direction`: "webhook" goes to the hub, "call" comes from it. `count`: the
-    items in a webhook. `status` 0: no answer was given. `fault`: what was made to go wrong."""
+    """A request and its answer. `direction`: "webhook" goes to the hub, "call" comes from it. `detail`: the
+    text in it. `count`: the items in a webhook. `status` 0: no answer was given. `fault`: what was made to go
+    wrong. `at`: when it began."""
 
     direction: Literal["webhook", "call"]
     account: str
@@ -27,10 +27,11 @@ class Packet:
     status: int
     answer: str
     milliseconds: int
+    at: float
+    detail: str = ""
     count: int = 1
     fault: str = ""
     answer_headers: Mapping[str, str] = field(default_factory=dict)
-    at: float = field(default_factory=time.time)
 
 
 class Wire:

@@ -73,8 +73,8 @@
     return node;
   }
 
-  const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  const exactClock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false });
+  const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const exactClock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hourCycle: "h23" });
 
   /** Draw a list anew only where what it shows has changed: so that focus, selection and open menus stay. */
   function redraw(node, content, draw) {
@@ -493,11 +493,11 @@
   function packetNode(packet) {
     const isGood = packet.status >= 200 && packet.status < 300;
     const whose = state.accounts.find((each) => each.id === packet.account);
-    const place = at("wire-scope").value === "all" ? whose?.name || "unknown account" : "";
+    const place = at("wire-scope").value === "all" ? `${whose?.name || "unknown account"} ` : "";
     const details = make("details", { class: "packet" },
       make("summary", {},
         make("span", { class: `direction ${packet.direction}` }, packet.direction === "webhook" ? "to the hub" : "from the hub"),
-        make("span", { class: "what" }, packet.title, packet.count > 1 ? ` ×${packet.count}` : "", " ", make("small", {}, place),
+        make("span", { class: "what" }, packet.title, packet.count > 1 ? ` ×${packet.count}` : "", " ", make("small", { dir: "auto" }, `${place}${packet.detail}`),
           packet.fault ? make("span", { class: "tag" }, faultWord(packet.fault)) : null),
         make("time", {}, `${packet.milliseconds} ms · ${exactClock(packet.at)}`),
         make("span", { class: `status${isGood ? "" : " bad"}`, title: packet.status ? "" : "no answer" }, packet.status ? String(packet.status) : "none")));

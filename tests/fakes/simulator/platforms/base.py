@@ -36,10 +36,12 @@ class Heard:
 
 @dataclass(frozen=True)
 class Carried:
-    """What a webhook holds: for which account, in words, how many items, the ids of contacts' messages."""
+    """What a webhook holds: for which account, in words, the text of a message, how many items, the ids of
+    contacts' messages."""
 
     account: str
     title: str
+    text: str = ""
     count: int = 1
     message_ids: Sequence[str] = ()
 
@@ -122,6 +124,10 @@ class Simulated(FakePlatform):
     @abstractmethod
     def account_of(self, call: Call) -> str:
         """The address of the account that a call is made for; "" for none, or an unknown one."""
+
+    @abstractmethod
+    def text_of(self, call: Call) -> str:
+        """The text that a call sends; "" for none."""
 
     def title_of(self, call: Call) -> str:
         """A call in a word or two."""

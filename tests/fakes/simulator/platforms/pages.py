@@ -17,11 +17,12 @@ class SimulatedPages(SimulatedMeta, FakePages):
     """What the two have in common."""
 
     fields: ClassVar[Mapping[str, str]] = {"access_token": "Access token"}
+    token_prefix: ClassVar[str] = "EAA"
 
     # --- accounts -------------------------------------------------------------------------------------------
 
     def make_credentials(self, seed: str) -> Mapping[str, str]:
-        return {"access_token": f"EAASIMULATED{letters(seed, 60)}"}
+        return {"access_token": f"{self.token_prefix}SIMULATED{letters(seed, 60)}"}
 
     def open(self, name: str, credentials: Mapping[str, str]) -> Account:
         token = credentials["access_token"]
@@ -60,16 +61,24 @@ class SimulatedPages(SimulatedMeta, FakePages):
         contact = str(call.parameters["recipient"]["id"])
         if action := call.parameters.get("sender_action"):
             return Heard(contact, is_typing=action == "typing_on", read="" if action == "mark_seen" else None)
-        message = call.parameters["message"]
-        choices = [Choice(each["title"], each) for each in message.get("quick_replies", [])]
-        return Heard(contact, answer["message_id"], message["text"], choices, quick=True)
+        replies = call.parameters["message"].get("quick_replies", [])
+        choices = [Choice(each["title"], each) for each in replies]
+        return Heard(contact, answer["message_id"], self.text_of(call), choices, quick=True)
+
+    def text_of(self, call: Call) -> str:
+        return str(call.parameters["message"].get("text", "")) if self.is_send(call) else ""
+
+    def title_of(self, call: Call) -> str:
+        action = call.parameters.get("sender_action")
+        return f"{call.operation}: {action}" if action else call.operation
 
     def carried(self, url: str, content: Any) -> Carried:
         items = [item for entry in content["entry"] for item in entry["messaging"]]
         names = [_name(item) for item in items]
         ids = [item["message"]["mid"] for item in items if _name(item) == "message"]
         account = str(content["entry"][0]["id"])
-        return Carried(account, ", ".join(dict.fromkeys(names)), len(items), ids)
+        text = next((item["message"]["text"] for item in items if "text" in item.get("message", {})), "")
+        return Carried(account, ", ".join(dict.fromkeys(names)), text, len(items), ids)
 
     # --- what people do -------------------------------------------------------------------------------------
 
@@ -144,6 +153,7 @@ class SimulatedInstagram(SimulatedPages):
     label: ClassVar[str] = "Instagram"
     base: ClassVar[str] = "/instagram"
     setting: ClassVar[str] = "HUB_INSTAGRAM_API_URL"
+    token_prefix: ClassVar[str] = "IGAA"
     can: ClassVar[Sequence[str]] = ("edit", "unsend", "react", "photo", "voice")
 
     def account_name(self, name: str) -> str:

@@ -59,15 +59,19 @@ class SimulatedTelegram(Simulated, FakeTelegram):
         markup = _read(call.parameters.get("reply_markup"))
         inline = list(_buttons(markup.get("inline_keyboard")))
         choices = inline or list(_buttons(markup.get("keyboard")))
-        text = str(call.parameters.get("text", ""))
-        return Heard(chat, f"{chat}:{answer['result']['message_id']}", text, choices, quick=not inline)
+        id_ = f"{chat}:{answer['result']['message_id']}"
+        return Heard(chat, id_, self.text_of(call), choices, quick=not inline)
+
+    def text_of(self, call: Call) -> str:
+        return str(call.parameters.get("text", "")) if self.is_send(call) else ""
 
     def carried(self, url: str, content: Any) -> Carried:
         bot = next((bot.id for bot in self.bots.values() if bot.webhook["url"] == url), "")
         name = next((key for key in content if key != "update_id"), "update")
         message = content.get("message", {})
         ids = [f"{message['chat']['id']}:{message['message_id']}"] if message else []
-        return Carried(bot, name, message_ids=ids)
+        text = content.get(name, {}).get("text", "")
+        return Carried(bot, name, text, message_ids=ids)
 
     # --- what people do -------------------------------------------------------------------------------------
 

@@ -73,11 +73,17 @@ class SimulatedTwilio(Simulated, FakeTwilio):
             return None
         return Heard(str(answer["to"]), str(answer["sid"]), str(answer["body"]))
 
+    def text_of(self, call: Call) -> str:
+        return str(call.parameters.get("Body", "")) if self.is_send(call) else ""
+
+    def title_of(self, call: Call) -> str:
+        return call.operation.removesuffix(".json")
+
     def carried(self, url: str, content: Any) -> Carried:
         status = content.get("MessageStatus", "")
         if status:
             return Carried(content["From"], f"status {status}")
-        return Carried(content["To"], "message", message_ids=[content["MessageSid"]])
+        return Carried(content["To"], "message", content["Body"], message_ids=[content["MessageSid"]])
 
     # --- what people do -------------------------------------------------------------------------------------
 

@@ -67,19 +67,33 @@ class SimulatedWhatsApp(SimulatedMeta, FakeWhatsApp):
         return next((each.id for each in self.numbers.values() if each.waba_id == call.target), "")
 
     def is_send(self, call: Call) -> bool:
-        return call.operation == self.sends and "status" not in call.parameters
+        return call.operation == self.sends and not self._is_mark(call)
 
     def heard(self, call: Call, answer: Any) -> Heard | None:
         if call.operation != self.sends:
             return None
         given = call.parameters
-        if not self.is_send(call):
+        if self._is_mark(call):
             return Heard("", is_typing="typing_indicator" in given, read=str(given.get("message_id", "")))
         contact = str(given.get("to") or given.get("recipient"))
-        interactive = given.get("interactive", {})
-        text = given.get("text", interactive).get("body", "")
-        text = text.get("text", "") if isinstance(text, dict) else text
-        return Heard(contact, answer["messages"][0]["id"], str(text), list(_buttons(interactive)))
+        choices = list(_buttons(given.get("interactive", {})))
+        return Heard(contact, answer["messages"][0]["id"], self.text_of(call), choices)
+
+    def text_of(self, call: Call) -> str:
+        given = call.parameters
+        text = given.get("text", given.get("interactive", {})).get("body", "")
+        return str(text.get("text", "") if isinstance(text, dict) else text)
+
+    def title_of(self, call: Call) -> str:
+        shows_typing = "typing_indicator" in call.parameters
+        return (
+            f"{call.operation}: read{', typing' if shows_typing else ''}"
+            if self._is_mark(call)
+            else call.operation
+        )
+
+    def _is_mark(self, call: Call) -> bool:
+        return call.operation == self.sends and "status" in call.parameters
 
     def carried(self, url: str, content: Any) -> Carried:
         values = [change["value"] for entry in content["entry"] for change in entry["changes"]]
@@ -88,7 +102,8 @@ class SimulatedWhatsApp(SimulatedMeta, FakeWhatsApp):
         statuses = [status["status"] for value in values for status in value.get("statuses", [])]
         names = [*(each["type"] for each in messages), *(f"status {each}" for each in statuses)]
         ids = [str(each["id"]) for each in messages]
-        return Carried(account, ", ".join(dict.fromkeys(names)), len(names), ids)
+        text = next((each["text"]["body"] for each in messages if "text" in each), "")
+        return Carried(account, ", ".join(dict.fromkeys(names)), text, len(names), ids)
 
     # --- what people do -------------------------------------------------------------------------------------
 
