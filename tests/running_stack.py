@@ -29,7 +29,7 @@ STOP_TIMEOUT_SECONDS = 60
 MANAGE_TIMEOUT_SECONDS = 60
 LOOK_SECONDS = 0.1
 _READY = "Ctrl-C stops everything."
-_PORTS = ("HUB_CONSOLE_PORT", "HUB_WEBHOOK_PORT", "HUB_LLM_PORT", "HUB_AWS_PORT")
+_PORTS = ("HUB_CONSOLE_PORT", "HUB_WEBHOOK_PORT", "HUB_LLM_PORT", "HUB_AWS_PORT", "HUB_SIMULATOR_PORT")
 # Set but empty, so that `.env` cannot fill them either: the stack makes or starts its own.
 _EMPTY = (
     *("DATABASE_URL", "AWS_ENDPOINT_URL", "HUB_STORAGE_BUCKET", "HUB_QUEUE_PREFIX"),
@@ -50,6 +50,8 @@ class RunningStack:
     webhook_url: str
     llm_url: str
     aws_url: str
+    simulator_url: str
+    """Where the simulator is, if HUB_PLATFORMS says "simulator": without it there is none here."""
     chat_url: str
     """The chat page of the demo organization."""
     admin_email: str
@@ -66,7 +68,7 @@ class RunningStack:
         self._resources.callback(shutil.rmtree, folder, ignore_errors=True)
         self.home = folder / "hub"
         ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
-        self.console_url, self.webhook_url, self.llm_url, self.aws_url = (
+        self.console_url, self.webhook_url, self.llm_url, self.aws_url, self.simulator_url = (
             f"http://{LOOPBACK}:{port}" for port in ports.values()
         )
         self._environment = _environment(self.home, ports) | self._settings
@@ -183,7 +185,7 @@ def _environment(home: Path, ports: dict[str, int]) -> dict[str, str]:
     own = ("HUB_", "AWS_", "DJANGO_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     numbers = {name: str(port) for name, port in ports.items()}
-    return kept | dict.fromkeys(_EMPTY, "") | {"HUB_HOME": str(home)} | numbers
+    return kept | dict.fromkeys(_EMPTY, "") | {"HUB_HOME": str(home), "HUB_PLATFORMS": "real"} | numbers
 
 
 def _port_of(url: str) -> int:

@@ -27,6 +27,7 @@ def simulator_values(port: int) -> dict[str, str]:
     """How the hub finds the platforms in the simulator, and the Meta app that it has there."""
     url = simulator_url(port)
     return {
+        "HUB_SIMULATOR_URL": url,
         "HUB_TELEGRAM_API_URL": f"{url}/telegram",
         "HUB_GRAPH_API_URL": f"{url}/graph",
         "HUB_INSTAGRAM_API_URL": f"{url}/instagram",

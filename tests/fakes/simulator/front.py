@@ -8,7 +8,7 @@ from tests.fakes.server import Answer, Request
 from tests.fakes.simulator import page
 from tests.fakes.simulator.files import FILES
 from tests.fakes.simulator.platforms.base import Simulated
-from tests.fakes.simulator.simulator import Simulator
+from tests.fakes.simulator.simulator import LOOPBACK_NAMES, Simulator
 
 PAGE = Path(__file__).with_name("page")
 PAGE_FILES = {
@@ -21,7 +21,6 @@ PAGE_HEADERS = {
     "content-security-policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
 }
-LOOPBACK_NAMES = ("127.0.0.1", "localhost")
 
 
 class Front:

@@ -22,8 +22,8 @@
   };
   const KIND_WORDS = { photo: "Photo", voice: "Voice message", location: "Location" };
   const FAULTS = [
-    { name: "error", label: "Answer 500", hint: "the platform is down for these sends", armed: (n) => `the next ${sends(n)} answered with 500` },
-    { name: "busy", label: "Answer 429", hint: "too fast: come back in a moment", armed: (n) => `the next ${sends(n)} told to wait` },
+    { name: "error", label: "Fail with 500", hint: "an error page, and no clear result", armed: (n) => `the next ${sends(n)} answered with 500` },
+    { name: "busy", label: "Ask to slow down", hint: "429: too fast, come back in a moment", armed: (n) => `the next ${sends(n)} told to wait` },
     { name: "silence", label: "Take it, never answer", hint: "the contact gets it, the hub cannot know", armed: (n) => `the next ${sends(n)} taken in silence` },
     { name: "token", label: "Reject the token", hint: "as if it had been revoked", armed: () => "every call is refused with 401" },
     { name: "duplicates", label: "Deliver messages 3 times", hint: "webhooks that come again", armed: () => "every message comes three times" },
@@ -507,7 +507,7 @@
     return make("li", {}, details);
   }
 
-  const faultWord = (name) => ({ error: "500", busy: "429", silence: "no answer", token: "token rejected", again: "once more" })[name] || name;
+  const faultWord = (name) => ({ error: "500", busy: "slow down", silence: "no answer", token: "token rejected", again: "once more" })[name] || name;
 
   function insidePacket(packet) {
     return make("div", { class: "inside" },
