@@ -84,7 +84,7 @@ class Keeper:
         self._is_due.set()
 
     def close(self) -> None:
-        """Write what is still to be written, and end."""
+        """Write what has changed, and end."""
         self._is_over.set()
         self._is_due.set()
         self._thread.join()
@@ -95,6 +95,8 @@ class Keeper:
             self._is_due.clear()
             self._write()
             self._is_over.wait(PAUSE_SECONDS)
+        if self._is_due.is_set():
+            self._write()
 
     def _write(self) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

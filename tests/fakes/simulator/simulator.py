@@ -86,6 +86,10 @@ class Simulator:
         address = urlsplit(self.setup.settings.get(platform.setting, ""))
         return address.hostname in LOOPBACK_NAMES and address.path == platform.base
 
+    def records_of(self, kind: str) -> list[Record]:
+        """The accounts at a platform, the demo's first."""
+        return [record for record in self.records.values() if record.kind == kind]
+
     def open_account(self, kind: str, organization: str, seed: str = "") -> Record:
         """Open an account for somebody; with a seed always the same."""
         platform = self.platforms[kind]
