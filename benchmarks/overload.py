@@ -23,7 +23,7 @@ from tests.chaos import codes
 from tests.chaos.counting import Books, Count, Got, Said
 from tests.chaos.ledger import Ledger
 from tests.chaos.organizations import Organizations
-from tests.chaos.plan import FIRST_CHAT, Plan, Writing
+from tests.chaos.plan import CONTACTS, TELEGRAM, Plan, Writing
 from tests.chaos.table import percentile, seconds
 from tests.chaos.traffic import Traffic
 from tests.fakes.llm import FakeLlm
@@ -59,14 +59,14 @@ class Phase:
         """Seconds from each message to the first that its contact got (of what `is_it`); None for none."""
         return [self._wait(said, is_it) for said in self.said]
 
-    def of(self, chats: Iterable[int]) -> "Phase":
+    def of(self, contacts: Iterable[str]) -> "Phase":
         """The part of it that is about some contacts."""
-        known = set(chats)
-        said = [each for each in self.said if each.chat_id in known]
+        known = set(contacts)
+        said = [each for each in self.said if each.contact in known]
         return Phase(said, self.got, self.count, self.recovery_seconds)
 
     def _wait(self, said: Said, is_it: Callable[[Got, Said], bool]) -> float | None:
-        times = [each.at for each in self.got if each.chat_id == said.chat_id and is_it(each, said)]
+        times = [each.at for each in self.got if each.contact == said.contact and is_it(each, said)]
         return min(times) - said.at if times else None
 
 
@@ -81,8 +81,9 @@ class Bench:
     def __init__(self, stack: RunningStack, telegram: FakeTelegram) -> None:
         self._telegram = telegram
         self._ledger = Ledger(stack.home)
-        self._organizations = Organizations(stack, telegram, ORGANIZATIONS)
-        self._chats = itertools.count(FIRST_CHAT)
+        self._platforms = {TELEGRAM: telegram}
+        self._organizations = Organizations(stack, self._platforms, ORGANIZATIONS)
+        self._people = itertools.count()
         self._rng = random.Random(1)  # noqa: S311 - only for times
         self._organizations.load()
 
@@ -97,13 +98,14 @@ class Bench:
     def _turn(self, at: float, number: int, organizations: Sequence[int]) -> Writing:
         organization = organizations[number % len(organizations)]
         code = codes.code(organization, number // len(organizations))
-        return Writing(at, next(self._chats), organization, code, f"Is order {code} ready?")
+        contact = CONTACTS[TELEGRAM].format(next(self._people))
+        return Writing(at, TELEGRAM, contact, organization, code, f"Is order {code} ready?")
 
     def play(self, name: str, writings: Iterable[Writing]) -> Phase:
         """Let contacts write, and wait until every turn has its outcome."""
         ordered = sorted(writings, key=lambda each: each.at)
         plan = Plan(0, ORGANIZATIONS, ordered[-1].at, ordered, (), ())
-        traffic, is_over = Traffic(plan, self._telegram, self._organizations), Event()
+        traffic, is_over = Traffic(plan, self._platforms, self._organizations), Event()
         thread = Thread(target=traffic.run, args=(is_over,))
         thread.start()
         try:
@@ -141,11 +143,11 @@ class Bench:
         say(f"  {name}: sent {traffic.count}, answered {now.answered}, open {now.open}")
 
     def _phase(self, traffic: Traffic, recovery_seconds: float | None) -> Phase:
-        said = traffic.said()
-        chats = {each.chat_id for each in said}
-        sent = [each for each in list(self._telegram.sent) if int(each["contact"]) in chats]
-        got = [Got(int(each["contact"]), each["id"], each["text"], each["at"]) for each in sent]
-        turns = [turn for turn in self._ledger.turns() if turn.chat_id in chats]
+        said = traffic.said(TELEGRAM)
+        contacts = {each.contact for each in said}
+        sent = [each for each in list(self._telegram.sent) if each["contact"] in contacts]
+        got = [Got(each["contact"], each["id"], each["text"], each["at"]) for each in sent]
+        turns = [turn for turn in self._ledger.turns() if turn.contact in contacts]
         self._stored_before += len(said)
         return Phase(said, got, Books(said, got, turns, self._ledger.texts()).count(), recovery_seconds)
 
@@ -221,7 +223,7 @@ def play_round(bench: Bench, asked: float, lasting: float) -> Round:
     calm = bench.turns(times, CALM)
     beside = bench.play("flood", [*calm, *bench.turns(bench.times(asked, lasting), [FLOODING])])
     lost = len(beside.count.broken["turns without outcome"])
-    return Round(alone, beside.of(each.chat_id for each in calm), lost)
+    return Round(alone, beside.of(each.contact for each in calm), lost)
 
 
 def main() -> None:

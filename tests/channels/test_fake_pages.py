@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +11,8 @@ from hub_lambdas.http import Request, Response
 from tests.channels.listening import listening
 from tests.fakes import server
 from tests.fakes.pages import FakePages
+from tests.fakes.platform import request
+from tests.fakes.platforms import FakePlatforms
 
 
 @pytest.fixture
@@ -76,6 +77,17 @@ def test_a_refused_webhook_comes_again(platform: FakePages) -> None:
     assert len(hub.arrived) == 3
 
 
+def test_pages_and_whatsapp_are_called_at_one_address() -> None:
+    with FakePlatforms() as platforms:
+        page = platforms.of["messenger"].open_account("messenger", "Clinic")
+        number = platforms.of["whatsapp"].open_account("whatsapp", "Clinic")
+        for account in (page, number):
+            headers = {"authorization": f"Bearer {account.credentials['access_token']}"}
+            url = f"{platforms.graph.url}/v26.0/{account.address}"
+            status, body = request(url, headers=headers)
+            assert (status, json.loads(body)["id"]) == (200, account.address)
+
+
 def test_a_webhook_that_does_not_shake_hands_is_not_registered(platform: FakePages) -> None:
     with listening(lambda request: Response(200, "hello")) as url:
         given = {"object": "page", "callback_url": url, "verify_token": "v"}
@@ -93,13 +105,9 @@ def test_a_message_comes_back_as_an_echo_with_what_was_attached(platform: FakePa
             "messaging_type": "RESPONSE",
             "message": {"text": "hello", "metadata": "ref"},
         }
-        request = urllib.request.Request(  # noqa: S310
-            f"{platform.graph_url}/v26.0/me/messages",
-            json.dumps(content).encode(),
-            {"authorization": "Bearer T1", "content-type": "application/json"},
-        )
-        with urllib.request.urlopen(request) as response:  # noqa: S310
-            mid = json.loads(response.read())["message_id"]
+        url, headers = f"{platform.graph_url}/v26.0/me/messages", {"authorization": "Bearer T1"}
+        _, answer = request(url, json.dumps(content).encode(), headers)
+        mid = json.loads(answer)["message_id"]
         platform.wait_until_delivered()
     items = [
         item

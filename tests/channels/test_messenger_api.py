@@ -159,7 +159,7 @@ def test_silence_is_waited_for_a_short_time_only_where_nobody_misses_it(
     platform: FakePages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hub_lambdas.channels.messaging.COURTESY_TIMEOUT_SECONDS", 0.1)
-    platform.fail_next("messages", Fault(silence_seconds=5))
+    platform.fail_next("sender_action", Fault(silence_seconds=5))
     with pytest.raises(SendUnknown):
         KIND.show_typing(ACCOUNT, CONTACT, "m1")
 

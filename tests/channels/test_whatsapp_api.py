@@ -258,7 +258,7 @@ def test_typing_does_not_wait_for_long(
     platform: FakeWhatsApp, own: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hub_lambdas.channels.whatsapp.COURTESY_TIMEOUT_SECONDS", 0.1)
-    platform.fail_next("messages", Fault(silence_seconds=5))
+    platform.fail_next("read", Fault(silence_seconds=5))
     with pytest.raises(ChannelError):
         KIND.show_typing(own, ANN.phone, "wamid.x")
 

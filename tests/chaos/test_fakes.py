@@ -130,9 +130,11 @@ def test_a_message_that_is_taken_in_silence_is_there_when_the_fault_is_seen(tele
 
 
 def test_an_old_update_comes_once_more_and_as_it_was(telegram: FakeTelegram) -> None:
-    update = telegram.deliver(TOKEN, CHAT, telegram.compose(CHAT, "again"))
+    update = telegram.deliver(TOKEN, CHAT + 1, telegram.compose(CHAT + 1, "again"))
     call(telegram, "setWebhook", url="http://127.0.0.1:9/hook")
 
-    telegram.redeliver(TOKEN, update)
-
     telegram.wait_until(lambda fake: any(each.content == update for each in fake.deliveries))
+
+    telegram.redeliver(telegram.ids_of(update)[0])
+
+    telegram.wait_until(lambda fake: [each.content for each in fake.deliveries].count(update) == 2)

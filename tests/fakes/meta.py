@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from tests.fakes import platform
-from tests.fakes.platform import Call, Delivery, FakePlatform, request
+from tests.fakes.platform import PUNCTUAL, Call, Delivery, FakePlatform, Habits, request
 
 HUB_APP, HUB_SECRET, VERIFY_TOKEN = "111", "fake-app-secret", "fake-verify-token"
 
@@ -64,8 +64,8 @@ class Token(Protocol):
 class FakeMeta(FakePlatform):
     """A platform with `apps`, by their ids. `hub_app` is the one that the hub speaks for everybody with."""
 
-    def __init__(self, port: int = 0, retry_seconds: float = 0.05, max_retry_seconds: float = 1.0) -> None:
-        super().__init__(port, retry_seconds, max_retry_seconds)
+    def __init__(self, port: int = 0, habits: Habits = PUNCTUAL) -> None:
+        super().__init__(port, habits)
         self.apps: dict[str, App] = {}
 
     @property

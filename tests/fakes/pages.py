@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from tests.fakes.meta import ApiError, FakeMeta
-from tests.fakes.platform import Account, Call, Fault, Lane
+from tests.fakes.platform import PUNCTUAL, Account, Call, Fault, Habits, Lane
 from tests.fakes.server import Answer, Request
 
 WINDOW_SECONDS = 24 * 3600
@@ -54,8 +54,8 @@ class FakePages(FakeMeta):
     sends: ClassVar[str] = "messages"
     too_fast: ClassVar[Fault] = Fault(ApiError(613, "Calls to this API have exceeded the rate limit."))
 
-    def __init__(self, port: int = 0, retry_seconds: float = 0.05, max_retry_seconds: float = 1.0) -> None:
-        super().__init__(port, retry_seconds, max_retry_seconds)
+    def __init__(self, port: int = 0, habits: Habits = PUNCTUAL) -> None:
+        super().__init__(port, habits)
         self.owners: dict[str, Owner] = {}
         self.graph_url, self.instagram_url = f"{self.url}/facebook", f"{self.url}/instagram"
         self._is_held = False
@@ -67,29 +67,18 @@ class FakePages(FakeMeta):
         urls = {"HUB_GRAPH_API_URL": self.graph_url, "HUB_INSTAGRAM_API_URL": self.instagram_url}
         return {**super().hub_settings, **urls}
 
-    @property
-    def accounts(self) -> Sequence[Account]:
-        kinds = {object_: kind for kind, object_ in OBJECTS.items()}
-        with self._changed:
-            return [
-                Account(kinds[owner.object], owner.id, owner.name, {"access_token": owner.token})
-                for owner in self.owners.values()
-                if not owner.is_expired
-            ]
-
-    def open_account(self, kind: str, name: str, **credentials: str) -> Account:
+    def open_account(self, kind: str, name: str, address: str = "", **credentials: str) -> Account:
         made = str(next(self._ids))
         token = credentials.get("access_token") or f"{kind}-token-{made}"
         add = self.add_page if kind == "messenger" else self.add_instagram
-        return self.account(add(token, f"4000{made}", name, self.hub_app.id).id)
+        owner = add(token, address or f"4000{made}", name, self.hub_app.id)
+        return self._keep(Account(kind, owner.id, name, {"access_token": token}))
 
     def renew_token(self, account: str) -> Mapping[str, str]:
-        with self._changed:
-            old = self._owner(account)
-            old.is_expired = True
-            token = f"token-{next(self._ids)}"
-            self.owners[token] = replace(old, token=token, is_expired=False)
-        return {"access_token": token}
+        known, old, token = self.account(account), self._owner(account), f"token-{next(self._ids)}"
+        old.is_expired = True
+        self.owners[token] = replace(old, token=token, is_expired=False)
+        return self._keep(replace(known, credentials={"access_token": token})).credentials
 
     def connect_hub(self, webhook_url: str) -> None:
         for kind, object_ in OBJECTS.items():
@@ -104,6 +93,11 @@ class FakePages(FakeMeta):
         owner = Owner(token, user_id, username, "instagram", app_id, echoes_app_id=False)
         return self.owners.setdefault(token, owner)
 
+    def webhook_of(self, account: str) -> str:
+        owner = self._owner(account)
+        callbacks = (self.apps[app_id].callbacks for app_id in owner.subscribed)
+        return next((found[owner.object] for found in callbacks if owner.object in found), "")
+
     def find_token(self, token: str) -> Owner | None:
         return self.owners.get(token)
 
@@ -114,12 +108,13 @@ class FakePages(FakeMeta):
 
     # --- what people do -------------------------------------------------------------------------------------
 
-    def write(self, account: str, contact: Any, text: str, **content: Any) -> str:
-        owner, message = self._owner(account), {"mid": self._new_id(), "text": text, **content}
-        owner.written_at[contact] = self.now()
-        self._note_written(owner.id, contact, str(message["mid"]), text)
-        self.happen(account, contact, {"message": message})
-        return str(message["mid"])
+    def write(self, account: str, contact: Any, text: str, *, age_seconds: float = 0.0) -> str:
+        owner, mid = self._owner(account), self._new_id()
+        owner.written_at[contact] = self.now() - age_seconds
+        self._note_written(owner.id, contact, mid, text)
+        at = int((self.now() - age_seconds) * 1000)
+        self.happen(account, contact, {"message": {"mid": mid, "text": text}, "timestamp": at})
+        return mid
 
     def happen(self, account: str, contact: str, event: Mapping[str, Any]) -> None:
         """A contact does anything else ({"read": {"watermark": …}})."""
@@ -160,6 +155,8 @@ class FakePages(FakeMeta):
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         parts = request.path.strip("/").split("/")  # host, version, node, edge
         target, edge = "".join(parts[2:3]), "".join(parts[3:])
+        if "sender_action" in request.parameters:
+            edge = "sender_action"
         return Call(edge or target, token, request.parameters, target, request.method, request.path)
 
     def carry_out(self, call: Call) -> Answer:
@@ -174,7 +171,11 @@ class FakePages(FakeMeta):
         owner, edge = self._authorized(call.token, host), call.operation
         if call.target not in ("me", owner.id):
             raise ApiError(100, f"Object with ID '{call.target}' does not exist", 33)
-        edges = {"messages": self._message, "subscribed_apps": self._subscribed_apps}
+        edges = {
+            "messages": self._message,
+            "sender_action": self._show,
+            "subscribed_apps": self._subscribed_apps,
+        }
         if edge == call.target:
             return self._describe(owner, call)
         if edge not in edges:
@@ -229,12 +230,7 @@ class FakePages(FakeMeta):
         return {"data": apps}
 
     def _message(self, owner: Owner, call: Call) -> dict[str, Any]:
-        contact = str((call.parameters.get("recipient") or {}).get("id", ""))
-        self._check_contact(owner, contact)
-        if action := call.parameters.get("sender_action"):
-            if action not in ("typing_on", "typing_off", "mark_seen"):
-                raise ApiError(100, "Param sender_action must be one of {TYPING_ON, TYPING_OFF, MARK_SEEN}")
-            return {"recipient_id": contact}
+        contact = self._contact(owner, call)
         message = call.parameters.get("message") or {}
         text = str(message.get("text", ""))
         self._check_text(owner, text, call)
@@ -244,7 +240,15 @@ class FakePages(FakeMeta):
         self._echo(owner, contact, {"mid": mid, "text": text.strip(), **attached})
         return {"recipient_id": contact, "message_id": mid}
 
-    def _check_contact(self, owner: Owner, contact: str) -> None:
+    def _show(self, owner: Owner, call: Call) -> dict[str, Any]:
+        contact = self._contact(owner, call)
+        if call.parameters["sender_action"] not in ("typing_on", "typing_off", "mark_seen"):
+            raise ApiError(100, "Param sender_action must be one of {TYPING_ON, TYPING_OFF, MARK_SEEN}")
+        return {"recipient_id": contact}
+
+    def _contact(self, owner: Owner, call: Call) -> str:
+        """Whom a call is for, if they can be written to."""
+        contact = str((call.parameters.get("recipient") or {}).get("id", ""))
         is_page = owner.object == "page"
         if contact not in owner.written_at:
             if is_page:
@@ -255,6 +259,7 @@ class FakePages(FakeMeta):
         if self.now() - owner.written_at[contact] > WINDOW_SECONDS:
             subcode = 2018278 if is_page else 2534022
             raise ApiError(10, "This message is sent outside of allowed window.", subcode)
+        return contact
 
     def _check_text(self, owner: Owner, text: str, call: Call) -> None:
         if not text.strip():
@@ -296,3 +301,7 @@ class FakePages(FakeMeta):
         at = int(self.now() * 1000)
         found = [{"id": owner_id, "time": at, "messaging": each} for owner_id, each in entries.items()]
         return self._post_signed(app, app.callbacks[object_], {"object": object_, "entry": found}).is_taken
+
+    def ids_of(self, content: Any) -> Sequence[str]:
+        items = [item for entry in content["entry"] for item in entry["messaging"]]
+        return [str(item.get("message", {}).get("mid") or [*item][-1]) for item in items]

@@ -2,22 +2,20 @@
 
 Updates go to the registered webhook with its secret, in order within a chat and in parallel across chats; one
 that is not answered with 2xx is delivered again, later and later, and holds back what follows in its chat. A
-`method` in the JSON body of a 2xx answer is carried out, as Telegram does. `redeliver` is what a
-platform does after an outage of its own: an update comes once more, out of turn.
+`method` in the JSON body of a 2xx answer is carried out, as Telegram does.
 
 An account is a bot; its id or its token names it. A contact is the id of a private chat.
 """
 
 import json
 import re
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from tests.fakes import platform
-from tests.fakes.platform import Account, Call, FakePlatform, Fault, Lane
+from tests.fakes.platform import PUNCTUAL, Account, Call, FakePlatform, Fault, Habits, Lane
 from tests.fakes.server import Answer, Request
 
 TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]+")
@@ -70,8 +68,8 @@ class FakeTelegram(FakePlatform):
         ApiError(429, "Too Many Requests", {"retry_after": RETRY_AFTER_SECONDS})
     )
 
-    def __init__(self, port: int = 0, retry_seconds: float = 0.05, max_retry_seconds: float = 1.0) -> None:
-        super().__init__(port, retry_seconds, max_retry_seconds)
+    def __init__(self, port: int = 0, habits: Habits = PUNCTUAL) -> None:
+        super().__init__(port, habits)
         self.bots: dict[str, Bot] = {}
         self._chats: set[int] = set()
         self._blocked: set[int] = set()
@@ -82,18 +80,10 @@ class FakeTelegram(FakePlatform):
     def hub_settings(self) -> Mapping[str, str]:
         return {"HUB_TELEGRAM_API_URL": self.url}
 
-    @property
-    def accounts(self) -> Sequence[Account]:
-        with self._changed:
-            return [
-                Account("telegram", bot.id, f"@{bot.username}", {"bot_token": bot.token})
-                for bot in self.bots.values()
-            ]
-
-    def open_account(self, kind: str, name: str, **credentials: str) -> Account:
+    def open_account(self, kind: str, name: str, address: str = "", **credentials: str) -> Account:
         token = credentials.get("bot_token") or f"{next(self._ids)}:made-by-the-fake-BotFather"
-        self.add_bot(token, f"{re.sub(r'[^a-z0-9]+', '_', name.lower())}_bot")
-        return self.account(token.partition(":")[0])
+        bot = self.add_bot(token, f"{re.sub(r'[^a-z0-9]+', '_', name.lower())}_bot")
+        return self._keep(Account(kind, bot.id, name, {"bot_token": token}))
 
     def add_bot(self, token: str, username: str = "clinic_bot") -> Bot:
         """A bot that @BotFather made."""
@@ -106,7 +96,11 @@ class FakeTelegram(FakePlatform):
             del self.bots[bot.token]
             bot.token = f"{bot.token}-{next(self._ids)}"
             self.bots[bot.token] = bot
-            return {"bot_token": bot.token}
+        credentials = {"bot_token": bot.token}
+        return self._keep(Account("telegram", bot.id, bot.username, credentials)).credentials
+
+    def webhook_of(self, account: str) -> str:
+        return str(self._bot(account).webhook["url"])
 
     def _bot(self, account: str) -> Bot:
         with self._changed:
@@ -114,9 +108,9 @@ class FakeTelegram(FakePlatform):
 
     # --- what people do -------------------------------------------------------------------------------------
 
-    def write(self, account: str, contact: Any, text: str, **content: Any) -> str:
-        update = self.deliver(account, contact, self.compose(contact, text, **content))
-        return _message_id(update["message"])
+    def write(self, account: str, contact: Any, text: str, *, age_seconds: float = 0.0) -> str:
+        content = self.compose(contact, text, date=int(self.now() - age_seconds))
+        return _message_id(self.deliver(account, contact, content)["message"])
 
     def compose(self, contact: Any, text: str, **content: Any) -> dict[str, Any]:
         """The content of the update that a person's message makes: `deliver` puts it on its way."""
@@ -140,11 +134,6 @@ class FakeTelegram(FakePlatform):
             self._note_written(bot.id, str(contact), _message_id(message), str(message.get("text", "")))
         self.lanes.put((bot.id, str(contact)), update)
         return update
-
-    def redeliver(self, account: str, update: Mapping[str, Any]) -> None:
-        """Deliver an update once more, beside what waits in its chat and whatever came of it before."""
-        lane: Lane = (self._bot(account).id, "once more")
-        threading.Thread(target=self.post_items, args=(lane, [update]), daemon=True).start()
 
     def block(self, contact: Any) -> None:
         """The person of a chat blocks the bot."""
@@ -270,6 +259,10 @@ class FakeTelegram(FakePlatform):
         else:
             bot.last_error = (self.now(), f"Wrong response from the webhook: {delivery.status}")
         return delivery.is_taken
+
+    def ids_of(self, content: Any) -> Sequence[str]:
+        is_message = "message" in content
+        return [_message_id(content["message"]) if is_message else f"update:{content['update_id']}"]
 
     def _carry_out_answer(self, bot: Bot, body: bytes) -> None:
         """Nobody is told what comes of it, or that nothing does."""

@@ -14,11 +14,12 @@ import hmac
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tests.fakes import platform
-from tests.fakes.platform import Account, Call, FakePlatform, Fault, Lane
+from tests.fakes.platform import PUNCTUAL, Account, Call, FakePlatform, Fault, Habits, Lane
 from tests.fakes.server import Answer, Request
 
 ACCOUNT_SID = "AC00000000000000000000000000000000"
@@ -60,9 +61,9 @@ class FakeTwilio(FakePlatform):
     sends: ClassVar[str] = "Messages.json"
     too_fast: ClassVar[Fault] = Fault(ApiError(429, 20429, "Too Many Requests"), headers={"Retry-After": "2"})
 
-    def __init__(self, port: int = 0, reports: Sequence[str] = ()) -> None:
-        super().__init__(port)
-        self.reports = reports
+    def __init__(self, port: int = 0, habits: Habits = PUNCTUAL) -> None:
+        super().__init__(port, habits)
+        self.reports: Sequence[str] = ()
         self.auth_token = AUTH_TOKEN
         self.messages: list[dict[str, Any]] = []
         self.account_resource: dict[str, Any] = {
@@ -92,23 +93,21 @@ class FakeTwilio(FakePlatform):
     def hub_settings(self) -> Mapping[str, str]:
         return {"HUB_TWILIO_API_URL": self.url}
 
-    @property
-    def accounts(self) -> Sequence[Account]:
-        with self._changed:
-            senders = [*self.numbers, *self.whatsapp]
-        credentials = {"account_sid": ACCOUNT_SID, "auth_token": self.auth_token}
-        return [Account("twilio", each, each, {**credentials, "sender": each}) for each in senders]
-
-    def open_account(self, kind: str, name: str, **credentials: str) -> Account:
+    def open_account(self, kind: str, name: str, address: str = "", **credentials: str) -> Account:
         sender = credentials.get("sender") or f"+1800{next(self._ids):07}"
         add = self.add_whatsapp_sender if sender.startswith("whatsapp:") else self.add_number
         add(sender)
-        return self.account(sender)
+        return self._keep(Account(kind, sender, name, self._credentials(sender)))
 
     def renew_token(self, account: str) -> Mapping[str, str]:
         """Of all numbers: they are of one account at Twilio."""
         self.auth_token = f"auth-token-{next(self._ids)}"
+        for each in self.accounts:
+            self._keep(replace(each, credentials=self._credentials(each.address)))
         return self.account(account).credentials
+
+    def _credentials(self, sender: str) -> Mapping[str, str]:
+        return {"account_sid": ACCOUNT_SID, "auth_token": self.auth_token, "sender": sender}
 
     def add_number(self, number: str) -> dict[str, Any]:
         """Buy a phone number."""
@@ -134,10 +133,11 @@ class FakeTwilio(FakePlatform):
 
     # --- what people do -------------------------------------------------------------------------------------
 
-    def write(self, account: str, contact: Any, text: str, **content: Any) -> str:
-        form = self.compose(account, contact, text, **content)
+    def write(self, account: str, contact: Any, text: str, *, age_seconds: float = 0.0) -> str:
+        """Its form tells no time: nobody sees how old it is."""
+        form = self.compose(account, contact, text)
         self._note_written(account, contact, form["MessageSid"], text)
-        if address := self._inbox(account):
+        if address := self.webhook_of(account):
             self.lanes.put((account, form["MessageSid"]), (address, form))
         return form["MessageSid"]
 
@@ -182,7 +182,7 @@ class FakeTwilio(FakePlatform):
             if message["status_callback"]:
                 self.post_form(message["status_callback"], form)
 
-    def _inbox(self, account: str) -> str:
+    def webhook_of(self, account: str) -> str:
         if account in self.numbers:
             return str(self.numbers[account]["sms_url"] or "")
         if account in self.whatsapp:
@@ -307,6 +307,10 @@ class FakeTwilio(FakePlatform):
     def post_items(self, lane: Lane, items: Sequence[Any]) -> bool:
         self.post_form(*items[0])
         return True  # it has been tried as often as its address asks for
+
+    def ids_of(self, content: Any) -> Sequence[str]:
+        is_report = "MessageStatus" in content
+        return [f"{content['MessageSid']}:{content['MessageStatus']}" if is_report else content["MessageSid"]]
 
     def post_form(self, address: str, form: Mapping[str, str]) -> int:
         """Post a signed form to a webhook, as often as its address asks for; the last status, 0 where

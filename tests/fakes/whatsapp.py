@@ -12,13 +12,14 @@ An account is a number; its id names it. A contact is a `Person`, or the phone n
 import hashlib
 import re
 import secrets
+import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from tests.fakes.meta import ApiError, App, FakeMeta
-from tests.fakes.platform import Account, Call, Fault, Lane
+from tests.fakes.platform import PUNCTUAL, Account, Call, Fault, Habits, Lane
 from tests.fakes.server import Answer, Request
 
 OBJECT = "whatsapp_business_account"
@@ -100,15 +101,14 @@ class FakeWhatsApp(FakeMeta):
     sends: ClassVar[str] = "messages"
     too_fast: ClassVar[Fault] = Fault(ApiError(130429, "Rate limit hit", status=429))
 
-    def __init__(self, port: int = 0, retry_seconds: float = 0.05, max_retry_seconds: float = 1.0) -> None:
-        super().__init__(port, retry_seconds, max_retry_seconds)
+    def __init__(self, port: int = 0, habits: Habits = PUNCTUAL) -> None:
+        super().__init__(port, habits)
         self.numbers: dict[str, Number] = {}
         self.tokens: dict[str, Token] = {}
         self.subscriptions: dict[tuple[str, str], str] = {}
         self.read: list[str] = []
         self.typing: list[str] = []
         self.statuses: Sequence[str] = ("sent", "delivered")
-        self._opened: dict[str, Account] = {}
         self._people: dict[str, Person] = {}
         self._written_at: dict[tuple[str, str], float] = {}
         self._pairs: dict[tuple[str, str], tuple[float, float]] = {}
@@ -116,6 +116,7 @@ class FakeWhatsApp(FakeMeta):
         self._received: set[str] = set()
         self._media: dict[str, tuple[bytes, str]] = {}
         self._media_urls: dict[str, tuple[str, float]] = {}
+        self._round = ""
 
     # --- accounts -------------------------------------------------------------------------------------------
 
@@ -123,12 +124,7 @@ class FakeWhatsApp(FakeMeta):
     def hub_settings(self) -> Mapping[str, str]:
         return {**super().hub_settings, "HUB_GRAPH_API_URL": self.url}
 
-    @property
-    def accounts(self) -> Sequence[Account]:
-        with self._changed:
-            return list(self._opened.values())
-
-    def open_account(self, kind: str, name: str, **credentials: str) -> Account:
+    def open_account(self, kind: str, name: str, address: str = "", **credentials: str) -> Account:
         """Of a business account and with a token of its own; of the hub's app, unless `credentials` name the
         secret of another."""
         made = str(next(self._ids))
@@ -139,19 +135,24 @@ class FakeWhatsApp(FakeMeta):
         if "app_secret" in known:
             own = own or self.add_app(f"3000{made}", known["app_secret"])
         self.add_token(known["access_token"], (own or self.hub_app).id)
-        self._opened[number.id] = Account(kind, number.id, f"{number.name} {number.display}", known)
-        return self._opened[number.id]
+        return self._keep(Account(kind, number.id, name, known))
 
     def renew_token(self, account: str) -> Mapping[str, str]:
-        with self._changed:
-            opened = self._opened[account]
-            old = self.tokens[opened.credentials["access_token"]]
-            old.is_revoked = True
-            token = f"token-{next(self._ids)}"
-            self.add_token(token, old.app_id)
-            renewed = {**opened.credentials, "access_token": token}
-            self._opened[account] = Account(opened.kind, opened.address, opened.name, renewed)
-        return renewed
+        known = self.account(account)
+        old, token = self.tokens[known.credentials["access_token"]], f"token-{next(self._ids)}"
+        old.is_revoked = True
+        self.add_token(token, old.app_id)
+        renewed = {**known.credentials, "access_token": token}
+        return self._keep(replace(known, credentials=renewed)).credentials
+
+    def webhook_of(self, account: str) -> str:
+        waba_id = self.numbers[account].waba_id
+        found = (
+            override or self.apps[app_id].callbacks.get(OBJECT, "")
+            for (subscribed_id, app_id), override in self.subscriptions.items()
+            if subscribed_id == waba_id
+        )
+        return next(found, "")
 
     def connect_hub(self, webhook_url: str) -> None:
         self.hub_app.callbacks[OBJECT] = f"{webhook_url}/whatsapp"
@@ -172,8 +173,8 @@ class FakeWhatsApp(FakeMeta):
 
     # --- what people do -------------------------------------------------------------------------------------
 
-    def write(self, account: str, contact: Any, text: str, **content: Any) -> str:
-        change = self.compose(account, contact, text, **content)
+    def write(self, account: str, contact: Any, text: str, *, age_seconds: float = 0.0) -> str:
+        change = self.compose(account, contact, text, timestamp=str(int(self.now() - age_seconds)))
         self.deliver(change)
         return str(change[1]["value"]["messages"][0]["id"])
 
@@ -233,7 +234,7 @@ class FakeWhatsApp(FakeMeta):
 
     def deliver(self, *changes: Change) -> None:
         """Post changes to whoever is subscribed to their accounts: all for one address in one webhook, with
-        an entry per account."""
+        an entry per account, and with whatever else happens while webhooks are gathered."""
         posts: dict[tuple[str, str], list[Change]] = defaultdict(list)
         with self._changed:
             for waba_id, change in changes:
@@ -241,8 +242,25 @@ class FakeWhatsApp(FakeMeta):
                     url = override or self.apps[app_id].callbacks.get(OBJECT, "")
                     if subscribed_id == waba_id and url:
                         posts[app_id, url].append((waba_id, change))
+        round_ = self._gather()
         for (app_id, url), found in posts.items():
-            self.lanes.put((app_id, url, str(next(self._ids))), found)
+            self.lanes.put((app_id, url, round_), *found)
+
+    def _gather(self) -> str:
+        """A name for what goes together."""
+        with self._changed:
+            if not self.habits.gather_seconds:
+                return str(next(self._ids))
+            if not self._round:
+                self._round = str(next(self._ids))
+                threading.Timer(self.habits.gather_seconds, self._let_go).start()
+            return self._round
+
+    def _let_go(self) -> None:
+        with self._changed:
+            self._round = ""
+        for app_id in list(self.apps):
+            self.lanes.resume(app_id)
 
     # --- the API --------------------------------------------------------------------------------------------
 
@@ -257,6 +275,8 @@ class FakeWhatsApp(FakeMeta):
         target, _, operation = rest.partition("/")
         if target == "debug_token":
             operation = target
+        elif request.parameters.get("status") == "read":
+            operation = "read"
         elif not operation:
             operation = "media" if target in self._media else "number"
         return Call(operation, token, request.parameters, target, request.method, request.path)
@@ -271,6 +291,8 @@ class FakeWhatsApp(FakeMeta):
         match call.method, call.operation:
             case "POST", "messages":
                 return self._take(self._known_number(call), call.parameters)
+            case "POST", "read":
+                return self._mark_read(call.parameters)
             case "GET", "number":
                 return self._describe(self._known_number(call), app)
             case "GET", "media":
@@ -362,8 +384,6 @@ class FakeWhatsApp(FakeMeta):
     def _take(self, number: Number, given: Mapping[str, Any]) -> Any:
         if given.get("messaging_product") != "whatsapp":
             raise ApiError(100, "Invalid parameter", details="The parameter messaging_product is required.")
-        if given.get("status") == "read":
-            return self._mark_read(given)
         contact = str(given.get("to") or given.get("recipient") or "")
         if not contact:
             raise ApiError(131008, "Required parameter is missing", details="The parameter to is required.")
@@ -436,9 +456,22 @@ class FakeWhatsApp(FakeMeta):
 
     # --- webhooks -------------------------------------------------------------------------------------------
 
+    def ready(self, lane: Lane, waiting: int) -> int:
+        return 0 if lane[2] == self._round else waiting
+
     def post_items(self, lane: Lane, items: Sequence[Any]) -> bool:
         app_id, url, _ = lane
-        return self._post_signed(self.apps[app_id], url, webhook(*items[0])).is_taken
+        return self._post_signed(self.apps[app_id], url, webhook(*items)).is_taken
+
+    def ids_of(self, content: Any) -> Sequence[str]:
+        changes = [change for entry in content["entry"] for change in entry["changes"]]
+        return [id_ for change in changes for id_ in _ids(change["value"])]
+
+
+def _ids(value: Mapping[str, Any]) -> Sequence[str]:
+    reports = [f"{each['id']}:{each['status']}" for each in value.get("statuses", ())]
+    written = [*value.get("messages", ()), *value.get("message_echoes", ())]
+    return [*(str(each["id"]) for each in written), *reports]
 
 
 def webhook(*changes: Change) -> dict[str, Any]:

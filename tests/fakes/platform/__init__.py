@@ -7,15 +7,17 @@ this folder.
 
 from tests.fakes.platform.base import Account, FakePlatform, Line
 from tests.fakes.platform.faults import ApiError, Call, Fault, Hit
-from tests.fakes.platform.webhooks import Delivery, Lane, request
+from tests.fakes.platform.webhooks import PUNCTUAL, Delivery, Habits, Lane, request
 
 __all__ = [
+    "PUNCTUAL",
     "Account",
     "ApiError",
     "Call",
     "Delivery",
     "FakePlatform",
     "Fault",
+    "Habits",
     "Hit",
     "Lane",
     "Line",

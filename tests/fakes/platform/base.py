@@ -2,17 +2,18 @@
 
 import itertools
 import json
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, ClassVar, Literal, Self, TypedDict
+from typing import Any, ClassVar, Literal, NotRequired, Self, TypedDict
 
 from tests.fakes.platform import control
 from tests.fakes.platform.faults import ApiError, Call, Fault, Hit
-from tests.fakes.platform.webhooks import Delivery, Lane, Lanes, request
+from tests.fakes.platform.webhooks import PUNCTUAL, Delivery, Habits, Lane, Lanes, request
 from tests.fakes.server import Answer, Request, Served
 
 SILENCE_SECONDS = 15.0
@@ -32,7 +33,7 @@ class Account:
 
 class Line(TypedDict):
     """A message in a conversation. `account` is an address, `contact` and `id` are as the hub's ledger writes
-    them, `at` is epoch seconds."""
+    them, `at` is epoch seconds. `returned_at`: when the call that sent it was answered, if it was."""
 
     account: str
     contact: str
@@ -40,6 +41,7 @@ class Line(TypedDict):
     text: str
     at: float
     by: Literal["contact", "account"]
+    returned_at: NotRequired[float]
 
 
 class FakePlatform(Served, ABC):
@@ -63,17 +65,20 @@ class FakePlatform(Served, ABC):
     too_fast: ClassVar[Fault]
     """How it asks the hub to slow down."""
 
-    def __init__(self, port: int = 0, retry_seconds: float = 0.05, max_retry_seconds: float = 1.0) -> None:
+    def __init__(self, port: int = 0, habits: Habits = PUNCTUAL) -> None:
         super().__init__(self.respond, port)
+        self.habits = habits
         self.calls: list[Call] = []
         self.sent: list[Line] = []
         self.written: list[Line] = []
         self.deliveries: list[Delivery] = []
         self.hits: list[Hit] = []
         self.now: Callable[[], float] = time.time
-        self.lanes = Lanes(self.post_items, self.ready, retry_seconds, max_retry_seconds)
+        self._accounts: dict[str, Account] = {}
+        self.lanes = Lanes(self.post_items, self.ready, habits)
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._ids = itertools.count(100)
+        self._in_this_call = threading.local()
         self._changed = self.lanes.changed
         self._is_closed = self.lanes.is_closed
 
@@ -91,17 +96,23 @@ class FakePlatform(Served, ABC):
         """The environment variables of a hub whose platform this is."""
 
     @property
-    @abstractmethod
     def accounts(self) -> Sequence[Account]:
-        """The accounts there are, with the credentials that count now."""
+        """The accounts that were opened, with the credentials that count now."""
+        with self._changed:
+            return list(self._accounts.values())
 
     @abstractmethod
-    def open_account(self, kind: str, name: str, **credentials: str) -> Account:
-        """Make an account, with these credentials where some are given: then it is the same account again."""
+    def open_account(self, kind: str, name: str, address: str = "", **credentials: str) -> Account:
+        """Make an account. With the address and credentials of one that there was, it is there again: a hub
+        remembers its channels for longer than a process lives."""
 
     @abstractmethod
     def renew_token(self, account: str) -> Mapping[str, str]:
         """Take the old token of an account no more; returns the new credentials."""
+
+    @abstractmethod
+    def webhook_of(self, account: str) -> str:
+        """Where what happens to an account goes; "" for nowhere."""
 
     def connect_hub(self, webhook_url: str) -> None:
         """Enter a hub's address where its operator does so by hand: for Meta's app. Elsewhere the hub
@@ -109,17 +120,20 @@ class FakePlatform(Served, ABC):
 
     def account(self, address: str) -> Account:
         """The account of an address; KeyError where there is none."""
-        found = next((each for each in self.accounts if each.address == address), None)
-        if found is None:
+        if address not in self._accounts:
             raise KeyError(f"{self.title} has no account {address!r}: open it first.")
-        return found
+        return self._accounts[address]
+
+    def _keep(self, account: Account) -> Account:
+        with self._changed:
+            self._accounts[account.address] = account
+        return account
 
     # --- what people do -------------------------------------------------------------------------------------
 
     @abstractmethod
-    def write(self, account: str, contact: Any, text: str, **content: Any) -> str:
-        """Somebody writes to an account; returns the message's id. `content`: what is to be otherwise in the
-        platform's own form of it."""
+    def write(self, account: str, contact: Any, text: str, *, age_seconds: float = 0.0) -> str:
+        """Somebody writes to an account, and it sets off `age_seconds` later; returns the message's id."""
 
     def contacts(self, account: str) -> Sequence[str]:
         """Who has written to an account, or got something from it."""
@@ -143,6 +157,7 @@ class FakePlatform(Served, ABC):
         with self._changed:
             line = Line(account=account, contact=contact, id=id_, text=text, at=self.now(), by="account")
             self.sent.append(line)
+            self._in_this_call.line = line
             self._changed.notify_all()
 
     # --- what goes wrong ------------------------------------------------------------------------------------
@@ -199,9 +214,13 @@ class FakePlatform(Served, ABC):
             answer = self.carry_out(call) if fault is None or fault.after else None
         except ApiError as error:
             answer = Answer.of_json(error.as_json(), error.status)
+        if call.operation == self.sends:
+            self._is_closed.wait(self.habits.lag())
         with self._changed:
             if fault:
                 self.hits.append(Hit(fault, call, time.time()))
+            elif line := vars(self._in_this_call).pop("line", None):
+                line["returned_at"] = time.time()
             self._changed.notify_all()
         return self._go_wrong(fault) if fault else answer
 
@@ -223,10 +242,23 @@ class FakePlatform(Served, ABC):
     def post_items(self, lane: Lane, items: Sequence[Any]) -> bool:
         """Post a webhook of items; whether they need not come again."""
 
+    @abstractmethod
+    def ids_of(self, content: Any) -> Sequence[str]:
+        """The ids of the items in a webhook: a message's is the one that `write` returned."""
+
+    def redeliver(self, id_: str) -> None:
+        """Post the webhook that held an item once more, as it was; nothing where there was none."""
+        with self._changed:
+            old = next((each for each in self.deliveries if id_ in each.items), None)
+        if old:
+            again = (old.url, old.body, old.content, old.headers)
+            threading.Thread(target=self.post, args=again, daemon=True).start()
+
     def post(self, url: str, body: bytes, content: Any, headers: Mapping[str, str]) -> Delivery:
         """Post a body, which holds `content`, and note what came of it."""
+        items, began = self.ids_of(content), time.time()
         status, answer = request(url, body, headers)
-        delivery = Delivery(url, content, headers, status, answer)
+        delivery = Delivery(url, body, content, items, headers, status, answer, began, time.time())
         with self._changed:
             self.deliveries.append(delivery)
             self._changed.notify_all()

@@ -1,7 +1,7 @@
 """A fake platform's control interface over HTTP, in JSON, for whoever drives it from another process.
 
     GET  /control/accounts                                  its accounts with their credentials
-    POST /control/accounts      {kind, name, credentials?}  open one
+    POST /control/accounts      {kind, name}                open one (again: with its address and credentials)
     POST /control/messages      {account, contact, text}    somebody writes
     GET  /control/contacts      ?account=                   who has a conversation
     GET  /control/conversation  ?account=&contact=          what both wrote, in order
@@ -37,7 +37,8 @@ def respond(platform: "FakePlatform", request: Request) -> Answer:
 
 
 def _open(platform: "FakePlatform", given: Mapping[str, Any]) -> object:
-    return asdict(platform.open_account(given["kind"], given["name"], **given.get("credentials", {})))
+    known = {"address": given.get("address", ""), **given.get("credentials", {})}
+    return asdict(platform.open_account(given["kind"], given["name"], **known))
 
 
 def _write(platform: "FakePlatform", given: Mapping[str, Any]) -> object:

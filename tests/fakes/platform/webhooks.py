@@ -14,16 +14,46 @@ Lane = tuple[str, ...]
 """Whose webhooks they are, and what tells apart those that do not wait for each other."""
 
 
+def never() -> Sequence[float]:
+    return ()
+
+
+def at_once() -> float:
+    return 0.0
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How a platform goes about it. What was not taken comes again after `retry_seconds`, then after twice as
+    many and so on. `gather_seconds`: so long it gathers what goes in one webhook, where it does so at all.
+    `repeats` is asked for each webhook: after how many seconds it comes once more, taken or not; `delay`: how
+    many seconds late it sets off; `lag`: how many seconds the answer to a message takes once it is sent."""
+
+    retry_seconds: float = 0.05
+    max_retry_seconds: float = 1.0
+    gather_seconds: float = 0.0
+    repeats: Callable[[], Sequence[float]] = never
+    delay: Callable[[], float] = at_once
+    lag: Callable[[], float] = at_once
+
+
+PUNCTUAL = Habits()
+
+
 @dataclass(frozen=True)
 class Delivery:
-    """A webhook that was posted: what it held (JSON or a form), its headers, and the answer. Without one the
-    status is 0."""
+    """A webhook that was posted: what it held (JSON or a form) with the ids of its items, and the answer.
+    Without one the status is 0. `began` and `ended` are epoch seconds."""
 
     url: str
+    body: bytes
     content: Any
+    items: Sequence[str]
     headers: Mapping[str, str]
     status: int
-    answer: bytes = b""
+    answer: bytes
+    began: float
+    ended: float
 
     @property
     def is_taken(self) -> bool:
@@ -39,15 +69,13 @@ class Lanes:
         self,
         post: Callable[[Lane, Sequence[Any]], bool],
         ready: Callable[[Lane, int], int],
-        retry_seconds: float,
-        max_retry_seconds: float,
+        habits: Habits,
     ) -> None:
         self.changed = threading.Condition(threading.RLock())
         self.is_closed = threading.Event()
         self._post = post
         self._ready = ready
-        self._retry_seconds = retry_seconds
-        self._max_retry_seconds = max_retry_seconds
+        self._habits = habits
         self._waiting: dict[Lane, deque[Any]] = defaultdict(deque)
         self._busy: set[Lane] = set()
 
@@ -87,14 +115,26 @@ class Lanes:
         threading.Thread(target=self._run, args=(lane,), daemon=True).start()
 
     def _run(self, lane: Lane) -> None:
-        pause = self._retry_seconds
+        tried: Sequence[Any] = ()
+        pause = self._habits.retry_seconds
         while (items := self._next(lane)) and not self.is_closed.is_set():
+            if items != tried:
+                self._set_off(lane, items)
+                tried, pause = items, self._habits.retry_seconds
             if self._post(lane, items):
-                pause = self._retry_seconds
                 self._remove(lane, items)
             else:
                 self.is_closed.wait(pause)
-                pause = min(pause * 2, self._max_retry_seconds)
+                pause = min(pause * 2, self._habits.max_retry_seconds)
+
+    def _set_off(self, lane: Lane, items: Sequence[Any]) -> None:
+        self.is_closed.wait(self._habits.delay())
+        for seconds in self._habits.repeats():
+            threading.Thread(target=self._repeat, args=(lane, items, seconds), daemon=True).start()
+
+    def _repeat(self, lane: Lane, items: Sequence[Any], seconds: float) -> None:
+        if not self.is_closed.wait(seconds):
+            self._post(lane, items)
 
     def _next(self, lane: Lane) -> Sequence[Any]:
         """What goes in the next webhook; with nothing the lane is no longer busy."""
