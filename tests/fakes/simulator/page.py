@@ -98,7 +98,7 @@ def _account(simulator: Simulator, record: Record) -> dict[str, Any]:
         "kind": record.kind,
         "name": record.name,
         "organization": record.organization,
-        "is_connected": platform.is_connected(record.address),
+        "is_connected": bool(platform.webhook_of(record.address)),
         "credentials": [
             {"label": platform.fields[name], "value": value} for name, value in record.credentials.items()
         ],

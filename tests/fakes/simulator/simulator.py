@@ -257,13 +257,11 @@ class Simulator:
             contact.unread += 1
             self._add(contact, message)
 
-    def post(
-        self, platform: Simulated, carried: Carried, body: bytes, deliver: Callable[[], Delivery]
-    ) -> Delivery:
+    def post(self, platform: Simulated, carried: Carried, deliver: Callable[[], Delivery]) -> Delivery:
         record = self.records.get(f"{platform.kind}:{carried.account}")
         copies = COPIES if record and record.faults.duplicates and carried.message_ids else 1
         deliveries = [
-            self._posted(platform, carried, body, deliver, "again" if copy else "") for copy in range(copies)
+            self._posted(platform, carried, deliver, "again" if copy else "") for copy in range(copies)
         ]
         if record and deliveries[0].is_taken:
             for contact in record.contacts:
@@ -273,9 +271,8 @@ class Simulator:
         return deliveries[0]
 
     def _posted(
-        self, platform: Simulated, carried: Carried, body: bytes, deliver: Callable[[], Delivery], fault: str
+        self, platform: Simulated, carried: Carried, deliver: Callable[[], Delivery], fault: str
     ) -> Delivery:
-        at, began = time.time(), time.monotonic()
         delivery = deliver()
         self.wire.add(
             Packet(
@@ -285,11 +282,11 @@ class Simulator:
                 method="POST",
                 url=delivery.url,
                 headers=delivery.headers,
-                body=readable(body),
+                body=readable(delivery.body),
                 status=delivery.status,
                 answer=readable(delivery.answer),
-                milliseconds=_since(began),
-                at=at,
+                milliseconds=round((delivery.ended - delivery.began) * 1000),
+                at=delivery.began,
                 detail=carried.text[:MAX_DETAIL],
                 count=carried.count,
                 fault=fault,

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Protocol, Self
 
-from tests.fakes.platform import Account, Call, Delivery, FakePlatform
+from tests.fakes.platform import Account, Call, Delivery, FakePlatform, Habits
 from tests.fakes.server import Answer
 from tests.fakes.simulator.chats import Choice, Contact, Message
 
-RETRY_SECONDS, MAX_RETRY_SECONDS = 1.0, 30.0
+PATIENT = Habits(retry_seconds=1.0, max_retry_seconds=30.0)
 
 Deliver = Callable[[], object]
 """Puts what somebody did on its way to the hub."""
@@ -52,10 +52,8 @@ class Watcher(Protocol):
     def take(self, platform: "Simulated", call: Call, answer: Answer) -> None:
         """A call was carried out."""
 
-    def post(
-        self, platform: "Simulated", carried: Carried, body: bytes, deliver: Callable[[], Delivery]
-    ) -> Delivery:
-        """A webhook is due: `deliver` posts it, with this body. Returns how that went."""
+    def post(self, platform: "Simulated", carried: Carried, deliver: Callable[[], Delivery]) -> Delivery:
+        """A webhook is due: `deliver` posts it. Returns how that went."""
 
     def is_blocking(self, platform: "Simulated", account: str, contact: str) -> bool:
         """Whether a contact has blocked an account."""
@@ -78,7 +76,7 @@ class Simulated(FakePlatform):
     @classmethod
     def make(cls) -> Self:
         """One that repeats a webhook after pauses that a person can follow."""
-        return cls(retry_seconds=RETRY_SECONDS, max_retry_seconds=MAX_RETRY_SECONDS)
+        return cls(habits=PATIENT)
 
     def start(self, watcher: Watcher, url: str, settings: Mapping[str, str]) -> None:
         """Begin where the hub finds it: at `url`, with what the hub was told of it."""
@@ -95,7 +93,7 @@ class Simulated(FakePlatform):
 
     def post(self, url: str, body: bytes, content: Any, headers: Mapping[str, str]) -> Delivery:
         deliver = partial(super().post, url, body, content, headers)
-        return self.watcher.post(self, self.carried(url, content), body, deliver)
+        return self.watcher.post(self, self.carried(url, content), deliver)
 
     # --- accounts -------------------------------------------------------------------------------------------
 
@@ -106,10 +104,6 @@ class Simulated(FakePlatform):
     @abstractmethod
     def open(self, name: str, credentials: Mapping[str, str]) -> Account:
         """The account of such credentials, made where there is none."""
-
-    @abstractmethod
-    def is_connected(self, account: str) -> bool:
-        """Whether a hub has registered for what is written to an account."""
 
     @abstractmethod
     def registration(self, account: str) -> Any:
@@ -133,9 +127,9 @@ class Simulated(FakePlatform):
         """A call in a word or two."""
         return call.operation
 
-    @abstractmethod
     def is_send(self, call: Call) -> bool:
         """Whether a call sends a message."""
+        return call.operation == self.sends
 
     @abstractmethod
     def heard(self, call: Call, answer: Any) -> Heard | None:

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from tests.fakes.pages import OBJECTS, FakePages
+from tests.fakes.pages import FakePages
 from tests.fakes.platform import Account, Call
 from tests.fakes.simulator.chats import Choice, Contact, Message
 from tests.fakes.simulator.platforms.base import Carried, Deliver, Heard, digits, letters
@@ -25,16 +25,12 @@ class SimulatedPages(SimulatedMeta, FakePages):
         return {"access_token": f"{self.token_prefix}SIMULATED{letters(seed, 60)}"}
 
     def open(self, name: str, credentials: Mapping[str, str]) -> Account:
-        token = credentials["access_token"]
-        add = self.add_page if OBJECTS[self.kind] == "page" else self.add_instagram
-        return self.account(add(token, digits(token, 15), self.account_name(name), self.hub_app.id).id)
+        address = digits(credentials["access_token"], 15)
+        return self.open_account(self.kind, self.account_name(name), address, **credentials)
 
     def account_name(self, name: str) -> str:
         """What the platform calls an account of such a name."""
         return name
-
-    def is_connected(self, account: str) -> bool:
-        return bool(self._owner(account).subscribed)
 
     def registration(self, account: str) -> Any:
         return self._owner(account).subscribed
@@ -52,15 +48,12 @@ class SimulatedPages(SimulatedMeta, FakePages):
     def account_of(self, call: Call) -> str:
         return self.owners[call.token].id if call.token in self.owners else ""
 
-    def is_send(self, call: Call) -> bool:
-        return call.operation == self.sends and "message" in call.parameters
-
     def heard(self, call: Call, answer: Any) -> Heard | None:
-        if call.operation != self.sends:
-            return None
-        contact = str(call.parameters["recipient"]["id"])
+        contact = str(call.parameters.get("recipient", {}).get("id", ""))
         if action := call.parameters.get("sender_action"):
             return Heard(contact, is_typing=action == "typing_on", read="" if action == "mark_seen" else None)
+        if not self.is_send(call):
+            return None
         replies = call.parameters["message"].get("quick_replies", [])
         choices = [Choice(each["title"], each) for each in replies]
         return Heard(contact, answer["message_id"], self.text_of(call), choices, quick=True)
@@ -69,8 +62,7 @@ class SimulatedPages(SimulatedMeta, FakePages):
         return str(call.parameters["message"].get("text", "")) if self.is_send(call) else ""
 
     def title_of(self, call: Call) -> str:
-        action = call.parameters.get("sender_action")
-        return f"{call.operation}: {action}" if action else call.operation
+        return str(call.parameters.get("sender_action", call.operation))
 
     def carried(self, url: str, content: Any) -> Carried:
         items = [item for entry in content["entry"] for item in entry["messaging"]]

@@ -29,10 +29,7 @@ class SimulatedTelegram(Simulated, FakeTelegram):
 
     def open(self, name: str, credentials: Mapping[str, str]) -> Account:
         bot = self.add_bot(credentials["bot_token"], _username(name))
-        return self.account(bot.id)
-
-    def is_connected(self, account: str) -> bool:
-        return bool(self._bot(account).webhook["url"])
+        return self._keep(Account(self.kind, bot.id, f"@{bot.username}", credentials))
 
     def registration(self, account: str) -> Any:
         return self._bot(account).webhook
@@ -46,9 +43,6 @@ class SimulatedTelegram(Simulated, FakeTelegram):
 
     def account_of(self, call: Call) -> str:
         return self.bots[call.token].id if call.token in self.bots else ""
-
-    def is_send(self, call: Call) -> bool:
-        return call.operation == self.sends
 
     def heard(self, call: Call, answer: Any) -> Heard | None:
         chat = str(call.parameters.get("chat_id", ""))

@@ -1,7 +1,7 @@
 """SMS over Twilio, as the people who write to a number have it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from tests.fakes.platform import Account, Call
 from tests.fakes.simulator.chats import Contact, Message
@@ -23,12 +23,9 @@ class SimulatedTwilio(Simulated, FakeTwilio):
     }
     can: ClassVar[Sequence[str]] = ("photo",)
 
-    @classmethod
-    def make(cls) -> Self:
-        return cls(reports=("sent", "delivered"))
-
     def start(self, watcher: Watcher, url: str, settings: Mapping[str, str]) -> None:
         super().start(watcher, url, settings)
+        self.reports = ("sent", "delivered")
         self.account_resource["friendly_name"] = "Simulated Twilio"
 
     # --- accounts -------------------------------------------------------------------------------------------
@@ -39,14 +36,9 @@ class SimulatedTwilio(Simulated, FakeTwilio):
 
     def open(self, name: str, credentials: Mapping[str, str]) -> Account:
         sender = credentials["sender"]
-        return (
-            self.account(sender)
-            if sender in self.numbers
-            else self.open_account(self.kind, name, sender=sender)
-        )
-
-    def is_connected(self, account: str) -> bool:
-        return bool(self._inbox(account))
+        if sender not in self.numbers:
+            self.add_number(sender)
+        return self._keep(Account(self.kind, sender, sender, credentials))
 
     def registration(self, account: str) -> Any:
         return self.numbers[account]["sms_url"]
@@ -107,5 +99,5 @@ class SimulatedTwilio(Simulated, FakeTwilio):
         self._put(account, self.compose(account, contact.id, word, OptOutType=word))
 
     def _put(self, account: str, form: Mapping[str, str]) -> None:
-        if address := self._inbox(account):
+        if address := self.webhook_of(account):
             self.lanes.put((account, form["MessageSid"]), (address, form))

@@ -38,11 +38,11 @@ class SimulatedWhatsApp(SimulatedMeta, FakeWhatsApp):
 
     def open(self, name: str, credentials: Mapping[str, str]) -> Account:
         number = credentials["phone_number_id"]
-        self.add_number(number, credentials["waba_id"], name=name, display=f"+49 40 555 {number[-4:]}")
-        return self.open_account(self.kind, name, **credentials)
-
-    def is_connected(self, account: str) -> bool:
-        return bool(self.registration(account))
+        shown = self.add_number(
+            number, credentials["waba_id"], name=name, display=f"+49 40 555 {number[-4:]}"
+        )
+        self.add_token(credentials["access_token"], self.hub_app.id)
+        return self._keep(Account(self.kind, number, shown.display, credentials))
 
     def registration(self, account: str) -> Any:
         waba_id = self.numbers[account].waba_id
@@ -66,15 +66,12 @@ class SimulatedWhatsApp(SimulatedMeta, FakeWhatsApp):
             return call.target
         return next((each.id for each in self.numbers.values() if each.waba_id == call.target), "")
 
-    def is_send(self, call: Call) -> bool:
-        return call.operation == self.sends and not self._is_mark(call)
-
     def heard(self, call: Call, answer: Any) -> Heard | None:
-        if call.operation != self.sends:
-            return None
         given = call.parameters
-        if self._is_mark(call):
+        if call.operation == "read":
             return Heard("", is_typing="typing_indicator" in given, read=str(given.get("message_id", "")))
+        if not self.is_send(call):
+            return None
         contact = str(given.get("to") or given.get("recipient"))
         choices = list(_buttons(given.get("interactive", {})))
         return Heard(contact, answer["messages"][0]["id"], self.text_of(call), choices)
@@ -85,15 +82,7 @@ class SimulatedWhatsApp(SimulatedMeta, FakeWhatsApp):
         return str(text.get("text", "") if isinstance(text, dict) else text)
 
     def title_of(self, call: Call) -> str:
-        shows_typing = "typing_indicator" in call.parameters
-        return (
-            f"{call.operation}: read{', typing' if shows_typing else ''}"
-            if self._is_mark(call)
-            else call.operation
-        )
-
-    def _is_mark(self, call: Call) -> bool:
-        return call.operation == self.sends and "status" in call.parameters
+        return f"{call.operation}{', typing' if 'typing_indicator' in call.parameters else ''}"
 
     def carried(self, url: str, content: Any) -> Carried:
         values = [change["value"] for entry in content["entry"] for change in entry["changes"]]
