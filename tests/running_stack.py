@@ -2,7 +2,7 @@
 
 `with RunningStack() as stack:` waits until `make run` says that it runs, and stops it as Ctrl-C does. What
 the user's environment and `.env` say of databases, queues and models has no part in it; settings given as
-keywords have.
+keywords have. The simulator is started only where HUB_PLATFORMS="simulator" asks for it.
 """
 
 import os
@@ -29,7 +29,7 @@ STOP_TIMEOUT_SECONDS = 60
 MANAGE_TIMEOUT_SECONDS = 60
 LOOK_SECONDS = 0.1
 _READY = "Ctrl-C stops everything."
-_PORTS = ("HUB_CONSOLE_PORT", "HUB_WEBHOOK_PORT", "HUB_LLM_PORT", "HUB_AWS_PORT", "HUB_SIMULATOR_PORT")
+_PORTS = ("HUB_CONSOLE_PORT", "HUB_WEBHOOK_PORT", "HUB_LLM_PORT", "HUB_AWS_PORT")
 # Set but empty, so that `.env` cannot fill them either: the stack makes or starts its own.
 _EMPTY = (
     *("DATABASE_URL", "AWS_ENDPOINT_URL", "HUB_STORAGE_BUCKET", "HUB_QUEUE_PREFIX"),
@@ -50,10 +50,10 @@ class RunningStack:
     webhook_url: str
     llm_url: str
     aws_url: str
-    simulator_url: str
-    """Where the simulator is, if HUB_PLATFORMS says "simulator": without it there is none here."""
     chat_url: str
     """The chat page of the demo organization."""
+    simulator_url: str
+    """The simulator's page; empty where there is none."""
     admin_email: str
     admin_password: str
 
@@ -68,7 +68,7 @@ class RunningStack:
         self._resources.callback(shutil.rmtree, folder, ignore_errors=True)
         self.home = folder / "hub"
         ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
-        self.console_url, self.webhook_url, self.llm_url, self.aws_url, self.simulator_url = (
+        self.console_url, self.webhook_url, self.llm_url, self.aws_url = (
             f"http://{LOOPBACK}:{port}" for port in ports.values()
         )
         self._environment = _environment(self.home, ports) | self._settings
@@ -135,6 +135,8 @@ class RunningStack:
                 raise StackFailed(f"make run did not get up:\n{self.output}")
             time.sleep(LOOK_SECONDS)
         self.chat_url = self._printed(r"Chat page +(\S+)")
+        is_simulated = self._environment["HUB_PLATFORMS"] == "simulator"
+        self.simulator_url = self._printed(r"Simulator +(\S+)") if is_simulated else ""
         self.admin_email = self._printed(r"Login +([^,]+),")
         self.admin_password = self._printed(r"password (\S+)")
 

@@ -103,7 +103,8 @@ class Simulator:
         """Somebody else has the account's address now."""
         with self.changed:
             number = len(record.contacts)
-            contact = Contact(self.platforms[record.kind].new_contact(number), name_of(number))
+            id_ = self.platforms[record.kind].new_contact(record.address, number)
+            contact = Contact(id_, name_of(number))
             record.contacts.append(contact)
         self._note_change()
         return contact

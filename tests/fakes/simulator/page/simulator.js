@@ -24,7 +24,7 @@
   const FAULTS = [
     { name: "error", label: "Fail with 500", hint: "an error page, and no clear result", armed: (n) => `the next ${sends(n)} answered with 500` },
     { name: "busy", label: "Ask to slow down", hint: "429: too fast, come back in a moment", armed: (n) => `the next ${sends(n)} told to wait` },
-    { name: "silence", label: "Take it, never answer", hint: "the contact gets it, the hub cannot know", armed: (n) => `the next ${sends(n)} taken in silence` },
+    { name: "silence", label: "Take it, never answer", hint: "sent, but the hub cannot know", armed: (n) => `the next ${sends(n)} taken in silence` },
     { name: "token", label: "Reject the token", hint: "as if it had been revoked", armed: () => "every call is refused with 401" },
     { name: "duplicates", label: "Deliver messages 3 times", hint: "webhooks that come again", armed: () => "every message comes three times" },
     { name: "reorder", label: "Swap two messages", hint: "the second comes before the first", armed: () => "each message waits to be overtaken" },
@@ -357,7 +357,7 @@
     const kinds = ["photo", "voice", "location"].filter((kind) => own.can.includes(kind));
     return [
       ...kinds.map((kind) => make("button", { type: "button", onclick: () => send({ kind }) }, KIND_WORDS[kind])),
-      make("button", { type: "button", onclick: () => ask("burst", { count: BURST }) }, `A burst of ${BURST} messages`),
+      make("button", { type: "button", onclick: () => ask("burst", { count: BURST }) }, `Burst of ${BURST} messages`),
     ];
   }
 

@@ -142,8 +142,8 @@ class Simulated(FakePlatform):
     # --- what people do -------------------------------------------------------------------------------------
 
     @abstractmethod
-    def new_contact(self, number: int) -> str:
-        """The id of another contact; the same for the same number."""
+    def new_contact(self, account: str, number: int) -> str:
+        """The id of another contact of an account; the same for the same number."""
 
     @abstractmethod
     def say(self, account: str, contact: Contact, message: Message) -> Deliver:

@@ -74,8 +74,8 @@ class SimulatedPages(SimulatedMeta, FakePages):
 
     # --- what people do -------------------------------------------------------------------------------------
 
-    def new_contact(self, number: int) -> str:
-        return digits(f"{self.kind} {number}", 16)
+    def new_contact(self, account: str, number: int) -> str:
+        return digits(f"{account} {number}", 16)
 
     def say(self, account: str, contact: Contact, message: Message) -> Deliver:
         content = {} if message.kind == "text" else {"attachments": [self._attachment(message)]}

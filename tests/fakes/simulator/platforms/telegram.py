@@ -69,8 +69,8 @@ class SimulatedTelegram(Simulated, FakeTelegram):
 
     # --- what people do -------------------------------------------------------------------------------------
 
-    def new_contact(self, number: int) -> str:
-        return digits(f"telegram {number}", 9)
+    def new_contact(self, account: str, number: int) -> str:
+        return digits(f"{account} {number}", 9)
 
     def say(self, account: str, contact: Contact, message: Message) -> Deliver:
         content = self.compose(contact.id, message.text, **_frame(contact))

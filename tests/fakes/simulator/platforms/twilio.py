@@ -79,8 +79,8 @@ class SimulatedTwilio(Simulated, FakeTwilio):
 
     # --- what people do -------------------------------------------------------------------------------------
 
-    def new_contact(self, number: int) -> str:
-        return f"+4917{digits(f'twilio {number}', 9)}"
+    def new_contact(self, account: str, number: int) -> str:
+        return f"+4917{digits(f'{account} {number}', 9)}"
 
     def say(self, account: str, contact: Contact, message: Message) -> Deliver:
         content = {}

@@ -96,8 +96,8 @@ class SimulatedWhatsApp(SimulatedMeta, FakeWhatsApp):
 
     # --- what people do -------------------------------------------------------------------------------------
 
-    def new_contact(self, number: int) -> str:
-        return f"4915{digits(f'whatsapp {number}', 9)}"
+    def new_contact(self, account: str, number: int) -> str:
+        return f"4915{digits(f'{account} {number}', 9)}"
 
     def say(self, account: str, contact: Contact, message: Message) -> Deliver:
         content = {} if message.kind == "text" else self._content(message)
