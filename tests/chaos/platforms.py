@@ -40,15 +40,15 @@ def platforms(seed: int) -> Iterator[Mapping[str, FakePlatform]]:
         yield {TELEGRAM: telegram, WHATSAPP: whatsapp}
 
 
-def describe(platform: FakePlatform) -> Mapping[str, object]:
-    """What a platform posted, by name."""
+def describe(platform: FakePlatform, order: Sequence[tuple[str, str]]) -> Mapping[str, object]:
+    """What a platform posted, by name. `order`: contact and id of what people wrote, as they wrote it."""
     posted = sorted(platform.deliveries, key=lambda each: each.began)
     sizes = [len(each.items) for each in posted]
     firsts = _firsts(posted)
     taken = [each for each in posted if each.is_taken]
     owners = [len({entry["id"] for entry in each.content.get("entry", ())}) for each in posted]
     again = [each for each in posted if firsts[tuple(each.items)] is not each]
-    reports = {id_ for each in taken for id_ in each.items} - {line["id"] for line in platform.written}
+    reports = {id_ for each in taken for id_ in each.items} - {id_ for _, id_ in order}
     return {
         "webhooks posted": len(posted),
         "  signed": sum(SIGNATURE in each.headers for each in posted),
@@ -56,7 +56,7 @@ def describe(platform: FakePlatform) -> Mapping[str, object]:
         "  posted again although taken": sum(_was_taken(each, taken) for each in again),
         "  items in each: mean, most": f"{mean(sizes):.1f}, {max(sizes)}" if sizes else "none",
         "  of several organizations": sum(each > 1 for each in owners),
-        "messages that a later one overtook": _overtaken(platform, posted),
+        "messages that a later one overtook": _overtaken(order, posted),
         "reports of what became of messages": len(reports),
         "  before the send call had returned": sum(_is_early(platform, taken)),
     }
@@ -74,7 +74,7 @@ def _was_taken(again: Delivery, taken: Sequence[Delivery]) -> bool:
     return any(each.items == again.items and each.ended < again.began for each in taken)
 
 
-def _overtaken(platform: FakePlatform, posted: Sequence[Delivery]) -> int:
+def _overtaken(order: Sequence[tuple[str, str]], posted: Sequence[Delivery]) -> int:
     """How many messages came into the hub's hands after a later one of the same contact."""
     first: dict[str, tuple[float, int]] = {}
     for each in posted:
@@ -82,12 +82,10 @@ def _overtaken(platform: FakePlatform, posted: Sequence[Delivery]) -> int:
             first.setdefault(id_, (each.began, place))
     latest: dict[str, tuple[float, int]] = {}
     count = 0
-    for line in reversed(platform.written):
-        at = first.get(line["id"])
-        if at is None:
-            continue
-        count += at > latest.get(line["contact"], at)
-        latest[line["contact"]] = min(at, latest.get(line["contact"], at))
+    for contact, id_ in reversed(order):
+        if at := first.get(id_):
+            count += at > latest.get(contact, at)
+            latest[contact] = min(at, latest.get(contact, at))
     return count
 
 

@@ -42,7 +42,7 @@ Say = Callable[[str], None]
 @dataclass(frozen=True)
 class Options:
     """How a run is made. `patience_seconds`: how long after the last message everything must be over.
-    `without`: the safeguard that is switched off in it (sabotage/sitecustomize.py)."""
+    `without`: the safeguards that are switched off in it (sabotage/sitecustomize.py)."""
 
     handover_after_seconds: int = 60
     llm_visibility_seconds: int = 30
@@ -119,7 +119,7 @@ class Run:
         counts = {name: self._count(name, books) for name, books in self._books().items()}
         total = _total(counts, reported)
         facts = {**self._facts(reported), "quiet at the end": "yes" if is_quiet else "NO"}
-        webhooks = {name: describe(platform) for name, platform in self._platforms.items()}
+        webhooks = {name: describe(each, self._traffic.order(name)) for name, each in self._platforms.items()}
         return Outcome(total, counts, table.report(total, counts, self._troubles(), webhooks, facts))
 
     # --- while it runs ---

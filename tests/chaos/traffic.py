@@ -46,6 +46,11 @@ class Traffic:
             if writing.platform == platform
         ]
 
+    def order(self, platform: str) -> Sequence[tuple[str, str]]:
+        """Contact and id of each message at a platform, in the order in which they were written."""
+        left = sorted(self._left.items(), key=lambda each: each[0].at)
+        return [(writing.contact, id_) for writing, (id_, _) in left if writing.platform == platform]
+
     def _write(self, writing: Writing) -> None:
         self.count += 1
         if writing.behind_next:

@@ -21,9 +21,9 @@ def test_every_promise_is_kept_while_parts_of_the_system_fail() -> None:
     assert {trouble for trouble in KILLS if f"{trouble}  " in outcome.report} == set(KILLS)
 
 
-def test_an_answer_of_unknown_fate_is_sent_twice_without_its_safeguard_and_the_run_notices() -> None:
+def test_answers_of_unknown_fate_are_sent_twice_without_their_safeguards_and_the_run_notices() -> None:
     made = plan(SEED, messages=12, organizations=2, troubles=[Trouble.PLATFORM_SILENT], seconds=8)
-    sabotaged = Options(patience_seconds=25, without="unknown-stays-unknown")
+    sabotaged = Options(patience_seconds=25, without="unknown-stays-unknown,reports-are-read")
 
     outcome = run(made, sabotaged, _show)
 
