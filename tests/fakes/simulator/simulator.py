@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from tests.fakes.platform import Call, Delivery
 from tests.fakes.server import Answer, Request
@@ -16,10 +16,11 @@ from tests.fakes.simulator import demo, memory
 from tests.fakes.simulator.chats import Contact, Message, Tick
 from tests.fakes.simulator.faults import COPIES, TROUBLES
 from tests.fakes.simulator.memory import Keeper, Record
+from tests.fakes.simulator.packets import of_call, of_webhook
 from tests.fakes.simulator.people import name_of
 from tests.fakes.simulator.platforms import PLATFORMS
 from tests.fakes.simulator.platforms.base import Carried, Deliver, Heard, Simulated
-from tests.fakes.simulator.wire import Packet, Wire, readable
+from tests.fakes.simulator.wire import Wire
 
 STATE_FILE = "state.json"
 LOOPBACK_NAMES = ("127.0.0.1", "localhost")
@@ -30,10 +31,6 @@ REORDER_SECONDS = 4.0
 """How long a message waits for another that is to come before it."""
 OVERTAKEN_SECONDS = 0.4
 """How far behind it comes then."""
-DULL_HEADERS = ("host", "accept-encoding", "user-agent", "content-length", "connection")
-MAX_DETAIL = 120
-"""Characters of a text, beside the name of a packet."""
-HIDDEN = "…"
 MAX_MESSAGES = 300
 """Of a contact: the oldest are forgotten."""
 
@@ -222,7 +219,7 @@ class Simulator:
     def answer(self, platform: Simulated, request: Request) -> Answer | None:
         """The answer to a call of a platform's API; None for a connection that breaks."""
         call = platform.call_of(request)
-        record, began = self.record_of(platform, call), time.monotonic()
+        record, began = self.record_of(platform, call), time.time()
         fault = _fault(platform, record, call)
         if fault:
             self._note_change()
@@ -230,7 +227,8 @@ class Simulator:
             answer = platform.answer(replace(call, token="revoked"))
         else:
             answer = platform.answer(call, platform.troubles[TROUBLES[fault]] if fault else None)
-        self.wire.add(_packet(platform, record, call, request, answer, fault, began))
+        account = record.id if record else ""
+        self.wire.add(of_call(platform, account, call, request, answer, fault, began))
         self._note_change()
         return answer
 
@@ -275,24 +273,7 @@ class Simulator:
         self, platform: Simulated, carried: Carried, deliver: Callable[[], Delivery], fault: str
     ) -> Delivery:
         delivery = deliver()
-        self.wire.add(
-            Packet(
-                direction="webhook",
-                account=f"{platform.kind}:{carried.account}",
-                title=carried.title,
-                method="POST",
-                url=delivery.url,
-                headers=delivery.headers,
-                body=readable(delivery.body),
-                status=delivery.status,
-                answer=readable(delivery.answer),
-                milliseconds=round((delivery.ended - delivery.began) * 1000),
-                at=delivery.began,
-                detail=carried.text[:MAX_DETAIL],
-                count=carried.count,
-                fault=fault,
-            )
-        )
+        self.wire.add(of_webhook(f"{platform.kind}:{carried.account}", carried, delivery, fault))
         return delivery
 
     def is_blocking(self, platform: Simulated, account: str, contact: str) -> bool:
@@ -323,38 +304,6 @@ def _fault(platform: Simulated, record: Record | None, call: Call) -> str:
     return record.faults.take() if platform.is_send(call) else ""
 
 
-def _packet(
-    platform: Simulated,
-    record: Record | None,
-    call: Call,
-    request: Request,
-    answer: Answer | None,
-    fault: str,
-    began: float,
-) -> Packet:
-    """What is shown of a call. A token that is none of the simulator's may be a real one: it is not shown."""
-    url = f"{platform.base}{request.path}{'?' if request.query else ''}{urlencode(request.query)}"
-    headers = {name: value for name, value in request.headers.items() if name not in DULL_HEADERS}
-    if record is None:
-        url, headers = url.replace(call.token or "…", HIDDEN), {**headers, "authorization": HIDDEN}
-    return Packet(
-        direction="call",
-        account=record.id if record else f"{platform.kind}:",
-        title=platform.title_of(call),
-        method=request.method,
-        url=url,
-        headers=headers,
-        body=readable(request.body),
-        status=answer.status if answer else 0,
-        answer=readable(answer.body) if answer else "",
-        answer_headers=answer.headers if answer else {},
-        milliseconds=_since(began),
-        at=time.time() - _since(began) / 1000,
-        detail=platform.text_of(call)[:MAX_DETAIL],
-        fault=fault,
-    )
-
-
 def _who(record: Record, heard: Heard) -> Contact | None:
     """The contact by id, or by the message of theirs that was read."""
     return next(
@@ -371,7 +320,3 @@ def _later(seconds: float, do: Callable[[], object]) -> None:
     timer = threading.Timer(seconds, do)
     timer.daemon = True
     timer.start()
-
-
-def _since(began: float) -> int:
-    return round((time.monotonic() - began) * 1000)

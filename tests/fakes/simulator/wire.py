@@ -1,14 +1,12 @@
 """What goes over the wire between the platforms and the hub, for the page."""
 
-import json
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 MAX_PACKETS = 400
-MAX_BODY_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,6 @@ class Packet:
     detail: str = ""
     count: int = 1
     fault: str = ""
-    answer_headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Wire:
@@ -53,14 +50,3 @@ class Wire:
         with self._lock:
             found = [each for each in self._packets if each[0] > number]
         return [{"id": each_id, **asdict(packet)} for each_id, packet in found]
-
-
-def readable(body: str | bytes) -> str:
-    """A body as it can be shown: JSON is indented, what is no text is named."""
-    text = body if isinstance(body, str) else body.decode("utf-8", "replace")
-    try:
-        text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except ValueError:
-        if "\N{REPLACEMENT CHARACTER}" in text:
-            return f"({len(body)} bytes)"
-    return text if len(text) <= MAX_BODY_CHARACTERS else f"{text[:MAX_BODY_CHARACTERS]}\n… (cut)"
