@@ -473,19 +473,16 @@
 
   function showWire() {
     const found = packets.filter(isShown);
-    const list = at("wire");
+    const ids = new Set(found.map((packet) => packet.id));
     for (const [id, node] of packetNodes) {
-      if (!found.some((packet) => packet.id === id)) {
+      if (!ids.has(id)) {
         node.remove();
         packetNodes.delete(id);
       }
     }
-    for (const packet of found) {
-      if (!packetNodes.has(packet.id)) {
-        packetNodes.set(packet.id, packetNode(packet));
-        const later = found.find((each) => each.id < packet.id && packetNodes.get(each.id)?.isConnected && each.id === found[found.indexOf(packet) - 1]?.id);
-        list.insertBefore(packetNodes.get(packet.id), later ? packetNodes.get(later.id) : list.firstChild);
-      }
+    for (const packet of found.filter((each) => !packetNodes.has(each.id))) {
+      packetNodes.set(packet.id, packetNode(packet)); // they come in their order, and the newest stands first
+      at("wire").prepend(packetNodes.get(packet.id));
     }
     at("wire-empty").hidden = found.length > 0;
   }
