@@ -39,8 +39,15 @@ from tests.fakes.contact_view import FakeContactView
 from tests.fakes.meta import ApiError, signature
 from tests.fakes.platform import Fault
 from tests.fakes.sqs import FakeSqs
-from tests.fakes.whatsapp import OBJECT, PAIR_BURST, WINDOW_SECONDS, Change, FakeWhatsApp, Person
-from tests.fakes.whatsapp import webhook as webhook_of
+from tests.fakes.whatsapp import (
+    OBJECT,
+    PAIR_BURST,
+    WINDOW_SECONDS,
+    Change,
+    FakeWhatsApp,
+    Person,
+    webhook_body,
+)
 from tests.hub_lambdas.test_pipeline import answer, run
 
 KIND = WhatsApp()
@@ -522,7 +529,7 @@ def channel(
 
 def deliver(path: str, secret: str, *changes: Change, is_encoded: bool = False) -> int:
     """Post a signed webhook as API Gateway hands it over; returns the status that Meta sees."""
-    return post(path, json.dumps(webhook_of(*changes)).encode(), secret, is_encoded=is_encoded)
+    return post(path, webhook_body(*changes), secret, is_encoded=is_encoded)
 
 
 def post(path: str, body: bytes, secret: str, *, is_encoded: bool = False) -> int:

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from functools import partial
 from http.client import HTTPConnection
 from typing import Any
 
@@ -10,10 +11,13 @@ import httpx
 import pytest
 
 from tests.chaos import codes
+from tests.chaos.platforms import describe
 from tests.fakes.llm import GARBAGE, Failure, FakeLlm
-from tests.fakes.platform import Call, Fault
-from tests.fakes.server import Answer
+from tests.fakes.meta import signature
+from tests.fakes.platform import Call, Fault, Habits
+from tests.fakes.server import Answer, Served
 from tests.fakes.telegram import FakeTelegram
+from tests.fakes.whatsapp import FakeWhatsApp
 
 TOKEN, CHAT = "4242:a-token", 7
 
@@ -138,3 +142,37 @@ def test_an_old_update_comes_once_more_and_as_it_was(telegram: FakeTelegram) -> 
     telegram.redeliver(telegram.ids_of(update)[0])
 
     telegram.wait_until(lambda fake: [each.content for each in fake.deliveries].count(update) == 2)
+
+
+def test_a_webhook_of_whatsapps_holds_what_happens_within_a_moment_and_comes_again() -> None:
+    habits = Habits(gather_seconds=0.1, repeats=lambda: [0.0])
+    with Served(lambda request: Answer(200)) as hub, FakeWhatsApp(habits=habits) as whatsapp:
+        whatsapp.connect_hub(hub.url)
+        for name in ("Clinic", "Studio"):
+            account = whatsapp.open_account("whatsapp", name)
+            whatsapp.subscriptions[account.credentials["waba_id"], whatsapp.hub_app.id] = ""
+            whatsapp.write(account.address, "4915112345678", "hello")
+        whatsapp.wait_until(lambda fake: len(fake.deliveries) == 2)
+
+    first, second = whatsapp.deliveries
+    assert first.body == second.body
+    assert first.headers["X-Hub-Signature-256"] == signature(first.body, whatsapp.hub_app.secret)
+    assert list(first.items) == [line["id"] for line in whatsapp.written]
+    assert len(first.content["entry"]) == 2
+
+
+def test_a_report_may_be_there_before_the_call_has_returned() -> None:
+    habits = Habits(lag=lambda: 5.0)
+    with Served(lambda request: Answer(200)) as hub, FakeWhatsApp(habits=habits) as whatsapp:
+        whatsapp.connect_hub(hub.url)
+        account = whatsapp.open_account("whatsapp", "Clinic")
+        whatsapp.subscriptions[account.credentials["waba_id"], whatsapp.hub_app.id] = ""
+        whatsapp.write(account.address, "49151", "hello")
+        text = {"messaging_product": "whatsapp", "to": "49151", "type": "text", "text": {"body": "hi"}}
+        token, number = account.credentials["access_token"], account.address
+        send = partial(whatsapp.answer, Call("messages", token, text, number))
+        threading.Thread(target=send, daemon=True).start()
+        whatsapp.wait_until(lambda fake: len(fake.deliveries) == 3)
+        found = describe(whatsapp, [("49151", whatsapp.written[0]["id"])])
+
+    assert found["  before the send call had returned"] == 1

@@ -116,10 +116,12 @@ class FakePages(FakeMeta):
         self.happen(account, contact, {"message": {"mid": mid, "text": text}, "timestamp": at})
         return mid
 
-    def happen(self, account: str, contact: str, event: Mapping[str, Any]) -> None:
-        """A contact does anything else ({"read": {"watermark": …}})."""
+    def happen(self, account: str, contact: str, event: Mapping[str, Any]) -> dict[str, Any]:
+        """A contact does anything else ({"read": {"watermark": …}}); returns the item that is delivered."""
         owner = self._owner(account)
-        self._queue(owner, self._item(contact, owner.id, event), None)
+        item = self._item(contact, owner.id, event)
+        self._queue(owner, item, None)
+        return item
 
     def close_window(self, account: str, contact: str) -> None:
         """A day goes by since the contact has written."""

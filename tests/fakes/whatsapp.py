@@ -10,6 +10,7 @@ An account is a number; its id names it. A contact is a `Person`, or the phone n
 """
 
 import hashlib
+import json
 import re
 import secrets
 import threading
@@ -481,3 +482,8 @@ def webhook(*changes: Change) -> dict[str, Any]:
         accounts[waba_id].append(change)
     entries = [{"id": waba_id, "changes": found} for waba_id, found in accounts.items()]
     return {"object": OBJECT, "entry": entries}
+
+
+def webhook_body(*changes: Change) -> bytes:
+    """Its body."""
+    return json.dumps(webhook(*changes)).encode()

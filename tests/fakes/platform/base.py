@@ -73,7 +73,7 @@ class FakePlatform(Served, ABC):
         self.written: list[Line] = []
         self.deliveries: list[Delivery] = []
         self.hits: list[Hit] = []
-        self.now: Callable[[], float] = time.time
+        self.now: Callable[[], float] = lambda: time.time()  # a test may set that clock
         self._accounts: dict[str, Account] = {}
         self.lanes = Lanes(self.post_items, self.ready, habits)
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
