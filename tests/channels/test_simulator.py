@@ -29,6 +29,7 @@ from hub_lambdas.channels.base import (
 from tests.fakes.platform import request
 from tests.fakes.server import Answer, Request, Served
 from tests.fakes.simulator.chats import Contact, Tick
+from tests.fakes.simulator.files import PHOTO
 from tests.fakes.simulator.memory import Record
 from tests.fakes.simulator.simulator import Simulator
 from tests.simulating import django_settings, simulating
@@ -312,6 +313,46 @@ def test_a_burst_and_another_contact_and_account(open_line: Callable[[str], Line
         KINDS["telegram"].identify(Account(uuid.uuid4(), {"bot_token": token})).account
         == "@corner_bakery_bot"
     )
+
+
+@pytest.mark.parametrize("kind", ["messenger", "instagram"])
+def test_a_contact_has_a_name(kind: str, open_line: Callable[[str], Line]) -> None:
+    line = open_line(kind)
+    line.greet()
+    base = line.simulator.platforms[kind].url
+
+    status, answer = request(
+        f"{base}/v26.0/{line.contact.id}?fields=name",
+        headers={"authorization": f"Bearer {line.record.credentials['access_token']}"},
+    )
+
+    assert (status, json.loads(answer)) == (200, {"id": line.contact.id, "name": "Ada Brandt"})
+
+
+def test_the_photos_that_contacts_send_can_be_fetched(open_line: Callable[[str], Line]) -> None:
+    telegram, whatsapp = open_line("telegram"), open_line("whatsapp")
+    for line in (telegram, whatsapp):
+        line.greet()
+        line.page("write", kind="photo")
+    url = telegram.simulator.setup.url
+    token = telegram.record.credentials["bot_token"]
+    bearer = {"authorization": f"Bearer {whatsapp.record.credentials['access_token']}"}
+
+    sent = telegram.hub.wait_for(
+        lambda: [each for each in telegram.received(InboundMessage) if not each.text]
+    )
+    file_id = json.loads(sent[0].payload)["message"]["photo"][0]["file_id"]
+    _, answer = request(f"{url}/telegram/bot{token}/getFile?file_id={file_id}")
+    path = json.loads(answer)["result"]["file_path"]
+    of_telegram = request(f"{url}/telegram/file/bot{token}/{path}")
+    pictures = whatsapp.hub.wait_for(
+        lambda: [each for each in whatsapp.received(InboundMessage) if not each.text]
+    )
+    change = json.loads(pictures[0].payload)["entry"][0]["changes"][0]["value"]
+    _, answer = request(f"{url}/graph/v26.0/{change['messages'][0]['image']['id']}", headers=bearer)
+    of_whatsapp = request(json.loads(answer)["url"], headers=bearer)
+
+    assert of_telegram == of_whatsapp == (200, PHOTO)
 
 
 def test_reading_reports_what_was_read(open_line: Callable[[str], Line]) -> None:

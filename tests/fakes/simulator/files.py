@@ -42,4 +42,5 @@ def _wav(seconds: float) -> bytes:
 
 PHOTO = _png(240, 160)
 VOICE = _wav(1.5)
-FILES = {"photo.png": (PHOTO, "image/png"), "voice.wav": (VOICE, "audio/wav")}
+FILES = {"photo-png": (PHOTO, "image/png"), "voice-wav": (VOICE, "audio/wav")}
+"""By names that a Telegram file id may hold: content and type."""

@@ -1,6 +1,7 @@
 """The simulator over HTTP: the page, what it asks for, and the APIs of the platforms, at one address."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -39,7 +40,7 @@ class Front:
         if request.path.startswith("/api/"):
             return self._page(request)
         found = self._platform(request)
-        return self._simulator.answer(*found) if found else self._file(request.path)
+        return self._simulator.answer(*found) if found else self._file(request)
 
     def _page(self, request: Request) -> Answer:
         """For the page alone: another site's can neither read an answer nor send JSON."""
@@ -53,13 +54,15 @@ class Front:
         """The platform that a call is meant for, and the call as it gets it."""
         platforms = self._simulator.platforms
         base, _, rest = request.path[1:].partition("/")
-        inner = Request(request.method, f"/{rest}", request.query, request.headers, request.body)
+        inner = replace(request, path=f"/{rest}")
         match base:
+            case _ if "files/" in rest or rest.startswith("file/"):
+                return None
             case "telegram" | "twilio":
                 return platforms[base], inner
             case "instagram":
                 return platforms[base], _behind("instagram", inner)
-            case "graph" if not rest.startswith("files/"):
+            case "graph":
                 is_page = _is_of_page(platforms["messenger"], inner)
                 return (
                     (platforms["messenger"], _behind("facebook", inner))
@@ -68,17 +71,20 @@ class Front:
                 )
         return None
 
-    def _file(self, path: str) -> Answer:
+    def _file(self, request: Request) -> Answer | None:
         """A photo or a voice message, at whatever platform."""
-        name = path.rpartition("/files/")[2]
+        name = request.path.rpartition("/")[2]
         if name in FILES:
             content, content_type = FILES[name]
             return Answer(200, content, {"content-type": content_type})
+        if request.path.startswith("/graph/files/"):
+            inner = replace(request, path=request.path.removeprefix("/graph"))
+            return self._simulator.platforms["whatsapp"].respond(inner)
         return Answer.of_json({"error": "There is nothing here."}, 404)
 
 
 def _behind(host: str, request: Request) -> Request:
-    return Request(request.method, f"/{host}{request.path}", request.query, request.headers, request.body)
+    return replace(request, path=f"/{host}{request.path}")
 
 
 def _is_of_page(messenger: Simulated, request: Request) -> bool:

@@ -277,8 +277,16 @@ class Simulator:
         return delivery
 
     def is_blocking(self, platform: Simulated, account: str, contact: str) -> bool:
+        found = self._find(platform, account, contact)
+        return found is not None and found.is_blocking
+
+    def name_of(self, platform: Simulated, account: str, contact: str) -> str:
+        found = self._find(platform, account, contact)
+        return found.name if found else ""
+
+    def _find(self, platform: Simulated, account: str, contact: str) -> Contact | None:
         record = self.records.get(f"{platform.kind}:{account}")
-        return any(each.id == contact and each.is_blocking for each in (record.contacts if record else ()))
+        return next((each for each in (record.contacts if record else ()) if each.id == contact), None)
 
     # --- the page -------------------------------------------------------------------------------------------
 

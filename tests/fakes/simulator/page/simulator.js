@@ -319,7 +319,7 @@
 
   function inside(message) {
     if (message.is_unsent) return ["This message was deleted"];
-    if (message.kind === "photo") return [make("img", { class: "picture", src: "files/photo.png", alt: "A photo" }), message.text];
+    if (message.kind === "photo") return [make("img", { class: "picture", src: "files/photo-png", alt: "A photo" }), message.text];
     if (message.kind === "voice") return [make("span", { class: "media" }, drawing(SHAPES.voice), make("span", { class: "wave", role: "img", "aria-label": "A voice message" }), "0:04")];
     if (message.kind === "location") return [make("span", { class: "media" }, drawing(SHAPES.location), "Landungsbrücken")];
     return [message.text];

@@ -58,6 +58,9 @@ class Watcher(Protocol):
     def is_blocking(self, platform: "Simulated", account: str, contact: str) -> bool:
         """Whether a contact has blocked an account."""
 
+    def name_of(self, platform: "Simulated", account: str, contact: str) -> str:
+        """The name of a contact; "" for nobody."""
+
 
 class Simulated(FakePlatform):
     """A fake platform that somebody watches. `base`: the path of its API in the simulator."""

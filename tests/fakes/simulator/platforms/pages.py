@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from tests.fakes.pages import FakePages
 from tests.fakes.platform import Account, Call
+from tests.fakes.server import Answer
 from tests.fakes.simulator.chats import Choice, Contact, Message
 from tests.fakes.simulator.platforms.base import Carried, Deliver, Heard, digits, letters
 from tests.fakes.simulator.platforms.meta import SimulatedMeta
@@ -42,6 +43,17 @@ class SimulatedPages(SimulatedMeta, FakePages):
         for contact in contacts:
             own = [message.at for message in contact.messages if message.mine]
             owner.written_at |= {contact.id: max(own)} if own else {}
+
+    def carry_out(self, call: Call) -> Answer:
+        """Besides what the fake does: who a contact is (User Profile API)."""
+        owner = self.owners.get(call.token)
+        if owner is None or call.method != "GET" or call.target not in owner.written_at:
+            return super().carry_out(call)
+        name = self.watcher.name_of(self, owner.id, call.target)
+        first, _, last = name.partition(" ")
+        known = {"first_name": first, "last_name": last, "name": name, "username": _account_name(name)}
+        asked = str(call.parameters.get("fields", "")).split(",")
+        return Answer.of_json({"id": call.target, **{key: known[key] for key in asked if key in known}})
 
     # --- what the hub does ----------------------------------------------------------------------------------
 
@@ -117,7 +129,7 @@ class SimulatedPages(SimulatedMeta, FakePages):
         if message.kind == "location":
             place = {"coordinates": {"lat": 53.5436, "long": 9.9886}}
             return {"type": "location", "title": "Pinned Location", "payload": place}
-        kind, file = ("image", "photo.png") if message.kind == "photo" else ("audio", "voice.wav")
+        kind, file = ("image", "photo-png") if message.kind == "photo" else ("audio", "voice-wav")
         return {"type": kind, "payload": {"url": f"{self.url}/files/{file}"}}
 
 
@@ -149,7 +161,7 @@ class SimulatedInstagram(SimulatedPages):
     can: ClassVar[Sequence[str]] = ("edit", "unsend", "react", "photo", "voice")
 
     def account_name(self, name: str) -> str:
-        return ".".join(name.lower().split())
+        return _account_name(name)
 
     def unsend(self, account: str, contact: Contact, message: Message) -> Deliver:
         return self._event(account, contact, {"message": {"mid": message.id, "is_deleted": True}})
@@ -157,6 +169,10 @@ class SimulatedInstagram(SimulatedPages):
     def look(self, account: str, contact: Contact, unread: Sequence[Message]) -> None:
         for message in unread[-1:]:
             self.happen(account, contact.id, {"read": {"mid": message.id}})
+
+
+def _account_name(name: str) -> str:
+    return ".".join(name.lower().split())
 
 
 def _name(item: Mapping[str, Any]) -> str:

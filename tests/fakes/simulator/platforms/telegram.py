@@ -7,9 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from tests.fakes.platform import Account, Call
+from tests.fakes.server import Answer
 from tests.fakes.simulator.chats import Choice, Contact, Message
+from tests.fakes.simulator.files import FILES
 from tests.fakes.simulator.platforms.base import Carried, Deliver, Heard, Simulated, digits, letters
 from tests.fakes.telegram import FakeTelegram
+
+FILE_ID = "AgACSIMULATED-"
 
 
 class SimulatedTelegram(Simulated, FakeTelegram):
@@ -38,6 +42,14 @@ class SimulatedTelegram(Simulated, FakeTelegram):
         self._bot(account).webhook = registration
         self._chats |= {int(contact.id) for contact in contacts}
         self._blocked |= {int(contact.id) for contact in contacts if contact.is_blocking}
+
+    def carry_out(self, call: Call) -> Answer:
+        """Besides what the fake does: the files of `_content`."""
+        name = str(call.parameters.get("file_id", "")).removeprefix(FILE_ID)
+        if call.operation != "getFile" or name not in FILES:
+            return super().carry_out(call)
+        file = {"file_id": FILE_ID + name, "file_size": len(FILES[name][0]), "file_path": f"photos/{name}"}
+        return Answer.of_json({"ok": True, "result": file})
 
     # --- what the hub does ----------------------------------------------------------------------------------
 
@@ -136,13 +148,17 @@ def _chat(contact: Contact) -> dict[str, Any]:
 
 def _content(message: Message) -> dict[str, Any]:
     """What a message holds that is no text."""
-    file = {"file_id": f"AgAC{letters(message.kind, 60)}", "file_unique_id": letters(message.kind, 15)}
     if message.kind == "photo":
-        sizes = [{**file, "file_size": 31_000, "width": 640, "height": 427}]
+        sizes = [{**_file("photo-png"), "width": 240, "height": 160}]
         return {"photo": sizes, **({"caption": message.text} if message.text else {})}
     if message.kind == "voice":
-        return {"voice": {**file, "duration": 4, "mime_type": "audio/ogg", "file_size": 12_000}}
+        return {"voice": {**_file("voice-wav"), "duration": 2, "mime_type": "audio/wav"}}
     return {"location": {"latitude": 53.5436, "longitude": 9.9886}}
+
+
+def _file(name: str) -> dict[str, Any]:
+    id_ = {"file_id": f"{FILE_ID}{name}", "file_unique_id": letters(name, 15)}
+    return {**id_, "file_size": len(FILES[name][0])}
 
 
 def _read(markup: Any) -> Mapping[str, Any]:

@@ -85,7 +85,7 @@ class SimulatedTwilio(Simulated, FakeTwilio):
     def say(self, account: str, contact: Contact, message: Message) -> Deliver:
         content = {}
         if message.kind == "photo":
-            url = f"{self.url}/files/photo.png"
+            url = f"{self.url}/files/photo-png"
             content = {"NumMedia": "1", "MediaUrl0": url, "MediaContentType0": "image/png"}
         form = self.compose(account, contact.id, message.text, **content)
         message.id = form["MessageSid"]
