@@ -22,7 +22,7 @@
   };
   const KIND_WORDS = { photo: "Photo", voice: "Voice message", location: "Location" };
   const FAULTS = [
-    { name: "error", label: "Fail with 500", hint: "an error page, and no clear result", armed: (n) => `the next ${sends(n)} answered with 500` },
+    { name: "error", label: "Fail with 500", hint: "an error page, and no clear result", armed: (n) => `the next ${sends(n)} to fail` },
     { name: "busy", label: "Ask to slow down", hint: "429: too fast, come back in a moment", armed: (n) => `the next ${sends(n)} told to wait` },
     { name: "silence", label: "Take it, never answer", hint: "sent, but the hub cannot know", armed: (n) => `the next ${sends(n)} taken in silence` },
     { name: "token", label: "Reject the token", hint: "as if it had been revoked", armed: () => "every call is refused with 401" },
