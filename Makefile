@@ -8,9 +8,9 @@ export PYTHON
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: ## install what is missing and run everything on this machine; Ctrl-C stops it
+run: ## install what is missing and run everything on this machine; Ctrl-C stops it (PLATFORMS=real: no simulator)
 	@scripts/install.sh run
-	@exec $(BIN)/python -m infra.local.stack
+	@exec env $(if $(PLATFORMS),HUB_PLATFORMS=$(PLATFORMS)) $(BIN)/python -m infra.local.stack
 
 test: ## install what is missing, then lint, check types and run every test
 	@scripts/install.sh dev

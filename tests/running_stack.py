@@ -2,7 +2,7 @@
 
 `with RunningStack() as stack:` waits until `make run` says that it runs, and stops it as Ctrl-C does. What
 the user's environment and `.env` say of databases, queues and models has no part in it; settings given as
-keywords have.
+keywords have. The simulator is started only where HUB_PLATFORMS="simulator" asks for it.
 """
 
 import os
@@ -52,6 +52,8 @@ class RunningStack:
     aws_url: str
     chat_url: str
     """The chat page of the demo organization."""
+    simulator_url: str
+    """The simulator's page; empty where there is none."""
     admin_email: str
     admin_password: str
 
@@ -133,6 +135,8 @@ class RunningStack:
                 raise StackFailed(f"make run did not get up:\n{self.output}")
             time.sleep(LOOK_SECONDS)
         self.chat_url = self._printed(r"Chat page +(\S+)")
+        is_simulated = self._environment["HUB_PLATFORMS"] == "simulator"
+        self.simulator_url = self._printed(r"Simulator +(\S+)") if is_simulated else ""
         self.admin_email = self._printed(r"Login +([^,]+),")
         self.admin_password = self._printed(r"password (\S+)")
 
@@ -183,7 +187,7 @@ def _environment(home: Path, ports: dict[str, int]) -> dict[str, str]:
     own = ("HUB_", "AWS_", "DJANGO_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     numbers = {name: str(port) for name, port in ports.items()}
-    return kept | dict.fromkeys(_EMPTY, "") | {"HUB_HOME": str(home)} | numbers
+    return kept | dict.fromkeys(_EMPTY, "") | {"HUB_HOME": str(home), "HUB_PLATFORMS": "real"} | numbers
 
 
 def _port_of(url: str) -> int:

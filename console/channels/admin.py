@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
@@ -98,11 +99,14 @@ class ChannelAdmin(TenantAdmin):
         if request.GET.get("kind") not in KINDS:
             return self._choose_kind(request)
         label = KINDS[request.GET["kind"]].label
-        response: HttpResponse = super().add_view(request, form_url, {"title": f"Connect {label}"})
+        response: HttpResponse = super().add_view(
+            request, form_url, {"title": f"Connect {label}", "simulator_url": settings.SIMULATOR_URL}
+        )
         return response
 
     def _choose_kind(self, request: HttpRequest) -> HttpResponse:
         context = {**self.admin_site.each_context(request), "opts": self.opts, "title": "Connect a channel"}
+        context["simulator_url"] = settings.SIMULATOR_URL
         context["kinds"] = [(kind, _needed(kind)) for kind in KINDS.values()]
         return TemplateResponse(request, "admin/channels/choose_kind.html", context)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.utils import timezone
@@ -176,10 +177,22 @@ def _ask(channel: Channel, question: Callable[[Account, str], Health]) -> Health
     """What the platform says of `channel`; that it cannot be asked is a problem too, and no error."""
     try:
         return question(_account(channel), webhook_url(channel))
+    except CredentialRejected as error:
+        return Health("", [_explained(error)])
     except ChannelError as error:
         return Health("", [str(error)])
     except Exception as error:
         return Health("", [_unexpected(channel, error)])
+
+
+def _explained(error: CredentialRejected) -> str:
+    """What the platform said, after what it is under `make run`: no real account is known there."""
+    if not settings.SIMULATOR_URL:
+        return str(error)
+    return (
+        f"This is the simulator; it knows the accounts that were opened at {settings.SIMULATOR_URL} and no "
+        f"others. For real ones, start the hub with make run PLATFORMS=real. ({error})"
+    )
 
 
 def _unexpected(channel: Channel, error: Exception) -> str:

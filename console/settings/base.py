@@ -39,6 +39,7 @@ env = environ.Env(
     HUB_META_VERIFY_TOKEN=(str, ""),
     HUB_INSTAGRAM_API_URL=(str, "https://graph.instagram.com"),
     HUB_TWILIO_API_URL=(str, "https://api.twilio.com"),
+    HUB_SIMULATOR_URL=(str, ""),
     DATABASE_URL=(str, ""),
     AWS_ENDPOINT_URL=(str, ""),
     AWS_DEFAULT_REGION=(str, "us-east-1"),
@@ -110,6 +111,7 @@ META_INSTAGRAM_SECRET: str = env("HUB_META_INSTAGRAM_SECRET")
 META_VERIFY_TOKEN: str = env("HUB_META_VERIFY_TOKEN")
 INSTAGRAM_API_URL = service_url("HUB_INSTAGRAM_API_URL")
 TWILIO_API_URL = service_url("HUB_TWILIO_API_URL")
+SIMULATOR_URL: str = env("HUB_SIMULATOR_URL")
 
 QUEUE_PREFIX: str = env("HUB_QUEUE_PREFIX")
 AWS_ENDPOINT_URL: str | None = env("AWS_ENDPOINT_URL") or None

@@ -19,6 +19,7 @@ PORT_SETTINGS = {
     "HUB_WEBHOOK_PORT": 8080,
     "HUB_LLM_PORT": 8001,
     "HUB_AWS_PORT": 4566,
+    "HUB_SIMULATOR_PORT": 8002,
 }
 
 
@@ -43,12 +44,13 @@ def load_environment() -> None:
 
 @dataclass(frozen=True)
 class Ports:
-    """Where the servers of the stack listen, each on 127.0.0.1 only."""
+    """Where the servers of the stack listen, each on 127.0.0.1 only; in the order of PORT_SETTINGS."""
 
     console: int
     webhook: int
     llm: int
     aws: int
+    simulator: int
 
 
 def ports_of(values: Mapping[str, str]) -> Ports:
@@ -59,8 +61,7 @@ def ports_of(values: Mapping[str, str]) -> Ports:
         if port in seen:
             raise SettingError(f"{seen[port]} and {name} are both {port}: give each a port of its own.")
         seen[port] = name
-    console, webhook, llm, aws = seen
-    return Ports(console=console, webhook=webhook, llm=llm, aws=aws)
+    return Ports(*seen)
 
 
 def _port(name: str, value: str) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from infra.local.environment import LOOPBACK, Ports
 from infra.local.health import answers
+from infra.local.platforms import SIMULATOR_FOLDER
 from infra.local.postgres import is_ready
 
 
@@ -33,9 +34,13 @@ class Program:
     stop_wait_seconds: int = 8
 
 
-def programs_of(home: Path, ports: Ports, own_database: bool, own_emulator: bool) -> list[Program]:
+def programs_of(
+    home: Path, ports: Ports, own_database: bool, own_emulator: bool, own_platforms: bool
+) -> list[Program]:
     """The programs of this start, in the order in which they start."""
     programs = [llm(ports), lambdas(), webhook(ports), console(ports), worker()]
+    if own_platforms:
+        programs.insert(0, simulator(home, ports))
     if own_emulator:
         programs.insert(0, aws(home, ports))
     if own_database:
@@ -70,6 +75,17 @@ def aws(home: Path, ports: Ports) -> Program:
 
 def aws_state_folder(home: Path) -> Path:
     return home / "aws" / "state"
+
+
+def simulator(home: Path, ports: Ports) -> Program:
+    # A store: channels are connected to it before the services start.
+    command = (sys.executable, "-m", "tests.fakes.simulator", "--port", str(ports.simulator))
+    return Program(
+        "simulator",
+        (*command, "--home", str(home / SIMULATOR_FOLDER)),
+        Wave.STORE,
+        answering(ports.simulator),
+    )
 
 
 def llm(ports: Ports) -> Program:

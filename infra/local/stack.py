@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import astuple
 from pathlib import Path
 from typing import Never
 
@@ -27,6 +28,7 @@ from infra.local.environment import (
     ports_of,
 )
 from infra.local.errors import ProgramError, StackError
+from infra.local.platforms import are_simulated, simulator_url, simulator_values
 from infra.local.postgres import socket_folder, url_of
 from infra.local.programs import Program, Wave, programs_of
 from infra.local.progress import CHAT_MARK, Progress
@@ -38,7 +40,6 @@ LOOK_SECONDS = 0.5
 START_TIMEOUT_SECONDS = 300
 STOP_TIMEOUT_SECONDS = 10
 DEATHS_BEFORE_GIVING_UP = 3
-AWS_PORT = "HUB_AWS_PORT"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -182,20 +183,22 @@ def run() -> None:
     load_env_file()
     own_database = "DATABASE_URL" not in os.environ
     own_emulator = "AWS_ENDPOINT_URL" not in os.environ
+    own_platforms = are_simulated(os.environ)
     home, ports = home_of(os.environ), ports_of(os.environ)
     for folder in (home, home / "logs"):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with only_one(home):
-        checked = {name: port for name, port in named(ports).items() if own_emulator or name != AWS_PORT}
-        check_ports(checked)
+        unused = {"HUB_AWS_PORT": not own_emulator, "HUB_SIMULATOR_PORT": not own_platforms}
+        check_ports({name: port for name, port in named(ports).items() if not unused.get(name)})
         check_model(os.environ)
-        set_environment(home, ports, own_database, own_emulator)
+        set_environment(home, ports, own_database, own_emulator, own_platforms)
         for number in _SIGNALS:
             signal.signal(number, _stop)
-        stack = Stack(programs_of(home, ports, own_database, own_emulator), home, progress)
+        programs = programs_of(home, ports, own_database, own_emulator, own_platforms)
+        stack = Stack(programs, home, progress)
         try:
             stack.start()
-            progress.show(summary(home, ports, stack.chat_pages))
+            progress.show(summary(home, ports, stack.chat_pages, own_platforms))
             stack.keep()
         except Stopped:
             progress.say("stopping")
@@ -208,13 +211,17 @@ def run() -> None:
 
 def named(ports: Ports) -> dict[str, int]:
     """The ports by the names of their settings."""
-    return dict(zip(PORT_SETTINGS, (ports.console, ports.webhook, ports.llm, ports.aws), strict=True))
+    return dict(zip(PORT_SETTINGS, astuple(ports), strict=True))
 
 
-def set_environment(home: Path, ports: Ports, own_database: bool, own_emulator: bool) -> None:
+def set_environment(
+    home: Path, ports: Ports, own_database: bool, own_emulator: bool, own_platforms: bool
+) -> None:
     """Make this process' environment what every program of the stack gets."""
     emulator = emulator_values(ports.aws) if own_emulator else {}
-    write_stack_env(home / "stack.env", emulator)
+    # Those of the simulator only complete it: what the user has set wins, one by one.
+    platforms = simulator_values(ports.simulator) if own_platforms else {}
+    write_stack_env(home / "stack.env", {**emulator, **platforms})
     if own_emulator:
         for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
             os.environ.pop(name, None)
@@ -249,7 +256,7 @@ def only_one(home: Path) -> Iterator[None]:
         yield
 
 
-def summary(home: Path, ports: Ports, chat_pages: Iterable[str]) -> str:
+def summary(home: Path, ports: Ports, chat_pages: Iterable[str], own_platforms: bool) -> str:
     """The block that a successful start ends with."""
     console = os.environ.get("HUB_CONSOLE_URL") or f"http://{LOOPBACK}:{ports.console}"
     lines = [
@@ -257,6 +264,7 @@ def summary(home: Path, ports: Ports, chat_pages: Iterable[str]) -> str:
         "channels-hub runs",
         f"  Console    {console}/",
         f"  Login      admin@example.com, password {os.environ['HUB_ADMIN_PASSWORD']} (from the first run)",
+        *([f"  Simulator  {simulator_url(ports.simulator)}/  (write as a contact)"] * own_platforms),
         *(f"  Chat page  {page}" for page in chat_pages),
         f"  Logs       {shown(home / 'logs')}",
         f"  Data       {shown(home)}",

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 from django.utils import timezone
+from pytest_django import Settings
 
 from console.channels.connection import connect
 from console.channels.models import Channel
@@ -31,6 +32,20 @@ def test_first_choose_the_kind(semaphore: Semaphore, world: World) -> None:
     assert "Telegram" in page
     assert "Web chat" in page
     assert "?kind=semaphore" in page
+
+
+@pytest.mark.parametrize("path", ["/channels/channel/add/", ADD])
+def test_a_hub_with_the_simulator_leads_there(
+    path: str, semaphore: Semaphore, world: World, settings: Settings
+) -> None:
+    client = signed_in(world.admin)
+    assert "simulator" not in body(client.get(path))
+
+    settings.SIMULATOR_URL = "http://127.0.0.1:8002"
+
+    page = body(client.get(path))
+    assert 'href="http://127.0.0.1:8002/"' in page
+    assert "make run PLATFORMS=real" in page
 
 
 def test_connecting_registers_the_webhook_and_shows_the_account(semaphore: Semaphore, world: World) -> None:

@@ -6,14 +6,18 @@ They end with the folder's last test (scope "package"), so that they take no tim
 import itertools
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from infra.local.platforms import simulator_url
 from tests.end_to_end.studio import Studio
+from tests.fakes import platform
+from tests.fakes.server import Answer, Request
 from tests.fakes.telegram import FakeTelegram
-from tests.running_stack import RunningStack
+from tests.running_stack import RunningStack, free_ports
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SWITCHES = (
@@ -24,15 +28,36 @@ BROWSER_TIMEOUT_MS = 20_000
 PLAYWRIGHTS_OWN_TIMEOUT_MS = 5_000
 
 
+class SharedTelegram(FakeTelegram):
+    """The bots of these tests, at the address that the hub has for Telegram: calls for any other bot go on to
+    the simulator of `make run`, which has the demo's."""
+
+    simulator_url = ""
+
+    def respond(self, request: Request) -> Answer | None:
+        own = replace(request, path=request.path.removeprefix("/telegram"))
+        if self.call_of(own).token in self.bots:
+            return super().respond(own)
+        url, content_type = f"{self.simulator_url}{request.path}", request.headers.get("content-type", "")
+        return Answer(*platform.request(url, request.body, {"content-type": content_type}))
+
+
 @pytest.fixture(scope="package")
-def telegram() -> Iterator[FakeTelegram]:
-    with FakeTelegram() as telegram:
+def telegram() -> Iterator[SharedTelegram]:
+    with SharedTelegram() as telegram:
         yield telegram
 
 
 @pytest.fixture(scope="package")
-def stack(telegram: FakeTelegram) -> Iterator[RunningStack]:
-    settings = {"HUB_TELEGRAM_API_URL": telegram.url, "HUB_LLM_VISIBILITY_SECONDS": "10"}
+def stack(telegram: SharedTelegram) -> Iterator[RunningStack]:
+    port = free_ports(1)[0]
+    telegram.simulator_url = simulator_url(port)
+    settings = {
+        "HUB_PLATFORMS": "simulator",
+        "HUB_SIMULATOR_PORT": str(port),
+        "HUB_TELEGRAM_API_URL": f"{telegram.url}/telegram",
+        "HUB_LLM_VISIBILITY_SECONDS": "10",
+    }
     with RunningStack(**settings) as stack:
         yield stack
 

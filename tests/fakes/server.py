@@ -84,6 +84,8 @@ class Served:
 def _handler(respond: Callable[[Request], Answer | None]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Headers and body go in two packets: the second must not wait for the first to be acknowledged.
+        disable_nagle_algorithm = True
 
         def log_message(self, *arguments: object) -> None:
             """Nothing: the address may hold a token."""

@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.environment import Ports
+from infra.local.environment import PORT_SETTINGS, Ports
 from infra.local.errors import StackError
+from infra.local.platforms import simulator_values
 from infra.local.stack import only_one, set_environment, summary
 from infra.local.stack_env import write_stack_env
 from tests.infra.conftest import free_port
 
-PORTS = Ports(console=8000, webhook=8080, llm=8001, aws=4566)
+PORTS = Ports(console=8000, webhook=8080, llm=8001, aws=4566, simulator=8002)
 
 
 def run_stack(home: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
     """`make run` after the install, in a home and on ports of its own; its checks end it."""
-    names = ("HUB_CONSOLE_PORT", "HUB_WEBHOOK_PORT", "HUB_LLM_PORT", "HUB_AWS_PORT")
-    ports = {name: str(free_port()) for name in names}
+    ports = {name: str(free_port()) for name in PORT_SETTINGS}
     environment = os.environ | {"HUB_HOME": str(home)} | ports | settings
     command = [sys.executable, "-m", "infra.local.stack"]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
@@ -91,7 +91,7 @@ def test_the_emulator_gets_dummy_keys_whatever_keys_the_user_has(
 ) -> None:
     os.environ |= {"HUB_HOME": str(tmp_path), "AWS_ACCESS_KEY_ID": "REAL", "AWS_PROFILE": "work"}
 
-    set_environment(tmp_path, PORTS, own_database=True, own_emulator=True)
+    set_environment(tmp_path, PORTS, own_database=True, own_emulator=True, own_platforms=False)
 
     assert os.environ["AWS_ACCESS_KEY_ID"] == os.environ["AWS_SECRET_ACCESS_KEY"] == "local"
     assert os.environ["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
@@ -110,7 +110,7 @@ def test_an_endpoint_and_a_database_of_the_user_are_left_alone(
     }
     os.environ |= theirs | {"HUB_HOME": str(tmp_path)}
 
-    set_environment(tmp_path, PORTS, own_database=False, own_emulator=False)
+    set_environment(tmp_path, PORTS, own_database=False, own_emulator=False, own_platforms=False)
 
     assert {name: os.environ[name] for name in theirs} == theirs
 
@@ -119,19 +119,51 @@ def test_every_program_gets_the_secrets_of_the_first_run(environment: dict[str, 
     write_stack_env(tmp_path / "stack.env", {})
     os.environ["HUB_HOME"] = str(tmp_path)
 
-    set_environment(tmp_path, PORTS, own_database=True, own_emulator=True)
+    set_environment(tmp_path, PORTS, own_database=True, own_emulator=True, own_platforms=False)
 
     made = (tmp_path / "stack.env").read_text()
     for name in ("HUB_SECRET_KEY", "HUB_CREDENTIAL_KEYS", "HUB_LLM_TOKEN", "HUB_ADMIN_PASSWORD"):
         assert f"{name}={os.environ[name]}\n" in made
 
 
+@pytest.mark.parametrize("variable", ["HUB_TELEGRAM_API_URL", "HUB_META_APP_SECRET"])
+def test_the_hub_finds_the_platforms_in_the_simulator_unless_the_user_says_where(
+    environment: dict[str, str], tmp_path: Path, variable: str
+) -> None:
+    os.environ |= {"HUB_HOME": str(tmp_path), variable: "https://theirs.example"}
+
+    set_environment(tmp_path, PORTS, own_database=True, own_emulator=True, own_platforms=True)
+
+    expected = simulator_values(8002) | {variable: "https://theirs.example"}
+    assert {name: os.environ[name] for name in expected} == expected
+
+
+def test_with_the_real_platforms_nothing_of_the_simulator_is_left(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    write_stack_env(tmp_path / "stack.env", simulator_values(8002))
+    os.environ["HUB_HOME"] = str(tmp_path)
+
+    set_environment(tmp_path, PORTS, own_database=True, own_emulator=True, own_platforms=False)
+
+    assert not set(simulator_values(8002)) & set(os.environ)
+
+
+def test_only_simulator_and_real_are_platforms(tmp_path: Path) -> None:
+    result = run_stack(tmp_path, HUB_PLATFORMS="fake")
+
+    assert_one_sentence(result, "HUB_PLATFORMS is 'fake': it must be simulator or real.")
+
+
 def test_the_block_at_the_end_tells_where_to_go(environment: dict[str, str], tmp_path: Path) -> None:
     os.environ["HUB_ADMIN_PASSWORD"] = "the-one"
 
-    text = summary(tmp_path, PORTS, ["http://127.0.0.1:8080/webchat/1", "http://127.0.0.1:8080/webchat/2"])
+    pages = ["http://127.0.0.1:8080/webchat/1", "http://127.0.0.1:8080/webchat/2"]
+    text = summary(tmp_path, PORTS, pages, own_platforms=True)
 
     for part in ("http://127.0.0.1:8000/", "admin@example.com", "the-one", "webchat/1", "webchat/2"):
         assert part in text
     assert f"{tmp_path}/logs" in text
     assert "Ctrl-C stops everything" in text
+    assert "http://127.0.0.1:8002/" in text
+    assert "Simulator" not in summary(tmp_path, PORTS, pages, own_platforms=False)

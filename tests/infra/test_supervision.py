@@ -16,7 +16,7 @@ from infra.local.supervision import Exit, State, Supervisor, configuration, exit
 from infra.local.watch import Watch
 from tests.infra.conftest import wait_until
 
-PORTS = Ports(console=1, webhook=2, llm=3, aws=4)
+PORTS = Ports(console=1, webhook=2, llm=3, aws=4, simulator=5)
 SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
 
 
@@ -26,19 +26,20 @@ def parsed(programs: list[Program], home: Path) -> configparser.ConfigParser:
     return parser
 
 
-def names(own_database: bool, own_emulator: bool) -> list[str]:
-    return [program.name for program in programs_of(Path("/h"), PORTS, own_database, own_emulator)]
+def names(own_database: bool, own_emulator: bool, own_platforms: bool) -> list[str]:
+    programs = programs_of(Path("/h"), PORTS, own_database, own_emulator, own_platforms)
+    return [program.name for program in programs]
 
 
 def test_the_stores_are_ours_only_where_no_other_is_named() -> None:
     services = ["llm", "lambdas", "webhook", "console", "worker"]
 
-    assert names(own_database=True, own_emulator=True) == ["postgres", "aws", *services]
-    assert names(own_database=False, own_emulator=False) == services
+    assert names(True, True, True) == ["postgres", "aws", "simulator", *services]
+    assert names(own_database=False, own_emulator=False, own_platforms=False) == services
 
 
 def test_every_server_listens_on_the_loopback_alone() -> None:
-    for program in programs_of(Path("/h"), PORTS, True, True):
+    for program in programs_of(Path("/h"), PORTS, True, True, True):
         text = f"{shlex.join(program.command)} {program.environment}"
         assert "0.0.0.0" not in text  # noqa: S104
         if program.name in ("webhook", "console", "aws"):
@@ -49,7 +50,7 @@ def test_the_configuration_opens_no_port_and_holds_no_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HUB_SECRET_KEY", "the-secret")
-    programs = programs_of(tmp_path, PORTS, True, True)
+    programs = programs_of(tmp_path, PORTS, True, True, True)
 
     text = configuration(programs, tmp_path, tmp_path / "s")
 

@@ -210,11 +210,12 @@ class FakePlatform(Served, ABC):
             return control.respond(self, request)
         return self.answer(self.call_of(request))
 
-    def answer(self, call: Call) -> Answer | None:
-        """The answer to a call, with the fault that meets it."""
+    def answer(self, call: Call, fault: Fault | None = None) -> Answer | None:
+        """The answer to a call, with the fault that meets it: this one, or the next that waits."""
         with self._changed:
             self.calls.append(call)
-            fault = self._faults[call.operation].popleft() if self._faults[call.operation] else None
+            if fault is None and self._faults[call.operation]:
+                fault = self._faults[call.operation].popleft()
         try:
             answer = self.carry_out(call) if fault is None or fault.after else None
         except ApiError as error:

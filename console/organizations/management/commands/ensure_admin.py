@@ -17,8 +17,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--organization",
             metavar="SLUG",
-            default="bright-smile",
-            help="make them an admin of it, if it exists",
+            nargs="+",
+            default=["bright-smile", "harbour-bikes"],
+            help="make them an admin of those that exist",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -34,8 +35,7 @@ class Command(BaseCommand):
         if not user.check_password(password):  # a new hash would sign them out
             user.set_password(password)
         user.save()
-        organization = Organization.objects.filter(slug=options["organization"]).first()
-        if organization is not None:
+        for organization in Organization.objects.filter(slug__in=options["organization"]):
             Member.objects.update_or_create(
                 organization=organization, user=user, defaults={"role": Member.Role.ADMIN}
             )
