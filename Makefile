@@ -15,6 +15,7 @@ run: ## install what is missing and run everything on this machine; Ctrl-C stops
 test: ## install what is missing, then lint, check types and run every test
 	@scripts/install.sh dev
 	@scripts/chromium.sh
+	@scripts/node.sh
 	@scripts/lint.sh
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long"
 	@exec $(BIN)/python -m pytest -n 2 --dist loadgroup -m long
@@ -38,5 +39,5 @@ format: ## format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 
 clean: ## remove what make installed and cached, not the data in HUB_HOME
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv tests/adapters/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
