@@ -3,7 +3,7 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos bench-llm lint format clean
+.PHONY: help run test chaos bench-llm tune lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ chaos: ## break everything while messages come, and count (SEED=, MESSAGES=, ORG
 bench-llm: ## compare llm_api with other servers, 12 minutes on an idle machine (QUICK=1: 2, BURST=64: 30)
 	@scripts/install.sh bench
 	@exec $(BIN)/python -m benchmarks.llm $(if $(QUICK),--quick) $(if $(BURST),--burst $(BURST) --limit 60)
+
+tune: ## find what makes the embedded model fastest on this machine, in a minute; llm_api then uses it
+	@scripts/install.sh run
+	@exec $(BIN)/python -m llm_api.tune
 
 lint: ## check style and types
 	@scripts/install.sh dev

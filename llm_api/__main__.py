@@ -130,7 +130,7 @@ def _engine(settings: Settings, root: Path) -> Engine:
     told = {"weights": tuned.weights or "as in the file", **asdict(engine.plan), "gain": round(tuned.gain, 2)}
     log.info("tuned", extra={"fields": told})
     at = datetime.fromtimestamp(tuned.at, UTC)
-    note = f"on {at:%d %B %Y}, for answers {tuned.gain:.2f} times as fast"
+    note = f"{at:%d %B %Y}, {tuned.gain:.2f} times as fast"
     engine.about = {"Weights": tuned.weights or "as in the file", **engine.about, "Tuned": note}
     return engine
 

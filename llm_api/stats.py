@@ -48,6 +48,9 @@ class Facts:
     written: Flow
     prefix_hits: float | None
     drafts_accepted: float | None
+    prefixes: int | None
+    prefix_bytes: float
+    spill_reads: int
     about: Mapping[str, str]
     since_start: Mapping[str, float]
 
@@ -123,6 +126,9 @@ class Stats:
                 accepted := numbers.get("accepted_tokens_total", 0),
                 numbers.get("drafted_tokens_total", 0) - accepted,
             ),
+            prefixes=int(numbers["prefixes"]) if "prefixes" in numbers else None,
+            prefix_bytes=numbers.get("prefix_bytes", 0),
+            spill_reads=int(numbers.get("prefix_spill_reads_total", 0)),
             about=self._engine.about,
             since_start=self._since_start(numbers),
         )
@@ -154,10 +160,7 @@ class Stats:
             "Tokens from memory": numbers["restored_tokens_total"],
             "Tokens written": numbers["written_tokens_total"],
             "Tokens guessed right": numbers["accepted_tokens_total"],
-            "Prefixes in memory": numbers["prefixes"],
-            "Prefixes in memory, MB": numbers["prefix_bytes"] / 1e6,
-            "Prefixes from disk": numbers["prefix_spill_reads_total"],
-            "Prefixes dropped": numbers["prefix_evicted_total"],
+            "Prompts dropped from memory": numbers["prefix_evicted_total"],
             "Answers set aside": numbers["preemptions_total"],
             "Engine restarts": numbers["restarts_total"],
         }

@@ -29,7 +29,9 @@ h1 { font-size: 20px; margin: 0; overflow-wrap: anywhere; }
 h2 { font-size: 15px; margin: 0 0 8px; }
 .state { font-weight: 600; color: var(--well); } .state.ill { color: var(--ill); }
 .soft, dt { color: var(--soft); } header .soft { margin-left: auto; }
-.cards { display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 250px), 1fr)); }
+.cards { display: grid; gap: 12px; grid-template-columns: repeat(6, 1fr); }
+@media (max-width: 900px) { .cards { grid-template-columns: repeat(3, 1fr); } }
+@media (max-width: 560px) { .cards { grid-template-columns: repeat(2, 1fr); } }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 14px 16px; }
 .figure { font-size: 28px; font-weight: 650; font-variant-numeric: tabular-nums; line-height: 1.25; }
 .figure small { font-size: 15px; font-weight: 400; color: var(--soft); }
@@ -38,7 +40,7 @@ h2 { font-size: 15px; margin: 0 0 8px; }
 svg { display: block; width: 100%; height: 48px; margin-top: 8px; }
 .lists { display: grid; gap: 12px; margin-top: 12px;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 320px), 1fr)); align-items: start; }
-dl { display: grid; grid-template-columns: 1fr auto; gap: 5px 16px; margin: 0; }
+dl { display: grid; grid-template-columns: auto minmax(0, 1fr); gap: 5px 16px; margin: 0; }
 dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 """
 
@@ -60,6 +62,7 @@ def render(facts: Facts) -> str:
 <body><main>
 <header><h1>{escape(facts.model)}</h1>{state}{up}</header>
 <div class="cards">{"".join(_cards(facts))}</div>
+<div class="lists">{_flow("Tokens read", facts.read)}{_flow("Tokens written", facts.written)}</div>
 <div class="lists">{_list("How it computes", facts.about)}{_list("Since the start", _counted(facts))}</div>
 </main></body>
 </html>
@@ -72,16 +75,19 @@ def _cards(facts: Facts) -> list[str]:
     interactive, test = facts.waiting["interactive"], facts.waiting["test"]
     return [
         _card("Slots in use", f"{facts.taken} <small>of {facts.slots}</small>", bar),
-        _card("Waiting", str(interactive), _note(f"and {test} test runs")),
+        _card("Waiting", str(interactive), _note(f"and {test} test run{'' if test == 1 else 's'}")),
         _card(
             "First word",
             _seconds(facts.first_token_half),
-            _note(f"95 % within {_seconds(facts.first_token_most)}, of the latest requests"),
+            _note(f"95 % within {_seconds(facts.first_token_most)}"),
         ),
-        _flow("Tokens read", facts.read),
-        _flow("Tokens written", facts.written),
-        _card("Prompts begun in memory", _percent(facts.prefix_hits), _note("found what was read before")),
-        _card("Guesses right", _percent(facts.drafts_accepted), _note("of the tokens that were guessed")),
+        _card("Known prompts", _percent(facts.prefix_hits), _note("begin as one read before")),
+        _card("Guesses right", _percent(facts.drafts_accepted), _note("of all guessed tokens")),
+        _card(
+            "Kept prompts",
+            "–" if facts.prefixes is None else str(facts.prefixes),
+            _note(f"{facts.prefix_bytes / 1e6:.0f} MB; {facts.spill_reads} back from disk"),
+        ),
     ]
 
 
@@ -130,11 +136,11 @@ def _list(title: str, rows: Mapping[str, str]) -> str:
 
 
 def _counted(facts: Facts) -> dict[str, str]:
-    return {name: f"{number:,.0f}".replace(",", " ") for name, number in facts.since_start.items()}
+    return {name: f"{number:,.0f}".replace(",", "\u202f") for name, number in facts.since_start.items()}
 
 
 def _seconds(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f} s"
+    return "–" if value is None else f"{value:.2f}\u00a0s"
 
 
 def _percent(share: float | None) -> str:
@@ -143,5 +149,7 @@ def _percent(share: float | None) -> str:
 
 def _duration(seconds: float) -> str:
     minutes = int(seconds / 60)
+    if seconds < 60:
+        return f"{seconds:.0f} s"
     days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
     return f"{days} d {hours} h" if days else f"{hours} h {rest} min" if hours else f"{rest} min"
