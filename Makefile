@@ -3,7 +3,7 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos bench-llm lint format clean
+.PHONY: help run test chaos bench-llm tune lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,7 @@ run: ## install what is missing and run everything on this machine; Ctrl-C stops
 test: ## install what is missing, then lint, check types and run every test
 	@scripts/install.sh dev
 	@scripts/chromium.sh
+	@scripts/node.sh
 	@scripts/lint.sh
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long"
 	@exec $(BIN)/python -m pytest -n 2 --dist loadgroup -m long
@@ -28,6 +29,10 @@ bench-llm: ## compare llm_api with other servers, 12 minutes on an idle machine 
 	@scripts/install.sh bench
 	@exec $(BIN)/python -m benchmarks.llm $(if $(QUICK),--quick) $(if $(BURST),--burst $(BURST) --limit 60)
 
+tune: ## find what makes the embedded model fastest on this machine, in a minute; llm_api then uses it
+	@scripts/install.sh run
+	@exec $(BIN)/python -m llm_api.tune
+
 lint: ## check style and types
 	@scripts/install.sh dev
 	@scripts/lint.sh
@@ -38,5 +43,5 @@ format: ## format the code and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 
 clean: ## remove what make installed and cached, not the data in HUB_HOME
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv tests/adapters/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

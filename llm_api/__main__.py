@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import socket
 import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -20,6 +24,12 @@ from llm_api.metrics import Metrics
 from llm_api.queues import SqsQueues
 from llm_api.settings import ROOT, Settings, SettingsError, load_settings
 from llm_api.slots import Slots
+
+if TYPE_CHECKING:
+    from llm_api.engine.embedded import EmbeddedEngine
+    from llm_api.engine.plan import Plan
+
+log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 
@@ -105,18 +115,38 @@ def _engine(settings: Settings, root: Path) -> Engine:
     if settings.url is not None:
         key = settings.api_key.get_secret_value() if settings.api_key else None
         return RemoteEngine(settings.url, api_key=key, model_name=settings.model_name, slots=settings.slots)
-    from llm_api.engine.embedded import (
-        EmbeddedEngine,  # not needed, nor loaded, with HUB_LLM_URL
-    )
+    from llm_api.tuning.record import Records  # llama.cpp is not needed, nor loaded, with HUB_LLM_URL
+
+    records = Records(root / settings.home, settings.find_model())
+    tuned = records.load() if settings.tuned else None
+    if tuned is None:
+        log.info("not tuned: python -m llm_api.tune finds what is fastest on this machine")
+        return _embedded(settings, root, records.weights(""), None)
+    try:
+        engine = _embedded(settings, root, records.weights(tuned.weights), tuned.plan)
+    except ModelLoadError as error:
+        log.warning("what was tuned cannot be used", extra={"fields": {"error": str(error)}})
+        return _embedded(settings, root, records.weights(""), None)
+    told = {"weights": tuned.weights or "as in the file", **asdict(engine.plan), "gain": round(tuned.gain, 2)}
+    log.info("tuned", extra={"fields": told})
+    at = datetime.fromtimestamp(tuned.at, UTC)
+    note = f"{at:%d %B %Y}, {tuned.gain:.2f} times as fast"
+    engine.about = {"Weights": tuned.weights or "as in the file", **engine.about, "Tuned": note}
+    return engine
+
+
+def _embedded(settings: Settings, root: Path, model: Path, plan: Plan | None) -> EmbeddedEngine:
+    from llm_api.engine.embedded import EmbeddedEngine
 
     return EmbeddedEngine(
-        settings.find_model(),
+        model,
         context_tokens=settings.context_tokens,
         threads=settings.threads,
         slots=settings.slots,
         prefix_bytes=settings.prefix_bytes,
         spill_folder=root / settings.home / "llm" if settings.spill_bytes else None,
         spill_bytes=settings.spill_bytes,
+        plan=plan,
     )
 
 

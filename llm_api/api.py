@@ -1,4 +1,5 @@
-"""The HTTP side: OpenAI-compatible /v1 behind a bearer token, /healthz and /metrics for machines."""
+"""The HTTP side: OpenAI-compatible /v1 behind a bearer token, /healthz and /metrics for machines, /stats for
+people."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 
@@ -26,11 +27,14 @@ from llm_api.openai import (
     parse_chat_request,
 )
 from llm_api.slots import Slots
+from llm_api.stats import Stats
+from llm_api.stats_page import render
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_BODY_BYTES = 1024 * 1024
+PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 
 class ClientGoneError(Exception):
@@ -40,17 +44,22 @@ class ClientGoneError(Exception):
 def create_app(*, engine: Engine, consumer: Consumer, slots: Slots, metrics: Metrics, token: str) -> FastAPI:
     """The application; the consumer runs as long as it does."""
 
+    stats = Stats(engine, consumer, slots, metrics)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         running = asyncio.create_task(consumer.run())
         running.add_done_callback(_log_crash)
+        sampling = asyncio.create_task(stats.run())
         yield
+        sampling.cancel()
         consumer.stop_receiving()
         await running
 
     app = FastAPI(title="llm_api", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(_openai_routes(engine, slots, metrics, token))
     app.include_router(_machine_routes(engine, consumer, metrics))
+    app.include_router(_people_routes(stats))
     app.exception_handler(ApiError)(_show_api_error)
     app.exception_handler(HTTPException)(_show_http_error)
     app.exception_handler(EngineError)(_show_engine_error)
@@ -107,6 +116,17 @@ def _machine_routes(engine: Engine, consumer: Consumer, metrics: Metrics) -> API
     @routes.get("/metrics")
     async def read_metrics() -> Response:
         return Response(metrics.render(), media_type=CONTENT_TYPE_LATEST)
+
+    return routes
+
+
+def _people_routes(stats: Stats) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.get("/stats")
+    async def read_stats() -> HTMLResponse:
+        headers = {"Cache-Control": "no-store", "Content-Security-Policy": PAGE_POLICY}
+        return HTMLResponse(render(await stats.facts()), headers=headers)
 
     return routes
 

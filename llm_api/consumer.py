@@ -102,7 +102,8 @@ class Consumer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopped_at = 0.0
         self._running = False
-        metrics.watch_waiting(lambda: len(self._waiting))
+        metrics.watch_waiting(self._waiting.count)
+        metrics.watch_slots(slots)
         slots.when_released(self._use_slot)
 
     def problem(self) -> str | None:

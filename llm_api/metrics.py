@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import aclosing
-from typing import Literal
+from functools import partial
+from typing import Literal, get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -18,16 +20,19 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from llm_api.engine.base import EngineError, Event, Finished, Started
+from llm_api.engine.base import EngineError, Event, Finished, Piece, Priority, Started
+from llm_api.slots import Slots
 
 Source = Literal["queue", "http"]
 ConsumerError = Literal["receive", "heartbeat", "reply", "delete", "release", "malformed", "engine"]
 
+PRIORITIES: tuple[Priority, ...] = get_args(Priority)
+KEPT_TIMES = 200
 SECONDS = (0.01, 0.03, 0.1, 0.3, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 60.0)
 
 
 class _EngineNumbers(Collector):
-    def __init__(self, numbers: Callable[[], Mapping[str, int]]) -> None:
+    def __init__(self, numbers: Callable[[], Mapping[str, float]]) -> None:
         self._numbers = numbers
 
     def collect(self) -> Iterator[Metric]:
@@ -52,8 +57,13 @@ class Metrics:
             registry=self.registry,
         )
         self._waiting = Gauge(
-            "hub_llm_waiting", "Queue requests in hand that wait for a slot", registry=self.registry
+            "hub_llm_waiting",
+            "Queue requests in hand that wait for a slot",
+            ["priority"],
+            registry=self.registry,
         )
+        self._slots = Gauge("hub_llm_slots", "Requests that run at a time", registry=self.registry)
+        self._slots_taken = Gauge("hub_llm_slots_taken", "Of them in use", registry=self.registry)
         self._dropped = self._counter("dropped", "Queue requests not answered, by reason", "reason")
         self._stopped = Counter(
             "hub_llm_stopped",
@@ -62,6 +72,11 @@ class Metrics:
         )
         self._wait = self._histogram("queue_wait_seconds", "From sending a request to its start")
         self._generation = self._histogram("generation_seconds", "From the start to the last token")
+        self._first_token = self._histogram(
+            "first_token_seconds", "From sending a request to its first token"
+        )
+        self.first_tokens: deque[float] = deque(maxlen=KEPT_TIMES)
+        """Seconds to the first tokens of the latest requests."""
 
     def render(self) -> bytes:
         return generate_latest(self.registry)
@@ -69,11 +84,16 @@ class Metrics:
     def count_consumer_error(self, operation: ConsumerError) -> None:
         self._consumer_errors.labels(operation).inc()
 
-    def watch_waiting(self, count: Callable[[], int]) -> None:
+    def watch_waiting(self, count: Callable[[Priority], int]) -> None:
         """Ask `count` whenever somebody reads how many requests wait."""
-        self._waiting.set_function(count)
+        for priority in PRIORITIES:
+            self._waiting.labels(priority).set_function(partial(count, priority))
 
-    def watch_engine(self, numbers: Callable[[], Mapping[str, int]]) -> None:
+    def watch_slots(self, slots: Slots) -> None:
+        self._slots.set(slots.total)
+        self._slots_taken.set_function(lambda: slots.taken)
+
+    def watch_engine(self, numbers: Callable[[], Mapping[str, float]]) -> None:
         """Ask for `numbers` whenever somebody reads them; those whose names end in _total only grow."""
         self.registry.register(_EngineNumbers(numbers))
 
@@ -89,6 +109,7 @@ class Metrics:
         """Pass the events of one request on and count them. `sent_at` is in epoch seconds."""
         outcome = "cancelled"
         started_at = time.time()
+        is_silent = True
         self._in_flight.labels(source).inc()
         try:
             async with aclosing(events):
@@ -96,6 +117,9 @@ class Metrics:
                     if isinstance(event, Started):
                         started_at = event.at
                         self._wait.labels(source).observe(max(0.0, started_at - sent_at))
+                    elif isinstance(event, Piece) and is_silent:
+                        is_silent = False
+                        self._note_first_token(source, max(0.0, time.time() - sent_at))
                     elif isinstance(event, Finished):
                         outcome = "completed"
                         self._generation.labels(source).observe(time.time() - started_at)
@@ -107,6 +131,14 @@ class Metrics:
         finally:
             self._in_flight.labels(source).dec()
             self._requests.labels(source, outcome).inc()
+
+    def value(self, name: str, **labels: str) -> float:
+        """What one of the service's own numbers is at ("requests_total"); 0 where it has not been counted."""
+        return self.registry.get_sample_value(f"hub_llm_{name}", labels) or 0.0
+
+    def _note_first_token(self, source: Source, seconds: float) -> None:
+        self._first_token.labels(source).observe(seconds)
+        self.first_tokens.append(seconds)
 
     def _count_tokens(self, finished: Finished) -> None:
         self._tokens.labels("prompt").inc(finished.prompt_tokens)

@@ -78,6 +78,11 @@ class Settings(BaseSettings):
         alias="HUB_LLM_THREADS",
         description="CPU threads of the embedded model; unset, one per CPU.",
     )
+    tuned: bool = Field(
+        True,
+        alias="HUB_LLM_TUNED",
+        description="Compute the embedded model as python -m llm_api.tune found fastest on this machine.",
+    )
     prefix_bytes: Annotated[int, Field(ge=0)] = Field(
         2**30,
         alias="HUB_LLM_PREFIX_BYTES",

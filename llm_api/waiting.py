@@ -94,6 +94,10 @@ class Waiting(Generic[T]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    def count(self, priority: Priority) -> int:
+        """How many of a class wait."""
+        return sum(entry.terms.priority == priority for entry in self._entries.values())
+
     def add(self, key: str, item: T, terms: Terms) -> None:
         self._entries[key] = _Entry(key, item, terms, next(self._numbers))
 

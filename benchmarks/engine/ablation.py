@@ -21,6 +21,7 @@ from typing import Any
 from llm_api.engine.base import ChatMessage, ChatRequest, Finished
 from llm_api.engine.embedded import EmbeddedEngine
 from llm_api.settings import find_packaged_model
+from llm_api.tuning.weights import requantize
 
 GOODS = (
     "whitening",
@@ -38,7 +39,10 @@ WORDINGS = ("How much is a {}?", "price of a {} please", "I need a {}, what is i
 VARIANTS: dict[str, dict[str, Any]] = {
     "cold, everything": {},
     "cold, no prefixes kept": {"prefix_bytes": 0},
+    "cold, weights in Q8_0": {"weights": "Q8_0"},
+    "cold, weights in F16": {"weights": "F16"},
     "warm, everything": {"spill": True},
+    "warm, weights in F16": {"spill": True, "weights": "F16"},
     "warm, no guesses": {"spill": True, "drafts": False},
     "warm, one slot a lane": {"spill": True, "slots": 2},
     "warm, one lane": {"spill": True, "lanes": 1},
@@ -90,12 +94,21 @@ async def answer_all(engine: EmbeddedEngine, chats: Sequence[ChatRequest]) -> li
     return list(await asyncio.gather(*(answer(request) for request in chats)))
 
 
+def weights_in(form: str, folder: Path) -> Path:
+    """The model file, or one with its weights in another format."""
+    path = folder / f"{form}.gguf" if form else find_packaged_model()
+    if not path.exists():
+        requantize(find_packaged_model(), path, form)
+    return path
+
+
 def measure(chats: Sequence[ChatRequest], folder: Path, variant: dict[str, Any]) -> tuple[float, float, int]:
     """Seconds in all, median seconds of an answer, tokens that were read."""
     settings = dict(variant)
+    path = weights_in(settings.pop("weights", ""), folder.parent)
     spill_folder = folder if settings.pop("spill", False) else None
     engine = EmbeddedEngine(
-        find_packaged_model(), **{"context_tokens": 1024, "slots": 8, "spill_folder": spill_folder} | settings
+        path, **{"context_tokens": 1024, "slots": 8, "spill_folder": spill_folder} | settings
     )
     seconds = asyncio.run(answer_all(engine, chats))
     read = engine.counts.read_tokens

@@ -131,6 +131,8 @@ class _Item:
                 return self._receipts(self._contact, value, Reached.READ)
             case "delivery":
                 return self._receipts(self._contact, value, Reached.DELIVERED)
+            case "reaction" if payloads.text(value, "action") == "unreact":
+                return [self._other("reaction_removed", self._contact)]
         return [self._other(name, self._contact)]
 
     def _name(self) -> str:

@@ -88,7 +88,8 @@ class _Update:
                 return self._pressed_button(payloads.find(self._update, "callback_query"))
             case "message_reaction":
                 reaction = payloads.find(self._update, "message_reaction")
-                return self._other("reaction", _private_sender(reaction, "user"))
+                kind = "reaction" if payloads.find(reaction, "new_reaction") else "reaction_removed"
+                return self._other(kind, _private_sender(reaction, "user"))
             case "my_chat_member":
                 return self._membership(payloads.find(self._update, "my_chat_member"))
             case other:

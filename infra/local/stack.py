@@ -266,6 +266,7 @@ def summary(home: Path, ports: Ports, chat_pages: Iterable[str], own_platforms: 
         f"  Login      admin@example.com, password {os.environ['HUB_ADMIN_PASSWORD']} (from the first run)",
         *([f"  Simulator  {simulator_url(ports.simulator)}/  (write as a contact)"] * own_platforms),
         *(f"  Chat page  {page}" for page in chat_pages),
+        f"  LLM        http://{LOOPBACK}:{ports.llm}/stats",
         f"  Logs       {shown(home / 'logs')}",
         f"  Data       {shown(home)}",
         "  Ctrl-C stops everything.",

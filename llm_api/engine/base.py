@@ -103,6 +103,8 @@ class Engine(ABC):
 
     model: str
     slots: int
+    about: Mapping[str, str] = {}
+    """How it computes, by what people call it."""
     keeps_prompts = False
     """Whether a prompt that was read before is answered sooner, so that reading ahead is worth something."""
 
@@ -117,7 +119,7 @@ class Engine(ABC):
         """Why the engine cannot serve just now, as a short phrase; None when it can."""
         return None
 
-    def numbers(self) -> Mapping[str, int]:
+    def numbers(self) -> Mapping[str, float]:
         """What it has done since it started, and has now, by name, for the metrics."""
         return {}
 

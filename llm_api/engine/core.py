@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from llm_api.engine.base import EngineUnavailableError
-from llm_api.engine.lane import ComputeError, Lane, Vocabulary
+from llm_api.engine.lane import BATCH_TOKENS, ComputeError, Lane, Vocabulary
 from llm_api.engine.prefix_store import PrefixStore
-from llm_api.engine.scheduler import Scheduler
+from llm_api.engine.scheduler import Budget, Scheduler
 from llm_api.engine.worker import Counts, Job, Shared, Worker
 
 CLOSED = "The engine is shutting down: ask another box."
@@ -16,11 +16,13 @@ CLOSED = "The engine is shutting down: ask another box."
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How many lanes, of how many slots each. `threads` are shared by the lanes that are busy."""
+    """How many lanes, of how many slots each. `threads` are shared by the lanes that are busy; `batch_tokens`
+    are computed at once."""
 
     lanes: int
     slots: int
     threads: int
+    batch_tokens: int = BATCH_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,10 @@ class Core:
             lanes=shape.lanes,
             slots=shape.slots,
             room_tokens=room_tokens or shape.slots * context_tokens,
+            budget=Budget(reading=shape.batch_tokens),
             known_tokens=lambda sequence: self._shared.match(sequence).length,
         )
-        self._shared = Shared(vocabulary, store, scheduler, shape.threads)
+        self._shared = Shared(vocabulary, store, scheduler, shape.threads, shape.batch_tokens)
         self._workers: list[Worker] = []
         try:
             for number in range(shape.lanes):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from llm_api.engine.core import Core, Load, Shape
 from llm_api.engine.drafting import guess_answer
 from llm_api.engine.lane import ComputeError
 from llm_api.engine.model import Model
+from llm_api.engine.plan import Plan, default_plan
 from llm_api.engine.prefix_store import PrefixStore, StoreCounts
 from llm_api.engine.prompt import read_prompt
 from llm_api.engine.runner import LlamaLane
@@ -47,28 +47,35 @@ class EmbeddedEngine(Engine):
         spill_bytes: int = SPILL_BYTES,
         room_tokens: int | None = None,
         drafts: bool = True,
+        plan: Plan | None = None,
     ) -> None:
         """Load the model file, which blocks. Raises ModelLoadError with a sentence for the reader.
 
         Every request has `context_tokens` for prompt and answer: memory is taken for `slots` times as many.
         States of prefixes take up to `prefix_bytes` of memory, and `spill_bytes` of `spill_folder`.
+        `threads` and `lanes` count for more than the plan's.
         """
         self.model = path.name.removesuffix(".gguf")
-        threads = threads or os.cpu_count() or 1
-        lanes = min(lanes or threads, slots)
-        self._model = Model(path)
+        plan = plan or default_plan(threads)
+        threads = threads or plan.threads
+        lanes = min(lanes or min(plan.lanes, threads), slots)
+        self.plan = replace(plan, lanes=lanes, threads=threads)
+        self._model = Model(path, plan.gpu_layers)
         self.context_tokens = context_tokens
         self._drafts = drafts and self._model.can_forget
-        shape = Shape(lanes, -(-slots // lanes), threads)
+        shape = Shape(lanes, -(-slots // lanes), threads, plan.batch_tokens)
         self._spill = None
         if spill_folder:
-            self._spill = DiskSpill(spill_folder, fingerprint(path, shape.slots), spill_bytes)
+            self._spill = DiskSpill(spill_folder, fingerprint(path, shape.slots, plan.memory), spill_bytes)
         self._store = PrefixStore(prefix_bytes, self._spill)
         self.slots = shape.lanes * shape.slots
+        self.about = self.plan.describe()
         try:
             self._core = Core(
                 self._model,
-                partial(LlamaLane, self._model, slots=shape.slots, context_tokens=context_tokens),
+                partial(
+                    LlamaLane, self._model, slots=shape.slots, context_tokens=context_tokens, plan=self.plan
+                ),
                 shape,
                 self._store,
                 context_tokens=context_tokens,
@@ -118,7 +125,7 @@ class EmbeddedEngine(Engine):
         finally:
             self._core.cancel(job)
 
-    def numbers(self) -> Mapping[str, int]:
+    def numbers(self) -> Mapping[str, float]:
         counted = {**asdict(self.counts), **{f"prefix_{k}": n for k, n in asdict(self.prefixes).items()}}
         now = {**asdict(self.load), "prefix_bytes": self._store.bytes, "prefixes": len(self._store)}
         return {**{f"{name}_total": number for name, number in counted.items()}, **now}

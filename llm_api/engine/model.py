@@ -12,6 +12,7 @@ from jinja2 import TemplateError
 from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
 from llm_api.engine.base import ChatMessage, InvalidRequestError, ModelLoadError
+from llm_api.engine.plan import ALL_LAYERS
 from llm_api.engine.text import clean_text
 
 _PIECE_BYTES = 256
@@ -21,11 +22,12 @@ _TEMPLATE_KEY = b"tokenizer.chat_template"
 class Model:
     """Reads and writes tokens. All methods may be called from any thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, gpu_layers: int = ALL_LAYERS) -> None:
         """Load the file, which blocks. Raises ModelLoadError with a sentence for the reader."""
         llama_cpp._logger.set_verbose(False)
         llama_cpp.llama_backend_init()
         params = llama_cpp.llama_model_default_params()
+        params.n_gpu_layers = gpu_layers
         pointer = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
         if not pointer:
             raise ModelLoadError(

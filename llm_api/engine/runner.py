@@ -13,26 +13,35 @@ from collections.abc import Sequence
 import llama_cpp
 import numpy as np
 
-from llm_api.engine.lane import BATCH_TOKENS, ComputeError, Lane, Portion
+from llm_api.engine.lane import ComputeError, Lane, Portion
 from llm_api.engine.model import Model
+from llm_api.engine.plan import Plan, default_plan
 from llm_api.engine.sampling import Logits
 from llm_api.engine.sequence import State
+
+_KV_TYPES = {"f16": llama_cpp.GGML_TYPE_F16, "q8_0": llama_cpp.GGML_TYPE_Q8_0}
 
 
 class LlamaLane(Lane):
     """A context with a KV stream for each slot."""
 
-    def __init__(self, model: Model, *, slots: int, context_tokens: int) -> None:
+    def __init__(self, model: Model, *, slots: int, context_tokens: int, plan: Plan | None = None) -> None:
         """Raises ComputeError where memory is short."""
         self._model = model
+        plan = plan or default_plan()
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = slots * context_tokens
         params.n_seq_max = slots
-        params.n_batch = params.n_ubatch = max(BATCH_TOKENS, slots)
+        params.n_batch = params.n_ubatch = max(plan.batch_tokens, slots)
         params.kv_unified = False
-        # Not for speed: without it a token's numbers do not depend on the batch that it was computed in, so
-        # that reading in portions, restoring and writing side by side change no answer.
-        params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        # Off by default, and not for speed: without it a token's numbers do not depend on the batch that it
+        # was computed in, so that reading in portions, restoring and writing side by side change no answer.
+        params.flash_attn_type = (
+            llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
+            if plan.flash_attention
+            else llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        )
+        params.type_k = params.type_v = _KV_TYPES[plan.kv_type]
         params.no_perf = True
         context = llama_cpp.llama_init_from_model(model.pointer, params)
         if not context:

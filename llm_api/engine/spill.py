@@ -30,12 +30,13 @@ MAGIC = b"hub-prefix-1\n"
 SUFFIX = ".prefix"
 
 
-def fingerprint(model_path: Path, slots: int) -> str:
-    """What a state depends on, besides its tokens: the weights, the code that computed it, and how many slots
-    the lane had (llama.cpp restores a state only where there are as many streams)."""
+def fingerprint(model_path: Path, slots: int, memory: str = "f16") -> str:
+    """What a state depends on, besides its tokens: the weights, the code that computed it, the form of
+    its `memory`, and how many slots the lane had (llama.cpp restores a state only where there are as many
+    streams)."""
     with model_path.open("rb") as file:
         digest = hashlib.file_digest(file, "blake2b")
-    digest.update(f"llama-cpp-python {llama_cpp.__version__}, f16, {slots} streams".encode())
+    digest.update(f"llama-cpp-python {llama_cpp.__version__}, {memory}, {slots} streams".encode())
     return digest.hexdigest()[:32]
 
 

@@ -21,7 +21,7 @@ from llm_api.engine.base import (
     Started,
 )
 from llm_api.engine.drafting import MAX_DRAFT_TOKENS, leads_clearly
-from llm_api.engine.lane import BATCH_TOKENS, ComputeError, Lane, Portion, Vocabulary
+from llm_api.engine.lane import ComputeError, Lane, Portion, Vocabulary
 from llm_api.engine.prefix_store import Match, PrefixStore
 from llm_api.engine.sampling import Logits, Sampler
 from llm_api.engine.scheduler import Moves, Scheduler
@@ -58,6 +58,8 @@ class Counts:
     preemptions: int = 0
     restarts: int = 0
     steps: int = 0
+    reading_seconds: float = 0.0
+    writing_seconds: float = 0.0
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
@@ -71,6 +73,7 @@ class Shared:
     store: PrefixStore
     scheduler: Scheduler
     threads: int
+    batch_tokens: int
     jobs: dict[Sequence, Job] = field(default_factory=dict)
     busy: set[int] = field(default_factory=set)
     closing: bool = False
@@ -198,9 +201,11 @@ class Worker(threading.Thread):
     def _read(self, sequence: Sequence, count: int) -> None:
         start = sequence.computed
         tokens = sequence.tokens[start : start + count]
-        room = BATCH_TOKENS - count if count == sequence.missing else 0
+        room = self._shared.batch_tokens - count if count == sequence.missing else 0
         portion, guess = _with_draft(sequence, tokens, room)
+        began = time.perf_counter()
         [logits] = self._lane.compute([portion])
+        self.counts.reading_seconds += time.perf_counter() - began
         sequence.computed += count
         self.counts.read_tokens += count
         if sequence.missing == 0:
@@ -209,9 +214,11 @@ class Worker(threading.Thread):
             self._keep(sequence)
 
     def _write(self, sequences: Items[Sequence]) -> None:
-        room = BATCH_TOKENS // len(sequences) - 1
+        room = self._shared.batch_tokens // len(sequences) - 1
         drafted = [_with_draft(sequence, sequence.tokens[-1:], room) for sequence in sequences]
+        began = time.perf_counter()
         computed = self._lane.compute([portion for portion, _ in drafted])
+        self.counts.writing_seconds += time.perf_counter() - began
         for sequence, (_, guess), logits in zip(sequences, drafted, computed, strict=True):
             sequence.computed += 1
             self._append(sequence, guess, logits)

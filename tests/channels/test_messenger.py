@@ -71,7 +71,7 @@ EXPECTED: dict[str, Inbound] = {
     "postback.json": message("", "button", "Say Hello", 1772998084000),
     "postback_get_started.json": message("", "button", "Get Started", 1772998094000),
     "reaction.json": other("reaction"),
-    "reaction_removed.json": other("reaction"),
+    "reaction_removed.json": other("reaction_removed"),
     "read.json": Receipt(
         "", "", "", sender=CONTACT, reached=Reached.READ, until=at(1772998044000), address=PAGE
     ),

@@ -58,7 +58,7 @@ EXPECTED: dict[str, InboundMessage | InboundEdit | OtherEvent] = {
     ),
     "media_voice.json": message(TESTER, "7527593:140", "voice"),
     "reaction.json": OtherEvent("update:2009", "reaction", "", TESTER),
-    "reaction_removed.json": OtherEvent("update:2010", "reaction", "", TESTER),
+    "reaction_removed.json": OtherEvent("update:2010", "reaction_removed", "", TESTER),
     "start_deeplink.json": message(TESTER, "7527593:140", "text", "/start ref_abc"),
     "sticker.json": message(TESTER, "7527593:140", "sticker"),
     "text.json": message(

@@ -98,7 +98,7 @@ async def test_it_holds_no_more_than_it_may() -> None:
         for _ in range(20):
             await asyncio.sleep(0)
         assert box.engine.running == 2
-        assert box.metric("hub_llm_waiting") == 1
+        assert box.metric("hub_llm_waiting", priority="interactive") == 1
         assert sum(stored.hidden for stored in box.queues.stored.values()) == 3
         box.engine.gate.set()
         await until(lambda: len(box.queues.deleted) == 5)

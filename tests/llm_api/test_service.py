@@ -134,7 +134,7 @@ def test_a_cancelled_story_makes_way_for_the_next_question(start: Callable[..., 
     service.ask("expired", "Anybody there?", expires_at=1.0)
     service.ask("cancelled", "Never mind")
     service.ask("question", "Hello!", max_tokens=4)
-    wait_for(lambda: service.metric("hub_llm_waiting") == 2)
+    wait_for(lambda: service.metric('hub_llm_waiting{priority="interactive"}') == 2)
     service.cancel("cancelled")
     service.cancel("story")
     replies: dict[str, str] = {}

@@ -1,0 +1,47 @@
+"""How a model is computed on a machine: what `python -m llm_api.tune` measures and chooses."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+from llm_api.engine.lane import BATCH_TOKENS
+
+KvType = Literal["f16", "q8_0"]
+ALL_LAYERS = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`threads` are shared by the `lanes` that are busy; `batch_tokens` are computed at once. What a context
+    remembers is kept as `kv_type`; anything but f16 needs `flash_attention`. `gpu_layers` are computed by a
+    GPU where there is one."""
+
+    lanes: int
+    threads: int
+    batch_tokens: int = BATCH_TOKENS
+    flash_attention: bool = False
+    kv_type: KvType = "f16"
+    gpu_layers: int = ALL_LAYERS
+
+    def describe(self) -> dict[str, str]:
+        """For people."""
+        return {
+            "Lanes": str(self.lanes),
+            "Threads": str(self.threads),
+            "Portions": f"{self.batch_tokens} tokens",
+            "Flash attention": "on" if self.flash_attention else "off",
+            "KV cache": self.kv_type,
+        }
+
+    @property
+    def memory(self) -> str:
+        """In what form a context remembers: states of one form fit no other."""
+        return f"{self.kv_type} flash" if self.flash_attention else self.kv_type
+
+
+def default_plan(threads: int | None = None) -> Plan:
+    """What holds for most machines: a lane for each CPU."""
+    threads = threads or os.cpu_count() or 1
+    return Plan(threads, threads)

@@ -1,0 +1,1 @@
+"""What `python -m llm_api.tune` measures, chooses and keeps for each model file and machine."""

@@ -1,0 +1,206 @@
+"""The search for the fastest plan that changes nothing in what a model says.
+
+One thing after the other: the format of the weights, what a GPU computes, lanes and threads, the size of
+portions, attention and its memory. Each thing's choices are measured in turns and the best run of each
+counts, for what else the machine does makes runs slower and never faster. A choice must gain enough to be
+more than chance.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import llama_cpp
+
+from llm_api.engine.base import EngineError
+from llm_api.engine.lane import ComputeError
+from llm_api.engine.plan import Plan, default_plan
+from llm_api.tuning import trial, weights
+from llm_api.tuning.record import Records, Tuned
+from llm_api.tuning.trial import Speed
+from llm_api.tuning.weights import Difference
+
+ROUNDS = 2
+GAIN = 1.05
+ATTENTION_GAIN = 1.10
+"""With flash attention an answer depends, in near ties, on what is computed beside it: that must be worth
+it."""
+BATCHES = (64, 256)
+UNCHANGED = Difference(0.0, 1.0)
+
+
+class Tools(Protocol):
+    """What the search does to a model."""
+
+    def measure(self, path: Path, plan: Plan) -> Speed: ...
+
+    def requantize(self, source: Path, target: Path, form: str) -> None: ...
+
+    def difference(self, path: Path, plan: Plan) -> Difference: ...
+
+
+class LlamaTools:
+    """The same with llama.cpp. Differences are those from `model` as `plan` computes it."""
+
+    def __init__(self, model: Path, plan: Plan) -> None:
+        self._usual = weights.chances(model, plan)
+
+    def measure(self, path: Path, plan: Plan) -> Speed:
+        return trial.measure(path, plan)
+
+    def requantize(self, source: Path, target: Path, form: str) -> None:
+        weights.requantize(source, target, form)
+
+    def difference(self, path: Path, plan: Plan) -> Difference:
+        return weights.difference(self._usual, weights.chances(path, plan))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A way to compute the model: the format of its weights ("" for the file's own) and a plan."""
+
+    weights: str
+    plan: Plan
+    difference: Difference = UNCHANGED
+
+
+def shapes(cpus: int) -> list[tuple[int, int]]:
+    """Lanes and threads worth a try: CPUs may be two threads of one core, and barriers cost more the more
+    threads wait at them."""
+    halves = [cpus, max(1, cpus // 2)]
+    found = [(lanes, threads) for threads in halves for lanes in (1, max(1, threads // 2), threads)]
+    return list(dict.fromkeys(found))
+
+
+class Search:
+    """`tell` is called before each piece of work, with what it is and the share that is done."""
+
+    def __init__(
+        self, records: Records, model: Path, tools: Tools, tell: Callable[[str, float], None], plan: Plan
+    ) -> None:
+        self._records = records
+        self._model = model
+        self._tools = tools
+        self._tell = tell
+        self._best = Choice("", plan)
+        self._speeds: dict[Choice, Speed] = {}
+        self._stages: Mapping[str, Callable[[], Iterable[Choice]]] = {
+            "weights": self._formats,
+            "GPU": self._gpu,
+            "lanes and threads": self._shapes,
+            "portions": self._batches,
+            "attention": self._attentions,
+        }
+
+    def run(self) -> Tuned:
+        """Raises ComputeError where the model cannot even be computed as usual."""
+        usual = self._best
+        for number, (name, choices) in enumerate(self._stages.items()):
+            done = number / len(self._stages)
+            self._tell(name, done)
+            gain = ATTENTION_GAIN if name == "attention" else GAIN
+            self._best = self._fastest(name, [self._best, *choices()], gain, done)
+        best = self._best
+        before, after = self._speeds[usual], self._speeds[best]
+        return Tuned(best.plan, best.weights, before, after, best.difference, time.time())
+
+    def _fastest(self, name: str, choices: list[Choice], gain: float, done: float) -> Choice:
+        """The fastest of the choices, of which the first one is as good as one that gains too little."""
+        if len(choices) == 1 and choices[0] in self._speeds:
+            return choices[0]
+        runs = [choice for _ in range(ROUNDS) for choice in choices]
+        for number, choice in enumerate(runs):
+            share = number / len(runs) / len(self._stages)
+            self._tell(f"{name}: {_name(name, choice)}", done + share)
+            self._note(choice, self._run(choice))
+        seconds = {each: self._speeds[each].answer_seconds for each in choices if each in self._speeds}
+        fastest = min(seconds, key=lambda each: seconds[each])
+        return fastest if seconds[choices[0]] >= seconds[fastest] * gain else choices[0]
+
+    def _run(self, choice: Choice) -> Speed | None:
+        """None for what this machine cannot compute."""
+        try:
+            return self._tools.measure(self._records.weights(choice.weights), choice.plan)
+        except (ComputeError, EngineError):
+            if choice == self._best:
+                raise
+            return None
+
+    def _note(self, choice: Choice, speed: Speed | None) -> None:
+        known = self._speeds.get(choice)
+        if speed and (known is None or speed.answer_seconds < known.answer_seconds):
+            self._speeds[choice] = speed
+
+    # --- the choices ----------------------------------------------------------------------------------------
+
+    def _formats(self) -> Iterable[Choice]:
+        if self._model.stat().st_size > weights.MAX_FILE_BYTES:
+            return
+        for form in weights.FORMATS:
+            self._tell(f"weights: {form}", 0.0)
+            target = self._records.weights(form)
+            try:
+                self._tools.requantize(self._model, target, form)
+                found = self._tools.difference(target, self._best.plan)
+            except (ComputeError, EngineError):
+                continue
+            if found.is_small:
+                yield Choice(form, self._best.plan, found)
+
+    def _gpu(self) -> Iterable[Choice]:
+        if llama_cpp.llama_supports_gpu_offload():
+            yield self._with(gpu_layers=0)
+
+    def _shapes(self) -> Iterable[Choice]:
+        for lanes, threads in shapes(os.cpu_count() or 1):
+            yield from self._others(lanes=lanes, threads=threads)
+
+    def _batches(self) -> Iterable[Choice]:
+        for tokens in BATCHES:
+            yield from self._others(batch_tokens=tokens)
+
+    def _attentions(self) -> Iterable[Choice]:
+        for kv_type in ("f16", "q8_0"):
+            choice = self._with(flash_attention=True, kv_type=kv_type)
+            try:
+                found = self._tools.difference(self._records.weights(choice.weights), choice.plan)
+            except (ComputeError, EngineError):
+                continue
+            if found.is_small:
+                yield replace(choice, difference=found)
+
+    def _with(self, **changes: object) -> Choice:
+        return replace(self._best, plan=replace(self._best.plan, **changes))  # type: ignore[arg-type]
+
+    def _others(self, **changes: object) -> Iterable[Choice]:
+        choice = self._with(**changes)
+        if choice != self._best:
+            yield choice
+
+
+def tune(
+    records: Records, model: Path, tell: Callable[[str, float], None], threads: int | None = None
+) -> Tuned:
+    """Find the fastest plan, which takes the machine for itself for a while, and keep it. Raises ComputeError
+    or ModelLoadError."""
+    plan = default_plan(threads)
+    tell("the model as it is", 0.0)
+    tuned = Search(records, model, LlamaTools(model, plan), tell, plan).run()
+    records.keep(tuned)
+    return tuned
+
+
+def _name(stage: str, choice: Choice) -> str:
+    plan = choice.plan
+    return {
+        "weights": choice.weights or "as in the file",
+        "GPU": "none" if plan.gpu_layers == 0 else "all layers",
+        "lanes and threads": f"{plan.lanes} and {plan.threads}",
+        "portions": f"{plan.batch_tokens} tokens",
+        "attention": f"{'flash' if plan.flash_attention else 'plain'}, KV {plan.kv_type}",
+    }[stage]
