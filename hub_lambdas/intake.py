@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, Q
 from django.utils import timezone
 
 from console.channels.models import Channel
@@ -69,8 +69,15 @@ def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> Cha
                 if isinstance(each, Unread):
                     raise StillUnread
                 store(channel_id, received_at, each)
-    Channel.objects.filter(pk=channel.pk).update(last_webhook_at=received_at)
+    _note_webhook(channel, received_at, inbound)
     return channel
+
+
+def _note_webhook(channel: Channel, received_at: datetime, inbound: Inbound) -> None:
+    """That the platform delivers: a test message, which the hub itself posts, says nothing of that."""
+    sender_id = inbound.sender.platform_id if inbound.sender else ""
+    by_test = Contact.objects.filter(channel=channel, platform_id=sender_id, is_test=True)
+    Channel.objects.filter(~Exists(by_test), pk=channel.pk).update(last_webhook_at=received_at)
 
 
 def _store_message(channel: Channel, received_at: datetime, inbound: InboundMessage) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from console.conversations.models import LlmRequest, Message, Turn
 from console.organizations.models import Organization
@@ -42,12 +42,17 @@ def _limits(turn: Turn, now: datetime) -> Iterator[tuple[Reason, int, Any]]:
         today = answered.filter(settled_at__gt=now - DAY)
         yield Reason.CONTACT_QUOTA, organization.contact_answers_per_day, today
     if organization.turns_per_minute:
-        turns = Turn.objects.filter(organization=organization, first_message_at__gt=now - MINUTE)
+        turns = _counted(organization).filter(first_message_at__gt=now - MINUTE)
         yield Reason.ORGANIZATION_RATE, organization.turns_per_minute + 1, turns
     if organization.answers_per_day:
-        answered = Turn.objects.filter(organization=organization, state=Turn.State.ANSWERED)
+        answered = _counted(organization).filter(state=Turn.State.ANSWERED)
         today = answered.filter(first_message_at__gt=now - DAY)
         yield Reason.ORGANIZATION_QUOTA, organization.answers_per_day, today
+
+
+def _counted(organization: Organization) -> QuerySet[Turn]:
+    """Test messages use up nothing."""
+    return Turn.objects.filter(organization=organization, conversation__contact__is_test=False)
 
 
 def _reaches(used: Any, limit: int) -> bool:

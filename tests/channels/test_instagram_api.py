@@ -110,7 +110,7 @@ def test_instagram_takes_every_piece(platform: FakePages, text: str) -> None:
 def test_registration_finds_the_id_that_webhooks_carry(platform: FakePages, owner: Owner) -> None:
     assert KIND.register(ACCOUNT, WEBHOOK) == Health("@the.clinic", (), OWNER)
     assert owner.subscribed == {APP_ID: list(SUBSCRIBED_FIELDS)}
-    assert KIND.check(ACCOUNT, WEBHOOK) == Health("@the.clinic", [], OWNER)
+    assert KIND.check(ACCOUNT, WEBHOOK) == Health("@the.clinic", [], OWNER, delivers_here=True)
 
 
 def test_problems_are_told_in_plain_words(platform: FakePages, owner: Owner) -> None:

@@ -18,6 +18,7 @@ from hub_lambdas.channels.base import (
     SendRefused,
     SendRejected,
     SendUnknown,
+    Validity,
 )
 from hub_lambdas.channels.messenger import SUBSCRIBED_FIELDS, Messenger
 from hub_lambdas.contact_view import LedgerView
@@ -230,7 +231,8 @@ def test_a_token_that_is_nobodys_is_said(platform: FakePages) -> None:
 
 def test_a_healthy_channel_has_no_problems(platform: FakePages) -> None:
     KIND.register(ACCOUNT, WEBHOOK)
-    assert KIND.check(ACCOUNT, WEBHOOK) == Health("The Clinic", [], PAGE)
+    endless = Validity(is_endless=True, missing_permissions=[])
+    assert KIND.check(ACCOUNT, WEBHOOK) == Health("The Clinic", [], PAGE, endless, delivers_here=True)
 
 
 def problems() -> str:

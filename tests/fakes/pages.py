@@ -22,7 +22,7 @@ import urllib.request
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any
@@ -30,7 +30,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from tests.fakes.server import FakeServer
 
-WINDOW_SECONDS = 24 * 3600
+DAY = 24 * 3600
+WINDOW_SECONDS = DAY
 CHALLENGE = "1158201444"
 
 
@@ -89,6 +90,8 @@ class Owner:
     expires_at: int = 0
     is_expired: bool = False
     echoes_app_id: bool = True
+    scopes: tuple[str, ...] = ("pages_messaging", "pages_manage_metadata")
+    made_at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -230,8 +233,10 @@ class FakePages:
     def _carry_out(self, call: Call) -> dict[str, Any]:
         host, _, rest = call.path.strip("/").partition("/")
         node, _, edge = rest.partition("/")[2].partition("/")
-        if host == "facebook" and (node == "debug_token" or edge == "subscriptions"):
+        if host == "facebook" and (node in ("debug_token", "oauth") or edge == "subscriptions"):
             return self._as_app(call, node)
+        if (host, rest) == ("instagram", "refresh_access_token"):
+            return self._refresh(self._owner(str(call.parameters.get("access_token")), host), call)
         owner = self._owner(call.token, host)
         if node not in ("me", owner.id):
             raise GraphError(100, f"Object with ID '{node}' does not exist", 33)
@@ -251,10 +256,14 @@ class FakePages:
 
     def _as_app(self, call: Call, node: str) -> dict[str, Any]:
         app = next((app for app in self.apps.values() if app.token == call.token), None)
+        if app is None and call.token in self.owners:
+            raise GraphError(100, "You must provide an app access token, or one of a developer of the app")
         if app is None:
             raise GraphError(190, "Invalid OAuth access token signature.", status=401)
         if node == "debug_token":
             return {"data": self._debug(str(call.parameters.get("input_token")), app)}
+        if node == "oauth":
+            return self._exchange(app, call.parameters)
         if node != app.id:
             raise GraphError(15, "This method must be called with an app access_token")
         if call.method == "POST":
@@ -272,7 +281,27 @@ class FakePages:
             return {"is_valid": False, "error": {"code": 190, "message": "Invalid OAuth access token."}}
         if owner.app_id != app.id:
             raise GraphError(100, "The App_id in the input_token did not match the Viewing App")
-        return {"is_valid": not owner.is_expired, "expires_at": owner.expires_at, "app_id": owner.app_id}
+        known = {"is_valid": not owner.is_expired, "expires_at": owner.expires_at, "app_id": owner.app_id}
+        return {**known, "scopes": list(owner.scopes)}
+
+    def _exchange(self, app: App, given: Mapping[str, Any]) -> dict[str, Any]:
+        """A page's token of an hour becomes one without an end."""
+        owner = self.owners.get(str(given.get("fb_exchange_token")))
+        if (given.get("client_id"), given.get("client_secret")) != (app.id, app.secret) or owner is None:
+            raise GraphError(1, "Error validating client secret.")
+        return {"access_token": self._give_token(owner, expires_at=0).token, "token_type": "bearer"}
+
+    def _refresh(self, owner: Owner, call: Call) -> dict[str, Any]:
+        """Once it is a day old, a token of Instagram's becomes one of 60 days."""
+        if call.parameters.get("grant_type") != "ig_refresh_token" or time.time() - owner.made_at < DAY:
+            raise GraphError(10, "Application does not have permission for this action")
+        token = self._give_token(owner, made_at=time.time()).token
+        return {"access_token": token, "token_type": "bearer", "expires_in": 60 * DAY}
+
+    def _give_token(self, owner: Owner, **changed: Any) -> Owner:
+        token = f"{owner.token}-{next(self._ids)}"
+        self.owners[token] = replace(owner, token=token, **changed)
+        return self.owners[token]
 
     def _register(self, app: App, given: Mapping[str, Any]) -> dict[str, Any]:
         """Meta asks the address at once whether it is meant."""

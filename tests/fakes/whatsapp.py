@@ -97,13 +97,19 @@ class Number:
     quality: str = "GREEN"
 
 
+SCOPES = ("whatsapp_business_management", "whatsapp_business_messaging")
+LONG_LIVED_SECONDS = 60 * 86400
+
+
 @dataclass
 class Token:
-    """A token of an app; `expires_at` 0 for never."""
+    """A token of an app; `expires_at` 0 for never. `is_developers`: it may inspect tokens, as an app's may."""
 
     app_id: str
     expires_at: float = 0.0
     is_revoked: bool = False
+    is_developers: bool = False
+    scopes: Sequence[str] = SCOPES
 
 
 @dataclass(frozen=True)
@@ -306,8 +312,8 @@ class FakeWhatsApp:
         token = authorization.removeprefix("Bearer ")
         _, _, rest = path.strip("/").partition("/")  # behind the version
         target, _, operation = rest.partition("/")
-        if target == "debug_token":
-            operation, content = "debug_token", dict(query)
+        if target == "debug_token" or rest == "oauth/access_token":
+            operation, content = rest.rpartition("/")[2], dict(query)
         elif not operation:
             operation = "media" if target in self._media else "number"
         call = Call(method, operation, target, token, content)
@@ -334,6 +340,8 @@ class FakeWhatsApp:
     def _call(self, call: Call) -> Any:
         if call.operation == "debug_token":
             return self._debug_token(call)
+        if call.operation == "access_token":
+            return self._exchange(call)
         app = self._app(call.token)
         match call.method, call.operation:
             case "POST", "messages":
@@ -358,15 +366,37 @@ class FakeWhatsApp:
         return self.apps[known.app_id]
 
     def _debug_token(self, call: Call) -> Any:
-        app_id, _, secret = call.token.partition("|")
-        if app_id not in self.apps or not secret or self.apps[app_id].secret != secret:
-            raise ApiError(190, "Invalid OAuth access token signature.", status=401)
+        app_id = self._inspector(call.token)
         token = self.tokens.get(call.content.get("input_token", ""))
         if token and token.app_id != app_id:
             raise ApiError(100, "The App_id in the input_token did not match the Viewing App")
         is_valid = token is not None and not (token.is_revoked or 0 < token.expires_at < self.now())
         expires_at = int(token.expires_at) if token else 0
-        return {"data": {"app_id": app_id, "is_valid": is_valid, "expires_at": expires_at, "scopes": []}}
+        scopes = list(token.scopes) if token else []
+        return {"data": {"app_id": app_id, "is_valid": is_valid, "expires_at": expires_at, "scopes": scopes}}
+
+    def _inspector(self, token: str) -> str:
+        """The app whose tokens may be inspected with this one: the app's own, or a developer's."""
+        app_id, _, secret = token.partition("|")
+        if secret and (app_id not in self.apps or self.apps[app_id].secret != secret):
+            raise ApiError(190, "Invalid OAuth access token signature.", status=401)
+        if secret:
+            return app_id
+        app = self._app(token)
+        if not self.tokens[token].is_developers:
+            raise ApiError(100, "You must provide an app access token, or one of a developer of the app")
+        return app.id
+
+    def _exchange(self, call: Call) -> Any:
+        """A token of a day becomes one of 60."""
+        app_id = self._inspector(call.token)
+        given = self.tokens.get(call.content.get("fb_exchange_token", ""))
+        asked = (call.content.get("client_id"), call.content.get("client_secret"))
+        if asked != (app_id, self.apps[app_id].secret) or given is None or given.app_id != app_id:
+            raise ApiError(1, "Error validating client secret.")
+        token = f"EAA-long-{next(self._ids)}"
+        self.add_token(token, app_id, self.now() + LONG_LIVED_SECONDS)
+        return {"access_token": token, "token_type": "bearer", "expires_in": LONG_LIVED_SECONDS}
 
     def _known_number(self, call: Call) -> Number:
         if call.target not in self.numbers and self.makes_up_numbers and call.target.isdecimal():
