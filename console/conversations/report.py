@@ -1,8 +1,8 @@
 """What the ledger says in numbers, computed by Postgres: outcomes, promises kept or broken, times.
 
-`TURNS` has a row per turn with what is known of it, but for those of test messages, which count nowhere. Every
-number is one of `CONDITIONS` or `MEASURES` over those rows, so a list of turns by the same condition
-(console/proof/turns.py) shows exactly those counted.
+`TURNS` has a row per turn with what is known of it, but for those of test messages, which count nowhere.
+Every number is one of `CONDITIONS` or `MEASURES` over those rows, so a list of turns by the same
+condition (console/proof/turns.py) shows exactly those counted.
 """
 
 from collections.abc import Mapping, Sequence

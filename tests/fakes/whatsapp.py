@@ -103,7 +103,7 @@ LONG_LIVED_SECONDS = 60 * 86400
 
 @dataclass
 class Token:
-    """A token of an app; `expires_at` 0 for never. `is_developers`: it may inspect tokens, as an app's may."""
+    """A token of an app; `expires_at` 0 for never. `is_developers`: it may inspect tokens."""
 
     app_id: str
     expires_at: float = 0.0
