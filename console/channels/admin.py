@@ -16,6 +16,7 @@ from django.utils.html import format_html
 from django.utils.text import Truncator
 from unfold.decorators import action, display
 
+from console import tenancy
 from console.channels import connection, trial
 from console.channels.addresses import page_urls, webhook_url
 from console.channels.connection import connect, is_to_connect
@@ -23,6 +24,8 @@ from console.channels.forms import channel_form, field_names
 from console.channels.health import facts
 from console.channels.holding import held
 from console.channels.models import Channel
+from console.conversations.models import Contact, PlatformEvent
+from console.signed_in import user_of
 from console.tenant_admin import OrganizationFilter, TenantAdmin
 from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import ChannelError, Kind
@@ -206,6 +209,24 @@ class ChannelAdmin(TenantAdmin):
             "question": (progress and progress.question) or trial.default_text(channel),
         }
         return TemplateResponse(request, "admin/channels/test.html", context)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Test messages keep no channel from being deleted; what people wrote does."""
+        deleted, counts, needed, protected = super().get_deleted_objects(objs, request)
+        is_used = (
+            Contact.objects.filter(channel__in=objs, is_test=False).exists()
+            or PlatformEvent.objects.filter(channel__in=objs).exists()
+        )
+        return deleted, counts, needed, protected if is_used else []
+
+    def delete_model(self, request: HttpRequest, obj: Channel) -> None:
+        self._demand(request, "delete", obj)
+        trial.forget([obj])
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Channel]) -> None:
+        trial.forget(tenancy.scope(queryset, user_of(request), self.permission("delete")))
+        super().delete_queryset(request, queryset)
 
     def _begin_trial(self, request: HttpRequest, channel: Channel, text: str) -> None:
         try:

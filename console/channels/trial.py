@@ -5,15 +5,16 @@ Each is from a contact of its own, who has no history, and whom the hub has writ
 can become one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import urllib3
 from django.conf import settings
+from django.db import transaction
 
 from console.channels.models import Channel
-from console.conversations.models import Contact, LlmRequest, Message, Turn
+from console.conversations.models import Contact, Conversation, LlmRequest, Message, Turn
 from console.conversations.timeline import explain
 from console.exact_text import printable
 from console.prompts.models import CannedPrompt
@@ -77,6 +78,17 @@ def _post(request: Request) -> None:
         raise SendRefused(f"{url} answered with {answer.status}: platforms cannot deliver there either.")
 
 
+@transaction.atomic
+def forget(channels: Iterable[Channel]) -> None:
+    """Delete the test messages of channels that are to be deleted."""
+    contacts = Contact.objects.filter(channel__in=[channel.pk for channel in channels], is_test=True)
+    LlmRequest.objects.filter(turn__conversation__contact__in=contacts).delete()
+    Message.objects.filter(conversation__contact__in=contacts).delete()
+    Turn.objects.filter(conversation__contact__in=contacts).delete()
+    Conversation.objects.filter(contact__in=contacts).delete()
+    contacts.delete()
+
+
 # --- watching -----------------------------------------------------------------------------------------------
 
 
@@ -111,7 +123,7 @@ class Progress:
 
 
 _HINTS = {
-    "Webhook took it": "the webhook's log says why",
+    "Webhook took it": "is there a warning in the webhook's log, and does the function “inbound” run",
     "Stored": "does the function “inbound” run, and is there a dead letter",
     "LLM asked": "does the function “wakeups” run, and are other questions of the organization still waiting",
     "LLM answered": "does llm_api run, and is it not too busy",
@@ -177,7 +189,7 @@ def _where_it_hangs(contact: Contact, steps: Sequence[Step], now: datetime) -> s
     if missing is None or now < reached + SLOW_AFTER:
         return ""
     waited = round((now - reached).total_seconds())
-    return f"It waits since {waited} s for “{missing.label}”. What to look at: {missing.hint}?"
+    return f"It has waited {waited} s for “{missing.label}”. What to look at: {missing.hint}?"
 
 
 def _why_unanswered(turn: Turn) -> str:

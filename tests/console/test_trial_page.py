@@ -156,3 +156,17 @@ def test_the_health_of_a_channel_is_told_in_words(world: World) -> None:
     assert "The access token ends on 28 November 2026" in body(
         signed_in(world.agent).get("/channels/channel/")
     )
+
+
+def test_a_channel_that_was_only_tested_can_be_deleted(world: World, tried: Conversation) -> None:
+    client = signed_in(world.admin)
+    channel = factories.make_channel(world.organization, name="A mistake")
+    Contact.objects.filter(pk=tried.contact_id).update(channel=channel)
+    url = f"/channels/channel/{channel.pk}/delete/"
+    assert "Yes, I’m sure" in body(client.get(url))
+    client.post(url, {"post": "yes"})
+    assert not Channel.objects.filter(pk=channel.pk).exists()
+    assert not Conversation.objects.filter(pk=tried.pk).exists()
+    url = f"/channels/channel/{world.channel.pk}/delete/"
+    client.post(url, {"post": "yes"})
+    assert Channel.objects.filter(pk=world.channel.pk).exists(), "people have written there"

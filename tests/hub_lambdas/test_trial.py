@@ -114,7 +114,7 @@ def test_it_says_where_it_hangs(channel: Channel, hub: str) -> None:
     assert progress(contact).problem == ""
     later = timezone.now() + 2 * trial.SLOW_AFTER
     hung = trial.progress(contact, later)
-    assert "waits since 20 s for “Webhook took it”" in hung.problem
+    assert "has waited 20 s for “Webhook took it”" in hung.problem
     assert not hung.is_over
     assert trial.progress(contact, later + trial.WATCHED_FOR).is_over
 
