@@ -75,7 +75,9 @@ def _post(request: Request) -> None:
             f"{settings.WEBHOOK_URL} did not answer within {POST_TIMEOUT_SECONDS} s."
         ) from None
     if not 200 <= answer.status < 300:
-        raise SendRefused(f"{url} answered with {answer.status}: platforms cannot deliver there either.")
+        # What fails on the server's side may have been queued before.
+        refused = SendRefused if answer.status < 500 else ChannelError
+        raise refused(f"{url} answered with {answer.status}: platforms cannot deliver there either.")
 
 
 @transaction.atomic
