@@ -189,7 +189,7 @@ class Instagram(meta.MetaKind):
         undelivered = meta.asked_beside(lambda: _subscription_problems(token))
         validity = Validity(_Life.of(account).ends_at)
         problems = [*undelivered, *meta.expiry_problems(validity)]
-        return Health(name, problems, id_, validity, not undelivered)
+        return Health(name, problems, id_, validity=validity, delivers_here=not undelivered)
 
     def renew(self, account: Account) -> Mapping[str, Any] | None:
         """A token lives for 60 days and is renewed from its second day on, which also tells when it ends."""

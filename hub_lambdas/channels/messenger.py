@@ -184,7 +184,8 @@ class Messenger(meta.MetaKind):
             *meta.asked_beside(lambda: _page_problems(account, token, page_id)),
             *meta.asked_beside(lambda: _app_problems(account, webhook_url)),
         ]
-        return Health(name, [*token_problems, *undelivered], page_id, validity, not undelivered)
+        problems = [*token_problems, *undelivered]
+        return Health(name, problems, page_id, validity=validity, delivers_here=not undelivered)
 
     def renew(self, account: Account) -> Mapping[str, Any] | None:
         """The token of a page may have no end; one of an hour is exchanged where Meta does that."""
