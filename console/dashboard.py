@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, OuterRef, Subquery
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import TruncHour
 from django.http import HttpRequest
 from django.utils import timezone
@@ -92,9 +92,14 @@ def _share(found: Numbers) -> int | None:
 
 
 def _open_now(ids: Sequence[int]) -> dict[str, Any]:
-    turns = Turn.objects.filter(organization__in=ids, state__in=Turn.UNSETTLED)
+    turns = _turns(ids).filter(state__in=Turn.UNSETTLED)
     oldest = turns.order_by("last_message_at").values_list("last_message_at", flat=True).first()
     return {"count": turns.count(), "oldest": oldest}
+
+
+def _turns(ids: Sequence[int]) -> "QuerySet[Turn]":
+    """Those that count: test messages do not."""
+    return Turn.objects.filter(organization__in=ids, conversation__contact__is_test=False)
 
 
 def _hours(ids: Sequence[int], now: datetime) -> list[Hour]:
@@ -102,7 +107,8 @@ def _hours(ids: Sequence[int], now: datetime) -> list[Hour]:
     start = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
     counts: dict[datetime, dict[str, int]] = defaultdict(dict)
     rows = (
-        Turn.objects.filter(organization__in=ids, first_message_at__gte=start)
+        _turns(ids)
+        .filter(first_message_at__gte=start)
         .annotate(hour=TruncHour("first_message_at"))
         .values_list("hour", "state")
         .annotate(turns=Count("pk"))
@@ -136,7 +142,7 @@ def _newest(user: User) -> list[dict[str, Any]]:
     turn = Turn.objects.filter(conversation=OuterRef("pk")).order_by("-id")
     conversations = (
         tenancy.scope(Conversation.objects.all(), user, "conversations.view_conversation")
-        .filter(last_message_at__isnull=False)
+        .filter(last_message_at__isnull=False, contact__is_test=False)
         .select_related("contact__channel")
         .annotate(
             last_text=Subquery(last.values("text")[:1]),

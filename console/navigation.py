@@ -47,7 +47,7 @@ def _waiting_badge(request: HttpRequest) -> dict[str, Any]:
         Conversation.objects.all(), user_of(request), "conversations.view_conversation"
     )
     newest = Message.objects.filter(conversation=OuterRef("pk")).order_by("-id")
-    of_staff = conversations.filter(owner=Conversation.Owner.STAFF)
+    of_staff = conversations.filter(owner=Conversation.Owner.STAFF, contact__is_test=False)
     waiting = of_staff.exclude(Exact(Subquery(newest.values("purpose")[:1]), Message.Purpose.STAFF))
     count = waiting.count()
     return {"badge": count, "badge_variant": "warning"} if count else {}

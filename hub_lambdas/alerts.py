@@ -82,7 +82,10 @@ def _turns(now: datetime) -> "QuerySet[Turn]":
     """Hand-overs that are news: not what a contact adds while they wait for staff already, but what they
     write after staff have answered, or after a member took the conversation over without a word."""
     handed_over = Turn.objects.filter(
-        state=Turn.State.HANDED_OVER, staff_told_at__isnull=True, settled_at__gt=now - TELL_WITHIN
+        state=Turn.State.HANDED_OVER,
+        staff_told_at__isnull=True,
+        settled_at__gt=now - TELL_WITHIN,
+        conversation__contact__is_test=False,
     )
     first = Message.objects.filter(turn=OuterRef(OuterRef("pk"))).order_by("id").values("id")[:1]
     before = Message.objects.filter(conversation=OuterRef("conversation"), id__lt=first).order_by("-id")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Exists, Q
 from django.utils import timezone
 
 from console.channels.models import Channel
@@ -67,15 +67,19 @@ def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> Cha
                 if isinstance(each, Unread):
                     raise StillUnread
                 store(channel_id, received_at, each)
-    _note_webhook(channel, received_at)
+    _note_webhook(channel, received_at, inbound)
     return channel
 
 
-def _note_webhook(channel: Channel, received_at: datetime) -> None:
-    """To the minute: each message's would make all of a channel wait for one another's commit."""
+def _note_webhook(channel: Channel, received_at: datetime, inbound: Inbound) -> None:
+    """That the platform delivers: a test message, which the hub itself posts, says nothing of that. To the
+    minute: each message's would make all of a channel wait for one another's commit."""
     last_at = channel.last_webhook_at
-    if last_at is None or received_at - last_at > WEBHOOK_NOTED_EVERY:
-        Channel.objects.filter(pk=channel.pk).update(last_webhook_at=received_at)
+    if last_at is not None and received_at - last_at <= WEBHOOK_NOTED_EVERY:
+        return
+    sender_id = inbound.sender.platform_id if inbound.sender else ""
+    by_test = Contact.objects.filter(channel=channel, platform_id=sender_id, is_test=True)
+    Channel.objects.filter(~Exists(by_test), pk=channel.pk).update(last_webhook_at=received_at)
 
 
 def _store_message(channel: Channel, received_at: datetime, inbound: InboundMessage) -> None:

@@ -15,7 +15,8 @@ DAY = timedelta(days=1)
 
 # In one statement, for each turn asks this: a limit of 0 is none and counts nothing. A rate is exceeded by
 # what comes beyond it; a quota is used up by what was answered. The contact's rate goes by the platform's
-# clock where it tells: what it delivers late, all at once, is no flood.
+# clock where it tells: what it delivers late, all at once, is no flood. Test messages use up nothing of an
+# organization's.
 _USED = """
 SELECT
     (SELECT count(*) FROM (
@@ -36,12 +37,17 @@ SELECT
         LIMIT %(contact_quota)s) AS found),
     (SELECT count(*) FROM (
         SELECT FROM conversations_turn turn
+        JOIN conversations_conversation conversation ON conversation.id = turn.conversation_id
+        JOIN conversations_contact contact ON contact.id = conversation.contact_id
         WHERE turn.organization_id = %(organization)s AND turn.first_message_at > %(minute_ago)s
+          AND NOT contact.is_test
         LIMIT %(organization_rate)s) AS found),
     (SELECT count(*) FROM (
         SELECT FROM conversations_turn turn
+        JOIN conversations_conversation conversation ON conversation.id = turn.conversation_id
+        JOIN conversations_contact contact ON contact.id = conversation.contact_id
         WHERE turn.organization_id = %(organization)s AND turn.state = 'answered'
-          AND turn.first_message_at > %(day_ago)s
+          AND turn.first_message_at > %(day_ago)s AND NOT contact.is_test
         LIMIT %(organization_quota)s) AS found)
 """
 

@@ -1,9 +1,10 @@
 """Connecting a channel to its platform: the hub's own secrets, the webhook, the account's name."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -16,7 +17,14 @@ from console.channels.models import REASON_MAX_LENGTH, Channel
 from console.exact_text import printable
 from hub_lambdas import staff
 from hub_lambdas.channels import KINDS
-from hub_lambdas.channels.base import Account, ChannelError, CredentialRejected, Health
+from hub_lambdas.channels.base import (
+    Account,
+    ChannelError,
+    CredentialRejected,
+    Health,
+    SendRefused,
+    SendUnknown,
+)
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +60,16 @@ def connect(channel: Channel) -> Connected:
     _leave_other_account(channel, found.address)
     if not found.problems and not _claim(channel, found.address):
         found = replace(found, problems=[TAKEN])
+    unrenewed: Sequence[str] = []
     if not found.problems:  # the platform is told nothing before the account is known to be this channel's
+        unrenewed = _renew(channel)
         found = _ask(channel, kind.register)
     accepted = not found.problems
-    problems = list(found.problems if not accepted else _ask(channel, kind.check).problems)
-    is_repaired = _store(channel, found, problems, accepted)
+    checked = _ask(channel, kind.check) if accepted else found
+    problems = [*unrenewed, *checked.problems]
+    is_repaired = _store(
+        channel, replace(checked, account=found.account, parent=found.parent), problems, accepted
+    )
     return Connected(problems, is_repaired, staff.resume_channel(channel.pk) if is_repaired else 0)
 
 
@@ -66,6 +79,32 @@ def _leave_other_account(channel: Channel, address: str) -> None:
     if address and channel.address not in ("", address[:120]):
         Channel.objects.filter(pk=channel.pk).update(address="", parent_address="")
         channel.address = channel.parent_address = ""
+
+
+def _renew(channel: Channel) -> Sequence[str]:
+    """Have a credential that ends before long renewed, and store it; what is wrong where it refuses.
+    That it could not be asked is no news: it is asked again tomorrow, and the credential ends weeks later."""
+    try:
+        changed = KINDS[channel.kind].renew(_account(channel))
+    except (SendRefused, SendUnknown) as error:
+        log.warning("the credential of channel %s could not be renewed: %s", channel.pk, error)
+        return []
+    except ChannelError as error:
+        return [str(error)]
+    except Exception as error:
+        return [_unexpected(channel, error)]
+    if changed:
+        _store_credentials(channel, changed)
+    return []
+
+
+@transaction.atomic
+def _store_credentials(channel: Channel, changed: Mapping[str, Any]) -> None:
+    """Unless somebody has entered others meanwhile."""
+    stored = Channel.objects.select_for_update().get(pk=channel.pk)
+    if stored.credentials == channel.credentials:
+        channel.credentials = {**channel.credentials, **changed}
+        channel.save(update_fields=["credentials"])
 
 
 def _claim(channel: Channel, address: str) -> bool:
@@ -85,7 +124,7 @@ def _claim(channel: Channel, address: str) -> bool:
 
 
 @transaction.atomic
-def _store(channel: Channel, registered: Health, problems: Sequence[str], accepted: bool) -> bool:
+def _store(channel: Channel, said: Health, problems: Sequence[str], accepted: bool) -> bool:
     """Store what the platform said, and whether that repaired the channel. The platform took its time: what
     the channel's state is now, and not what it was before, decides."""
     now = timezone.now()
@@ -93,36 +132,49 @@ def _store(channel: Channel, registered: Health, problems: Sequence[str], accept
     is_repaired = accepted and stored.is_held
     channel.status = Channel.Status.ACTIVE if is_repaired else Channel.Status(stored.status)
     channel.resumed_at = now if is_repaired else stored.resumed_at
-    channel.account = registered.account[:120] or channel.account
-    if accepted and registered.parent:  # only now the platform has shown that it is this account's
-        channel.parent_address = registered.parent[:120]
-    channel.checked_at = now
+    channel.account = said.account[:120] or channel.account
+    if accepted and said.parent:  # only now the platform has shown that it is this account's
+        channel.parent_address = said.parent[:120]
+    channel.checked_at, channel.health = now, _kept(said)
     is_off_by_hand = channel.status != Channel.Status.ACTIVE and not stored.is_held
     channel.status_reason = "" if is_off_by_hand else printable(" ".join(problems))[:REASON_MAX_LENGTH]
     if problems:
         channel.alerted_at = now  # whoever connects it sees them at once
-    state = ["status", "status_reason", "alerted_at", "checked_at", "resumed_at"]
+    state = ["status", "status_reason", "alerted_at", "checked_at", "resumed_at", "health"]
     channel.save(update_fields=["account", "parent_address", *state])
     return is_repaired
 
 
+def _kept(said: Health) -> dict[str, Any]:
+    """What of a platform's word is stored with the channel: console/channels/health.py reads it."""
+    validity = said.validity
+    missing = validity.missing_permissions
+    return {
+        "ends_at": validity.ends_at.isoformat() if validity.ends_at else None,
+        "is_endless": validity.is_endless,
+        "missing_permissions": None if missing is None else list(missing),
+        "delivers_here": said.delivers_here,
+    }
+
+
 def examine(channel: Channel) -> Connected:
-    """Ask the platform how a channel is. What may be mended by connecting it anew is connected anew; a
-    credential that is not accepted pauses it; that the platform cannot be reached says nothing of it. Call it
-    outside a transaction."""
+    """Ask the platform how a channel is, and have a credential that ends before long renewed. What may be
+    mended by connecting it anew is connected anew; a credential that is not accepted pauses it; that the
+    platform cannot be reached says nothing of it. Call it outside a transaction."""
     # First: whatever happens now, others are next before it is this one's turn again.
     Channel.objects.filter(pk=channel.pk).update(checked_at=timezone.now())
+    unrenewed = [] if channel.is_held else _renew(channel)
     try:
-        health = KINDS[channel.kind].check(_account(channel), webhook_url(channel))
+        said = KINDS[channel.kind].check(_account(channel), webhook_url(channel))
     except CredentialRejected as error:
         return _hold(channel, error)
     except ChannelError as error:
         return Connected([str(error)])
     except Exception as error:
         return Connected([_unexpected(channel, error)])
-    if health.problems or channel.is_held:
+    if unrenewed or said.problems or channel.is_held:
         return _connect_anew(channel)
-    _store(channel, health, [], accepted=True)
+    _store(channel, said, [], accepted=True)
     return Connected([])
 
 

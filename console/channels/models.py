@@ -59,6 +59,9 @@ class Channel(models.Model):
     resumed_at = models.DateTimeField(null=True, editable=False, help_text="When it was repaired last.")
     last_webhook_at = models.DateTimeField(null=True, editable=False)
     checked_at = models.DateTimeField(null=True, editable=False)
+    health = models.JSONField(
+        null=True, editable=False, help_text="What its platform said of it when it was asked last."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

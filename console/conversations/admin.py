@@ -63,7 +63,7 @@ class ConversationAdmin(TenantAdmin):
         "age",
     ]
     list_display_links = ["contact_name", "last_message"]
-    list_filter = [OrganizationFilter, ChannelFilter, "owner", "contact__is_blocked"]
+    list_filter = [OrganizationFilter, ChannelFilter, "owner", "contact__is_blocked", "contact__is_test"]
     list_select_related = ["contact__channel", "organization", "assignee"]
     search_fields = ["contact__name", "contact__platform_id", "messages__text"]
     search_help_text = "Search names and messages"
@@ -94,9 +94,10 @@ class ConversationAdmin(TenantAdmin):
     def contact_name(self, conversation: Conversation) -> list[str]:
         name = printable(str(conversation.contact))
         blocked = format_html('<span class="hub-badge hub-badge-blocked">{}</span>', "Blocked")
+        test = format_html('<span class="hub-badge hub-badge-test">{}</span>', "Test")
         return [
             Truncator(name).chars(40),
-            blocked if conversation.contact.is_blocked else "",
+            test if conversation.contact.is_test else blocked if conversation.contact.is_blocked else "",
             name[:1].upper(),
         ]
 

@@ -30,7 +30,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write(export: Export, file: IO[str]) -> int:
-    """Write every message of the export's organization, oldest first; returns how many."""
+    """Write every message of the export's organization but test messages, oldest first; returns how many."""
     write_row = _csv_writer(file) if export.format == Export.Format.CSV else _jsonl_writer(file)
     count = 0
     for row in _rows(export):
@@ -41,7 +41,9 @@ def write(export: Export, file: IO[str]) -> int:
 
 def _rows(export: Export) -> Iterator[dict[str, Any]]:
     messages = (
-        Message.objects.filter(conversation__organization=export.organization)
+        Message.objects.filter(
+            conversation__organization=export.organization, conversation__contact__is_test=False
+        )
         .select_related("conversation__contact", "channel", "turn", "author")
         .defer("payload")
         .order_by("id")

@@ -36,6 +36,13 @@ class Contact(models.Model):
     is_blocked = models.BooleanField(
         "blocked", default=False, help_text="What they write is stored and declined, without a word to them."
     )
+    is_test = models.BooleanField(
+        "test",
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="The hub itself wrote as them: they exist at no platform, and count nowhere.",
+    )
     limit_told_at = models.DateTimeField(
         null=True, editable=False, help_text="When they were last told that they are over a limit."
     )

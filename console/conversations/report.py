@@ -1,7 +1,8 @@
 """What the ledger says in numbers, computed by Postgres: outcomes, promises kept or broken, times.
 
-`TURNS` has a row per turn with what is known of it. Every number is one of `CONDITIONS` or `MEASURES` over
-those rows, so a list of turns by the same condition (console/proof/turns.py) shows exactly those counted.
+`TURNS` has a row per turn with what is known of it, but for those of test messages, which count nowhere.
+Every number is one of `CONDITIONS` or `MEASURES` over those rows, so a list of turns by the same
+condition (console/proof/turns.py) shows exactly those counted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -82,7 +83,7 @@ WITH turn AS MATERIALIZED (
     JOIN conversations_contact contact ON contact.id = conversation.contact_id
     JOIN channels_channel channel ON channel.id = contact.channel_id
     JOIN organizations_organization organization ON organization.id = turn.organization_id
-    WHERE turn.organization_id = ANY(%(organizations)s)
+    WHERE turn.organization_id = ANY(%(organizations)s) AND NOT contact.is_test
       AND turn.first_message_at >= %(since)s AND turn.first_message_at < %(until)s
       AND (%(channel)s::uuid IS NULL OR contact.channel_id = %(channel)s::uuid)
       AND (NOT %(only_open)s OR turn.state IN ('open', 'asked'))
@@ -280,7 +281,7 @@ FROM conversations_turn turn
 JOIN conversations_conversation conversation ON conversation.id = turn.conversation_id
 JOIN conversations_contact contact ON contact.id = conversation.contact_id
 WHERE turn.organization_id = ANY(%(organizations)s) AND turn.state IN ('handed_over', 'declined')
-  AND turn.first_message_at >= %(since)s AND turn.first_message_at < %(until)s
+  AND NOT contact.is_test AND turn.first_message_at >= %(since)s AND turn.first_message_at < %(until)s
   AND (%(channel)s::uuid IS NULL OR contact.channel_id = %(channel)s::uuid)
 GROUP BY turn.state, turn.reason ORDER BY count(*) DESC, turn.reason
 """

@@ -228,15 +228,40 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Validity:
+    """How far a channel's credential goes, as the platform says. `ends_at`: when it ends at the latest; None
+    where it does not end (`is_endless`), or nobody knows. `missing_permissions`: None where nobody knows."""
+
+    ends_at: datetime | None = None
+    is_endless: bool = False
+    missing_permissions: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
 class Health:
     """What the platform says of a channel: the account's own name, what is wrong (empty = nothing), and the
     `address` by which its webhooks name the account, where one webhook may serve several, and the `parent` by
-    which they name all that belong to the same."""
+    which they name all that belong to the same. `delivers_here`: whether what contacts write is delivered to
+    the hub; None where that was not asked."""
 
     account: str
     problems: Sequence[str] = ()
     address: str = ""
     parent: str = ""
+    validity: Validity = Validity()
+    delivers_here: bool | None = None
+
+
+SAMPLE_NAME = "Test message"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A message that nobody wrote, as the platform would deliver it to the channel's own address. `contact`:
+    whom it seems to be from, by an id that is nobody's at the platform and another each time."""
+
+    contact: str
+    request: Request
 
 
 @dataclass(frozen=True)
@@ -335,3 +360,12 @@ class Kind(Protocol):
     def check(self, account: Account, webhook_url: str) -> Health:
         """Ask the platform whether the credential is valid and the webhook still registered. Raises
         ChannelError."""
+
+    def renew(self, account: Account) -> Mapping[str, Any] | None:
+        """Credentials to be stored in place of those that end before long; None where there is nothing to do,
+        or the platform has no such thing. Called when a channel is connected, and once a day. Raises
+        ChannelError."""
+
+    def sample(self, account: Account, address: str, text: str) -> Sample:
+        """A message for the account that webhooks name by `address`, signed so that `verify` takes it. Raises
+        ChannelError where something for that is not stored."""

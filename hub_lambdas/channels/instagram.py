@@ -1,18 +1,35 @@
 """Instagram professional accounts that log in with Instagram (Instagram API with Instagram Login:
 developers.facebook.com/docs/instagram-platform/instagram-api-with-instagram-login)."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.conf import settings
 
 from hub_lambdas.channels import messaging, meta, payloads
 from hub_lambdas.channels import text as texts
-from hub_lambdas.channels.base import Account, Field, Health, Inbound, SendRejected
+from hub_lambdas.channels.base import (
+    Account,
+    CredentialRejected,
+    Field,
+    Health,
+    Inbound,
+    Sample,
+    SendRejected,
+    Validity,
+)
 from hub_lambdas.http import Request
 
 SUBSCRIBED_FIELDS = ("messages", "messaging_postbacks", "messaging_seen", "message_reactions")
 """Echoes come with `messages`. Which fields arrive is set in the app; an account is subscribed or is not."""
+
+LIFE = "access_token_life"
+"""The credential in which the hub keeps what it knows of `access_token`."""
+LIFETIME_SECONDS = 60 * 86400
+RENEWABLE_AFTER_SECONDS = 25 * 3600
 
 _CODES = meta.Codes(
     later={2, 4, 17, 32, 613, 1200, 80002, 80006},
@@ -46,6 +63,62 @@ def _owner(token: str) -> tuple[str, str]:
 def _subscription_problems(token: str) -> list[str]:
     is_subscribed = payloads.find(GRAPH.call(token, "GET", "me/subscribed_apps"), "data")
     return [] if is_subscribed else ["The account delivers nothing to the hub: save the channel again."]
+
+
+# --- how long a token goes ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Life:
+    """What the hub knows of the stored token, kept beside it: Instagram says when a token ends only where it
+    renews it. `digest`: of which token; what is known of another does not count. `seen_at`: when the hub saw
+    it first; `renewed_until`: when it ends. Both in seconds since 1970, None where nobody knows."""
+
+    digest: str = ""
+    seen_at: float | None = None
+    renewed_until: float | None = None
+
+    @classmethod
+    def of(cls, account: Account) -> "_Life":
+        known = account.credentials.get(LIFE)
+        if payloads.text(known, "digest") != _digest(account):
+            return cls()
+        seen_at, until = payloads.find(known, "seen_at"), payloads.find(known, "renewed_until")
+        return cls(_digest(account), seen_at, until)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"digest": self.digest, "seen_at": self.seen_at, "renewed_until": self.renewed_until}
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """At the latest: one whose age is not known was made when it was seen first, or before."""
+        if self.renewed_until is not None:
+            return datetime.fromtimestamp(self.renewed_until, UTC)
+        return None if self.seen_at is None else datetime.fromtimestamp(self.seen_at + LIFETIME_SECONDS, UTC)
+
+    def is_due(self, now: float) -> bool:
+        """Instagram renews no token of less than a day."""
+        if self.renewed_until is not None:
+            return meta.ends_soon(Validity(self.ends_at), now)
+        return self.seen_at is None or now - self.seen_at >= RENEWABLE_AFTER_SECONDS
+
+
+def _digest(account: Account) -> str:
+    return payloads.digest(meta.token(account).encode())
+
+
+def _refresh(account: Account, now: float) -> Mapping[str, Any]:
+    """The renewed token, and until when it lives
+    (developers.facebook.com/docs/instagram-platform/reference/refresh_access_token). Raises ChannelError."""
+    token = meta.token(account)
+    query = {"grant_type": "ig_refresh_token", "access_token": token}
+    answer = GRAPH.call(token, "GET", "refresh_access_token", query=query, has_version=False)
+    renewed, seconds = payloads.text(answer, "access_token"), payloads.integer(answer, "expires_in")
+    if not renewed or not seconds or seconds < 0:
+        raise SendRejected("Instagram answered without a token.")
+    changed = replace(account, credentials={**account.credentials, "access_token": renewed})
+    life = _Life(_digest(changed), now, now + seconds)
+    return {"access_token": renewed, LIFE: life.as_json()}
 
 
 class Instagram(meta.MetaKind):
@@ -113,4 +186,27 @@ class Instagram(meta.MetaKind):
     def check(self, account: Account, webhook_url: str) -> Health:
         token = meta.token(account)
         id_, name = _owner(token)
-        return Health(name, meta.asked_beside(lambda: _subscription_problems(token)), id_)
+        undelivered = meta.asked_beside(lambda: _subscription_problems(token))
+        validity = Validity(_Life.of(account).ends_at)
+        problems = [*undelivered, *meta.expiry_problems(validity)]
+        return Health(name, problems, id_, validity=validity, delivers_here=not undelivered)
+
+    def renew(self, account: Account) -> Mapping[str, Any] | None:
+        """A token lives for 60 days and is renewed from its second day on, which also tells when it ends."""
+        life, now = _Life.of(account), time.time()
+        if not life.is_due(now):
+            return None
+        try:
+            return _refresh(account, now)
+        except (CredentialRejected, SendRejected) as error:
+            if life.seen_at is None:  # perhaps made today: too early, and nothing is wrong
+                return {LIFE: _Life(digest=_digest(account), seen_at=now).as_json()}
+            until = f"{life.ends_at:%d %B %Y}"
+            raise SendRejected(
+                f"The access token ends on {until} at the latest and was not renewed: make a new one and "
+                f"enter it here. {error}"
+            ) from error
+
+    def sample(self, account: Account, address: str, text: str) -> Sample:
+        secrets = meta.app_secrets(account, settings.META_INSTAGRAM_SECRET, settings.META_APP_SECRET)
+        return messaging.sample(f"/{self.name}/{account.channel_id}", "instagram", address, text, secrets)

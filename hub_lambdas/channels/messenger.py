@@ -1,6 +1,6 @@
 """Facebook pages in Messenger (Messenger Platform: developers.facebook.com/docs/messenger-platform)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -13,6 +13,7 @@ from hub_lambdas.channels.base import (
     Field,
     Health,
     Inbound,
+    Sample,
     SendRejected,
 )
 from hub_lambdas.http import Request
@@ -21,6 +22,8 @@ SUBSCRIBED_FIELDS = (
     *("messages", "messaging_postbacks", "message_echoes", "message_reactions"),
     *("message_reads", "message_deliveries", "message_edits"),
 )
+
+PERMISSIONS = ("pages_messaging", "pages_manage_metadata")
 
 # Source: developers.facebook.com/docs/messenger-platform/error-codes.
 _CODES = meta.Codes(
@@ -88,7 +91,7 @@ def _app_problems(account: Account, webhook_url: str) -> list[str]:
         listed = payloads.find(GRAPH.call(app_token, "GET", path), "data")
     except CredentialRejected:
         if meta.is_of_hub(app_token):
-            return []  # `token_problems` has logged it: it is nothing that an organization can mend
+            return []  # `inspect_token` has logged it: it is nothing that an organization can mend
         raise
     pages = [
         each
@@ -176,9 +179,18 @@ class Messenger(meta.MetaKind):
     def check(self, account: Account, webhook_url: str) -> Health:
         token = meta.token(account)
         page_id, name = _page(token)
-        problems = [
-            *meta.token_problems(GRAPH, account),
+        validity, token_problems = meta.inspect_token(GRAPH, account, PERMISSIONS)
+        undelivered = [
             *meta.asked_beside(lambda: _page_problems(account, token, page_id)),
             *meta.asked_beside(lambda: _app_problems(account, webhook_url)),
         ]
-        return Health(name, problems, page_id)
+        problems = [*token_problems, *undelivered]
+        return Health(name, problems, page_id, validity=validity, delivers_here=not undelivered)
+
+    def renew(self, account: Account) -> Mapping[str, Any] | None:
+        """The token of a page may have no end; one of an hour is exchanged where Meta does that."""
+        return meta.exchange(GRAPH, account, _page)
+
+    def sample(self, account: Account, address: str, text: str) -> Sample:
+        secrets = meta.app_secrets(account, settings.META_APP_SECRET)
+        return messaging.sample(f"/{self.name}/{account.channel_id}", "page", address, text, secrets)

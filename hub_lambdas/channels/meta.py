@@ -11,8 +11,8 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -32,6 +32,7 @@ from hub_lambdas.channels.base import (
     SendUnknown,
     SignatureError,
     Unread,
+    Validity,
 )
 from hub_lambdas.channels.client import CLIENT, READ_TIMEOUT_SECONDS, Answer
 from hub_lambdas.faults import describe
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 
 SIGNATURE_HEADER = "x-hub-signature-256"
 EXPIRY_WARNING_DAYS = 10
+RENEWAL_DAYS = 30
+SHORT_LIVED_DAYS = 2
 REFERENCE_PREFIX = "channels-hub:"
 
 # --- the webhook --------------------------------------------------------------------------------------------
@@ -68,6 +71,16 @@ def verify(request: Request, secrets: Collection[str]) -> None:
 
 def _signature(body: bytes, secret: str) -> bytes:
     return f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}".encode()
+
+
+def signed(path: str, body: object, secrets: Collection[str]) -> Request:
+    """A webhook as Meta posts it, signed with the first of the app `secrets` that is known. Raises
+    SignatureError where none is."""
+    content, secret = json.dumps(body).encode(), next(filter(None, secrets), "")
+    if not secret:
+        raise SignatureError("There is no app secret: enter it in the channel or set HUB_META_APP_SECRET.")
+    headers = {"content-type": "application/json", SIGNATURE_HEADER: _signature(content, secret).decode()}
+    return Request("POST", path, headers=headers, body=content)
 
 
 def app_secrets(account: Account, *shared: str) -> list[str]:
@@ -176,10 +189,12 @@ class Graph:
         *,
         query: Mapping[str, str] | None = None,
         timeout_seconds: float = READ_TIMEOUT_SECONDS,
+        has_version: bool = True,
     ) -> Any:
         """Call `path` ("123/messages") and return the JSON that it answers. Raises ChannelError; where nobody
         can tell whether a message was taken, SendUnknown."""
-        url = f"{self.host()}/{settings.GRAPH_VERSION}/{path}{'?' + urlencode(query) if query else ''}"
+        versioned = f"{settings.GRAPH_VERSION}/{path}" if has_version else path
+        url = f"{self.host()}/{versioned}{'?' + urlencode(query) if query else ''}"
         headers = {"authorization": f"Bearer {token}"}
         answer = CLIENT.call(
             self.name, method, url, content=content, headers=headers, read_timeout_seconds=timeout_seconds
@@ -263,25 +278,95 @@ def asked_beside(ask: Callable[[], list[str]]) -> list[str]:
         return [f"Not all could be checked. {error}"]
 
 
-def token_problems(graph: Graph, account: Account, now: float | None = None) -> list[str]:
-    """What is wrong with the access token of a channel, in sentences for an org admin. Asked with the token
-    of its app; nothing where that is not known. Raises ChannelError."""
-    checked, asking = token(account), app_token(account)
-    if not asking:
-        return []
+# --- how long an access token goes --------------------------------------------------------------------------
+
+
+def inspect_token(
+    graph: Graph, account: Account, needed: Collection[str], now: float | None = None
+) -> tuple[Validity, list[str]]:
+    """How far the access token of a channel goes, and what is wrong with it in sentences for an org admin:
+    `needed` are the permissions that it must have. Asked with the token of its app, and where that is not
+    known with itself, which Meta allows to tokens of the app's developers only. Raises ChannelError."""
+    asking = app_token(account)
     try:
-        answer = graph.call(asking, "GET", "debug_token", query={"input_token": checked})
-    except CredentialRejected as error:
+        query = {"input_token": token(account)}
+        answer = graph.call(asking or token(account), "GET", "debug_token", query=query)
+    except (CredentialRejected, SendRejected) as error:
+        if not asking:
+            return Validity(), []
+        if not isinstance(error, CredentialRejected):
+            raise
         if is_of_hub(asking):
             log.error("the hub's Meta app is refused: check HUB_META_APP_ID and HUB_META_APP_SECRET")
-            return []
-        return [f"The app's id and secret could not be checked. {error}"]
+            return Validity(), []
+        return Validity(), [f"The app's id and secret could not be checked. {error}"]
     said = payloads.find(answer, "data")
     if payloads.find(said, "is_valid") is not True:
-        return ["The access token is not valid any more: make a new one and enter it here."]
-    expires_at = payloads.integer(said, "expires_at") or 0
-    days = (expires_at - (time.time() if now is None else now)) / 86400
-    if expires_at and days < EXPIRY_WARNING_DAYS:
-        until = datetime.fromtimestamp(expires_at, UTC)
-        return [f"The access token ends on {until:%d %B %Y}: make a new one before, and enter it here."]
-    return []
+        return Validity(), ["The access token is not valid any more: make a new one and enter it here."]
+    validity = _validity(said, needed)
+    return validity, [*_permission_problems(validity), *expiry_problems(validity, now)]
+
+
+def _validity(said: Any, needed: Collection[str]) -> Validity:
+    seconds, scopes = payloads.integer(said, "expires_at"), payloads.find(said, "scopes")
+    missing = [name for name in needed if name not in scopes] if isinstance(scopes, list) else None
+    return Validity(payloads.moment(said, "expires_at"), seconds == 0, missing)
+
+
+def _permission_problems(validity: Validity) -> list[str]:
+    missing = ", ".join(validity.missing_permissions or ())
+    return [f"The access token lacks the permission {missing}: make one that has it."] if missing else []
+
+
+def expiry_problems(validity: Validity, now: float | None = None) -> list[str]:
+    """That a token ends before long, with the hour where it is a matter of hours."""
+    days = _days_left(validity, now)
+    if validity.ends_at is None or days is None or days >= EXPIRY_WARNING_DAYS:
+        return []
+    until = validity.ends_at.strftime("%d %B %Y" if days > SHORT_LIVED_DAYS else "%d %B %Y at %H:%M UTC")
+    return [f"The access token ends on {until}: make a new one before, and enter it here."]
+
+
+def ends_soon(validity: Validity, now: float | None = None) -> bool:
+    """Whether it is time to have a token renewed: long before it ends, for that may take several days."""
+    days = _days_left(validity, now)
+    return days is not None and days < RENEWAL_DAYS
+
+
+def _end(validity: Validity) -> float:
+    return validity.ends_at.timestamp() if validity.ends_at else 0.0
+
+
+def _days_left(validity: Validity, now: float | None) -> float | None:
+    if validity.ends_at is None:
+        return None
+    return (validity.ends_at.timestamp() - (time.time() if now is None else now)) / 86400
+
+
+def exchange(graph: Graph, account: Account, owner: Callable[[str], object]) -> Mapping[str, str] | None:
+    """A longer-lived access token in place of one that ends soon, like those of an hour or a day that Meta's
+    pages offer first (developers.facebook.com/docs/facebook-login/guides/access-tokens/get-long-lived). None
+    where the app's id and secret are not known, or Meta gives none that lives longer and belongs to the same
+    `owner`: that it ends is for the check to say. Raises ChannelError."""
+    app_id, _, secret = app_token(account).partition("|")
+    if not secret:
+        return None
+    validity, _ = inspect_token(graph, account, ())
+    if not ends_soon(validity):
+        return None
+    query = {
+        "grant_type": "fb_exchange_token",
+        "client_id": app_id,
+        "client_secret": secret,
+        "fb_exchange_token": token(account),
+    }
+    try:
+        answer = graph.call(app_token(account), "GET", "oauth/access_token", query=query)
+        changed = {"access_token": payloads.text(answer, "access_token")}
+        longer, _ = inspect_token(graph, replace(account, credentials={**account.credentials, **changed}), ())
+        is_longer = longer.is_endless or _end(longer) > _end(validity)
+        is_of_owner = owner(changed["access_token"]) == owner(token(account))
+    except (CredentialRejected, SendRejected) as error:
+        log.warning("an access token of channel %s was not exchanged: %s", account.channel_id, error)
+        return None
+    return changed if is_longer and is_of_owner else None

@@ -5,6 +5,7 @@ cannot occur.
 """
 
 import hmac
+import json
 import re
 import secrets
 import time
@@ -17,6 +18,7 @@ from django.conf import settings
 from hub_lambdas.channels import payloads
 from hub_lambdas.channels import text as texts
 from hub_lambdas.channels.base import (
+    SAMPLE_NAME,
     Account,
     ChannelError,
     ContactMoved,
@@ -28,11 +30,13 @@ from hub_lambdas.channels.base import (
     InboundEdit,
     InboundMessage,
     OtherEvent,
+    Sample,
     Sender,
     SendRefused,
     SendRejected,
     SendUnknown,
     SignatureError,
+    Validity,
 )
 from hub_lambdas.channels.client import CLIENT, READ_TIMEOUT_SECONDS, Answer
 from hub_lambdas.http import Request, Response
@@ -359,5 +363,28 @@ class Telegram:
         return Health(name)
 
     def check(self, account: Account, webhook_url: str) -> Health:
-        name = _account_name(account)
-        return Health(name, _webhook_problems(_call(account, "getWebhookInfo"), webhook_url, time.time()))
+        name, info = _account_name(account), _call(account, "getWebhookInfo")
+        problems = _webhook_problems(info, webhook_url, time.time())
+        delivers_here = payloads.text(info, "url") == webhook_url
+        return Health(name, problems, validity=Validity(is_endless=True), delivers_here=delivers_here)
+
+    def renew(self, account: Account) -> Mapping[str, Any] | None:
+        """A bot's token has no end."""
+        return None
+
+    def sample(self, account: Account, address: str, text: str) -> Sample:
+        """In a private chat with an id beyond those that Telegram gives, which have at most 52 bits."""
+        chat_id = 2**53 + secrets.randbelow(2**62 - 2**53)
+        person = {"id": chat_id, "is_bot": False, "first_name": SAMPLE_NAME}
+        message = {
+            "message_id": 1,
+            "from": person,
+            "chat": {"id": chat_id, "type": "private", "first_name": SAMPLE_NAME},
+            "date": int(time.time()),
+            "text": text,
+        }
+        body = json.dumps({"update_id": secrets.randbelow(2**31), "message": message}).encode()
+        secret = payloads.text(dict(account.credentials), "webhook_secret")
+        headers = {"content-type": "application/json", SIGNATURE_HEADER: secret}
+        request = Request("POST", f"/{self.name}/{account.channel_id}", headers=headers, body=body)
+        return Sample(str(chat_id), request)

@@ -9,8 +9,9 @@ import hashlib
 import hmac
 import json
 import re
+import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, quote, urlencode
@@ -31,12 +32,14 @@ from hub_lambdas.channels.base import (
     OtherEvent,
     Reached,
     Receipt,
+    Sample,
     Sender,
     SendRefused,
     SendRejected,
     SendUnknown,
     SignatureError,
     Unread,
+    Validity,
 )
 from hub_lambdas.channels.client import CLIENT, Answer
 from hub_lambdas.http import Request, Response
@@ -537,8 +540,42 @@ class Twilio:
 
     def check(self, account: Account, webhook_url: str) -> Health:
         name = self._name(account)
-        problem = _inbox_problem(_find_inbox(account), _credential(account, "sender"), webhook_url)
-        return Health(name, [problem] if problem else [])
+        inbox = _find_inbox(account)
+        problem = _inbox_problem(inbox, _credential(account, "sender"), webhook_url)
+        delivers_here = None if inbox is None else inbox.url.partition("#")[0] == webhook_url
+        validity = Validity(is_endless=True)
+        return Health(name, [problem] if problem else [], validity=validity, delivers_here=delivers_here)
+
+    def renew(self, account: Account) -> Mapping[str, Any] | None:
+        """An account's auth token has no end."""
+        return None
+
+    def sample(self, account: Account, address: str, text: str) -> Sample:
+        """By a number that cannot be: no country has the code 999."""
+        sender, number = _credential(account, "sender"), f"+999{secrets.randbelow(10**11):011d}"
+        contact = f"whatsapp:{number}" if sender.startswith("whatsapp:") else number
+        sid = f"SM{secrets.token_hex(16)}"
+        form = {
+            **dict.fromkeys(("MessageSid", "SmsSid", "SmsMessageSid"), sid),
+            "AccountSid": _account_sid(account),
+            "From": contact,
+            "To": sender,
+            "Body": text.encode("utf-8", "replace").decode(),
+            "NumMedia": "0",
+            "NumSegments": "1",
+            "SmsStatus": "received",
+            "ApiVersion": "2010-04-01",
+        }
+        unsigned = Request(
+            "POST",
+            f"/{self.name}/{account.channel_id}",
+            headers={"content-type": _FORM},
+            body=urlencode(form).encode(),
+        )
+        _, url = _public_addresses(unsigned)
+        signature = _signature(_credential(account, "auth_token"), url, _signed_fields(unsigned)).decode()
+        headers = {**unsigned.headers, SIGNATURE_HEADER: signature}
+        return Sample(contact, replace(unsigned, headers=headers))
 
     def _name(self, account: Account) -> str:
         """Whose account it is, and the sender. Raises CredentialRejected where the account is closed."""

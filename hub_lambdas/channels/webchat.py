@@ -13,6 +13,7 @@ import hashlib
 import html
 import json
 import re
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,6 +33,7 @@ from hub_lambdas.channels.base import (
     Health,
     Inbound,
     InboundMessage,
+    Sample,
     Sender,
     ShownMessage,
     SignatureError,
@@ -372,4 +374,18 @@ class WebChat:
         return self.check(account, webhook_url)
 
     def check(self, account: Account, webhook_url: str) -> Health:
-        return Health(webhook_url, Look.of(account.options).problems)
+        return Health(webhook_url, Look.of(account.options).problems, delivers_here=True)
+
+    def renew(self, account: Account) -> Mapping[str, Any] | None:
+        """There is no credential."""
+        return None
+
+    def sample(self, account: Account, address: str, text: str) -> Sample:
+        """By a visitor with a key that no browser has."""
+        headers = {
+            "content-type": "application/json",
+            "authorization": f"Bearer {secrets.token_urlsafe(32)}",
+        }
+        body = json.dumps({"id": secrets.token_hex(16), "text": text}).encode()
+        request = Request("POST", f"/{self.name}/{account.channel_id}", headers=headers, body=body)
+        return Sample(_contact(request, account), request)

@@ -6,6 +6,8 @@ number; where it tells both, the number is an alias.
 
 import json
 import re
+import secrets
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +18,7 @@ from django.conf import settings
 from hub_lambdas.channels import meta, payloads
 from hub_lambdas.channels import text as texts
 from hub_lambdas.channels.base import (
+    SAMPLE_NAME,
     Account,
     ChannelError,
     CredentialRejected,
@@ -29,11 +32,13 @@ from hub_lambdas.channels.base import (
     OtherEvent,
     Reached,
     Receipt,
+    Sample,
     Sender,
 )
 from hub_lambdas.http import Request
 
 OBJECT = "whatsapp_business_account"
+PERMISSIONS = ("whatsapp_business_messaging", "whatsapp_business_management")
 COURTESY_TIMEOUT_SECONDS = 2.0
 """For calls that nobody misses when they fail."""
 
@@ -340,9 +345,9 @@ def _has_own_app(account: Account) -> bool:
     return bool(meta.app_secrets(account))
 
 
-def _ask_number(account: Account) -> Any:
+def _ask_number(account: Account, token: str = "") -> Any:
     fields = "status,display_phone_number,verified_name,quality_rating,webhook_configuration"
-    return GRAPH.call(meta.token(account), "GET", _number(account), query={"fields": fields})
+    return GRAPH.call(token or meta.token(account), "GET", _number(account), query={"fields": fields})
 
 
 def _account_name(number: Any) -> str:
@@ -399,6 +404,12 @@ class WhatsApp(meta.MetaKind):
         ),
         Field("phone_number_id", "Phone number id", "Not the number itself: Meta shows its id below it."),
         Field("waba_id", "WhatsApp Business account id", "Meta shows it beside the phone number id."),
+        Field(
+            "app_id",
+            "App id",
+            "Only where you use a Meta app of your own: with it the hub sees when the token ends.",
+            required=False,
+        ),
         Field(
             "app_secret",
             "App secret",
@@ -478,7 +489,6 @@ class WhatsApp(meta.MetaKind):
         return Health(name, address=number_id, parent=waba_id)
 
     def check(self, account: Account, webhook_url: str) -> Health:
-        """Meta tells only of tokens of the hub's app when they end; another's is noticed when it has."""
         number, has_own_app = _ask_number(account), _has_own_app(account)
         waba_id = _number(account, "waba_id")
         path = f"{waba_id}/subscribed_apps"
@@ -487,9 +497,33 @@ class WhatsApp(meta.MetaKind):
             subscribed = GRAPH.call(meta.token(account), "GET", path)
             return [*_webhook_problems(number, subscribed, webhook_url, has_own_app)]
 
-        problems = [
-            *_number_problems(number),
-            *meta.asked_beside(delivery_problems),
-            *meta.token_problems(GRAPH, account),
-        ]
-        return Health(_account_name(number), problems, _number(account), waba_id)
+        undelivered = meta.asked_beside(delivery_problems)
+        validity, token_problems = meta.inspect_token(GRAPH, account, PERMISSIONS)
+        problems = [*_number_problems(number), *undelivered, *token_problems]
+        return Health(_account_name(number), problems, _number(account), waba_id, validity, not undelivered)
+
+    def renew(self, account: Account) -> Mapping[str, Any] | None:
+        """The token that Meta's "API setup" page shows ends after a day: it is exchanged for one of 60 days.
+        That of a system user may have no end."""
+        return meta.exchange(GRAPH, account, lambda token: payloads.find(_ask_number(account, token), "id"))
+
+    def sample(self, account: Account, address: str, text: str) -> Sample:
+        """By somebody who keeps their phone number to themselves; ZZ is no country's code."""
+        contact = f"ZZ.{secrets.token_hex(16)}"
+        message = {
+            "from_user_id": contact,
+            "id": f"wamid.{secrets.token_hex(24)}",
+            "timestamp": str(int(time.time())),
+            "type": "text",
+            "text": {"body": text},
+        }
+        value = {
+            "messaging_product": "whatsapp",
+            "metadata": {"phone_number_id": _number(account)},
+            "contacts": [{"profile": {"name": SAMPLE_NAME}, "user_id": contact}],
+            "messages": [message],
+        }
+        entry = {"id": _number(account, "waba_id"), "changes": [{"field": "messages", "value": value}]}
+        app_secrets = meta.app_secrets(account, settings.META_APP_SECRET)
+        webhook = {"object": OBJECT, "entry": [entry]}
+        return Sample(contact, meta.signed(f"/{self.name}/{account.channel_id}", webhook, app_secrets))

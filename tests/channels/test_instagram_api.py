@@ -1,7 +1,9 @@
 """What the hub asks of Instagram, and what it makes of the answers."""
 
+import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from pytest_django import Settings
@@ -126,7 +128,7 @@ def test_instagram_takes_every_piece(platform: FakePages, text: str) -> None:
 def test_registration_finds_the_id_that_webhooks_carry(platform: FakePages, owner: Owner) -> None:
     assert KIND.register(ACCOUNT, WEBHOOK) == Health("@the.clinic", (), OWNER)
     assert owner.subscribed == {APP_ID: list(SUBSCRIBED_FIELDS)}
-    assert KIND.check(ACCOUNT, WEBHOOK) == Health("@the.clinic", [], OWNER)
+    assert KIND.check(ACCOUNT, WEBHOOK) == Health("@the.clinic", [], OWNER, delivers_here=True)
 
 
 def test_problems_are_told_in_plain_words(platform: FakePages, owner: Owner) -> None:
@@ -140,3 +142,62 @@ def test_a_token_that_is_nobodys_is_said(platform: FakePages) -> None:
     platform.fail_next("me", Fault(raw=(200, '{"id": "1"}')))
     with pytest.raises(SendRejected, match="professional account"):
         KIND.register(ACCOUNT, WEBHOOK)
+
+
+# --- a token lives for 60 days ------------------------------------------------------------------------------
+
+DAY = 86400
+
+
+def renewed(account: Account, after: float, monkeypatch: pytest.MonkeyPatch) -> Account:
+    """The account once the hub has had its token renewed, `after` so many seconds from now."""
+    now = time.time() + after
+    monkeypatch.setattr(time, "time", lambda: now)
+    changed = KIND.renew(account)
+    return replace(account, credentials={**account.credentials, **changed}) if changed else account
+
+
+def test_a_token_of_today_is_renewed_when_it_is_a_day_old_and_then_a_month_before_its_end(
+    platform: FakePages, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner.made_at = time.time()
+    seen = renewed(ACCOUNT, 0, monkeypatch)
+    assert seen.credentials["access_token"] == TOKEN
+    ends_at = KIND.check(seen, WEBHOOK).validity.ends_at
+    assert ends_at is not None
+    assert abs(ends_at.timestamp() - time.time() - 60 * DAY) < 60, "at the latest"
+    assert renewed(seen, 3600, monkeypatch) is seen, "too early"
+    second = renewed(seen, 1.2 * DAY, monkeypatch)
+    assert second.credentials["access_token"] != TOKEN
+    assert KIND.check(second, WEBHOOK).account == "@the.clinic"
+    calls = len(platform.calls)
+    assert renewed(second, 29 * DAY, monkeypatch) is second
+    assert len(platform.calls) == calls, "nothing is asked before it is time"
+    third = renewed(second, 2 * DAY, monkeypatch)
+    assert third.credentials["access_token"] not in (TOKEN, second.credentials["access_token"])
+    assert platform.calls[-1].path == "/instagram/refresh_access_token"
+
+
+def test_what_is_known_of_one_token_does_not_count_for_the_next(
+    platform: FakePages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = renewed(ACCOUNT, 0, monkeypatch)
+    assert KIND.check(kept, WEBHOOK).validity.ends_at is not None
+    pasted = replace(kept, credentials={**kept.credentials, "access_token": TOKEN})
+    assert KIND.check(pasted, WEBHOOK).validity.ends_at is None
+
+
+def test_a_token_that_is_not_renewed_is_complained_about(
+    platform: FakePages, owner: Owner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    owner.made_at = time.time()
+    seen = renewed(ACCOUNT, 0, monkeypatch)
+    for fault, expected in ((error(10), SendRejected), (error(2), SendRefused)):
+        platform.fail_next("refresh_access_token", fault)
+        with pytest.raises(expected) as raised:
+            renewed(seen, 2 * DAY, monkeypatch)
+        assert TOKEN not in str(raised.value) + caplog.text
+        assert ("at the latest and was not renewed" in str(raised.value)) is (expected is SendRejected)
+    renewed_in_vain = time.time() + 50 * DAY
+    monkeypatch.setattr(time, "time", lambda: renewed_in_vain)
+    assert "The access token ends on" in " ".join(KIND.check(seen, WEBHOOK).problems)

@@ -5,6 +5,7 @@ import socket
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from hub_lambdas.channels.base import (
     SendRefused,
     SendRejected,
     SendUnknown,
+    Validity,
 )
 from hub_lambdas.channels.messenger import SUBSCRIBED_FIELDS, Messenger
 from hub_lambdas.contact_view import LedgerView
@@ -246,7 +248,8 @@ def test_a_token_that_is_nobodys_is_said(platform: FakePages) -> None:
 
 def test_a_healthy_channel_has_no_problems(platform: FakePages) -> None:
     KIND.register(ACCOUNT, WEBHOOK)
-    assert KIND.check(ACCOUNT, WEBHOOK) == Health("The Clinic", [], PAGE)
+    endless = Validity(is_endless=True, missing_permissions=[])
+    assert KIND.check(ACCOUNT, WEBHOOK) == Health("The Clinic", [], PAGE, endless, delivers_here=True)
 
 
 def problems() -> str:
@@ -311,7 +314,7 @@ class TestAnAppOfTheOrganizationsOwn:
         own = Account(ACCOUNT.channel_id, {**ACCOUNT.credentials, "app_secret": "own-secret"})
         KIND.register(own, WEBHOOK)
         assert not app.callbacks
-        assert not any(call.path.endswith("debug_token") for call in platform.calls)
+        assert KIND.check(own, WEBHOOK).validity == Validity(), "a page's token may not inspect itself"
 
     @pytest.fixture
     def hub(self, account: Account) -> Iterator[str]:
@@ -330,3 +333,53 @@ def test_an_app_of_the_hub_that_is_refused_is_no_reason_to_pause_a_page(
     KIND.register(ACCOUNT, WEBHOOK)
     settings.META_APP_SECRET = "rotated at Meta"
     assert problems() == ""
+
+
+# --- how long a token goes ----------------------------------------------------------------------------------
+
+
+def test_a_token_of_an_hour_becomes_one_without_an_end(platform: FakePages, page: Owner) -> None:
+    assert KIND.renew(ACCOUNT) is None, "this one has none"
+    page.expires_at = int(time.time()) + 3600
+    assert " at " in " ".join(KIND.check(ACCOUNT, WEBHOOK).problems), "the hour is said"
+    changed = KIND.renew(ACCOUNT)
+    assert changed is not None
+    account = Account(ACCOUNT.channel_id, {**ACCOUNT.credentials, **changed})
+    KIND.register(account, WEBHOOK)
+    assert KIND.check(account, WEBHOOK).problems == []
+    assert KIND.check(account, WEBHOOK).validity.is_endless
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        error(1, 99, 500),
+        error(100),
+        Fault(raw=(200, "{}")),
+        Fault(raw=(200, '{"access_token": "EAAB-of-nobody"}')),
+    ],
+)
+def test_a_token_that_is_not_exchanged_stays_as_it_is(
+    platform: FakePages, page: Owner, fault: Fault, caplog: pytest.LogCaptureFixture
+) -> None:
+    page.expires_at = int(time.time()) + 3600
+    platform.fail_next("access_token", fault)
+    with suppress(SendUnknown):
+        assert KIND.renew(ACCOUNT) is None
+    assert TOKEN not in caplog.text
+    assert APP_SECRET not in caplog.text
+
+
+def test_the_token_of_another_page_does_not_take_its_place(platform: FakePages, page: Owner) -> None:
+    page.expires_at = int(time.time()) + 3600
+    platform.add_page("EAAB-other", "100000000000002", "Another", APP_ID)
+    platform.fail_next("access_token", Fault(raw=(200, '{"access_token": "EAAB-other"}')))
+    assert KIND.renew(ACCOUNT) is None
+
+
+def test_a_permission_that_is_missing_is_named(platform: FakePages, page: Owner) -> None:
+    KIND.register(ACCOUNT, WEBHOOK)
+    page.scopes = ("pages_messaging", "public_profile")
+    health = KIND.check(ACCOUNT, WEBHOOK)
+    assert health.validity.missing_permissions == ["pages_manage_metadata"]
+    assert "lacks the permission pages_manage_metadata" in " ".join(health.problems)

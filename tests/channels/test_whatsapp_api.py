@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -30,6 +31,7 @@ from hub_lambdas.channels.base import (
     SendRefused,
     SendRejected,
     SendUnknown,
+    Validity,
 )
 from hub_lambdas.channels.whatsapp import WhatsApp
 from hub_lambdas.http import Request, Response
@@ -517,6 +519,41 @@ def test_a_token_is_complained_about_before_it_ends(platform: FakeWhatsApp, shar
     assert list(KIND.check(shared, URL).problems) == []
     platform.tokens["of-the-hub"].expires_at = time.time() + 3 * 86400
     assert "ends on" in " ".join(KIND.check(shared, URL).problems)
+
+
+def check_token(platform: FakeWhatsApp, own: Account) -> Validity:
+    platform.subscriptions[WABA, "200"] = URL
+    return KIND.check(own, URL).validity
+
+
+def test_the_end_of_a_token_of_ones_own_app_is_known_where_it_can_be(
+    platform: FakeWhatsApp, own: Account
+) -> None:
+    """By the app's id, or where the token is a developer's and may inspect itself."""
+    token = platform.tokens[TOKEN]
+    token.expires_at = time.time() + 3 * 86400
+    assert check_token(platform, own) == Validity()
+    with_id = Account(own.channel_id, {**own.credentials, "app_id": "200"})
+    until = datetime.fromtimestamp(int(token.expires_at), UTC)
+    assert check_token(platform, with_id) == Validity(until, missing_permissions=[])
+    token.is_developers = True
+    assert check_token(platform, own) == Validity(until, missing_permissions=[])
+    assert "ends on" in " ".join(KIND.check(own, URL).problems)
+    token.scopes = ("whatsapp_business_messaging",)
+    assert "lacks the permission whatsapp_business_management" in " ".join(KIND.check(own, URL).problems)
+
+
+def test_a_token_of_a_day_is_exchanged_for_one_of_sixty(platform: FakeWhatsApp, own: Account) -> None:
+    platform.tokens[TOKEN].expires_at = time.time() + 86400
+    assert KIND.renew(own) is None, "without the app's id there is nothing to exchange it with"
+    account = Account(own.channel_id, {**own.credentials, "app_id": "200"})
+    changed = KIND.renew(account)
+    assert changed is not None
+    longer = Account(own.channel_id, {**account.credentials, **changed})
+    ends_at = check_token(platform, longer).ends_at
+    assert ends_at is not None
+    assert ends_at.timestamp() > time.time() + 59 * 86400
+    assert KIND.renew(longer) is None
 
 
 def test_the_fake_gives_media_for_five_minutes_and_to_whoever_has_a_token(platform: FakeWhatsApp) -> None:

@@ -14,7 +14,7 @@ from console.channels.models import Channel
 from console.conversations.models import Conversation, DeadLetter, Export
 from console.organizations.models import Organization, Translation, User
 from hub_lambdas import channels, queues
-from hub_lambdas.channels.base import Account, ChannelError, Field, Health
+from hub_lambdas.channels.base import Account, ChannelError, Field, Health, Sample
 from tests import factories
 from tests.fakes.sqs import FakeSqs
 
@@ -172,6 +172,12 @@ class Semaphore:
 
     def check(self, account: Account, webhook_url: str) -> Health:
         return Health("@semaphore_station")
+
+    def renew(self, account: Account) -> Mapping[str, Any] | None:
+        return None
+
+    def sample(self, account: Account, address: str, text: str) -> Sample:
+        raise ChannelError("Nobody stands on the other hill.")
 
 
 @pytest.fixture

@@ -2,11 +2,13 @@
 
 import json
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.fakes.telegram import FakeTelegram
 from tests.running_stack import RunningStack
 
 QUESTION = "How much is a whitening?"
@@ -99,6 +101,35 @@ def test_an_export_is_made_by_the_worker_and_downloaded(stack: RunningStack, new
     assert texts["in"] == HOURS_QUESTION
     assert HOURS in texts["out"]
     assert download.value.suggested_filename.endswith(".jsonl")
+
+
+def test_a_bot_is_connected_and_answers_its_first_message_within_a_minute(
+    stack: RunningStack, new_page: NewPage, telegram: FakeTelegram
+) -> None:
+    token = "7000:bot-of-the-clinic"
+    telegram.add_bot(token, username="bright_smile_bot")
+    console = new_page()
+    sign_in(console, stack)
+    open_section(console, "hub Channels")  # the icon's name, then its own
+    console.get_by_title("Add channel").click()
+    console.get_by_role("link", name="Telegram").click()
+    console.get_by_label("Organization").select_option(label="Bright Smile Dental")
+    console.get_by_label("Name").fill("Clinic bot")
+    console.get_by_label("Bot token").fill(token)
+    pasted = time.monotonic()
+    console.get_by_role("button", name="Save", exact=True).click()
+
+    expect(console.get_by_role("heading", name="Connected as @bright_smile_bot")).to_be_visible()
+    expect(console.get_by_role("heading", name="Answered after")).to_be_visible(timeout=ANSWER_TIMEOUT_MS)
+    print(f"from paste to answer: {time.monotonic() - pasted:.1f} s")  # noqa: T201
+    steps = console.locator(".hub-trial-steps li.is-done")
+    expect(steps).to_contain_text(
+        ["Webhook took it", "Stored", "LLM asked", "LLM answered", "Answer ready to leave"]
+    )
+    expect(console.locator(".hub-bubble.is-out")).not_to_be_empty()
+    assert not [each for each in telegram.sent if each["token"] == token], "nobody is written to"
+    named = "bright-smile/telegram/Clinic bot"
+    assert "Answer ready to leave" in stack.manage("test_channel", named, "--text", HOURS_QUESTION)
 
 
 def ask(page: Page, text: str) -> None:

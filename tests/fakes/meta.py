@@ -5,7 +5,7 @@ import hmac
 import json
 import secrets
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlencode
@@ -53,10 +53,12 @@ class App:
 
 
 class Token(Protocol):
-    """A token of an app; `expires_at` 0 for never."""
+    """A token of an app; `expires_at` 0 for never. `is_developers`: it may inspect tokens."""
 
     app_id: str
     expires_at: float
+    scopes: Sequence[str]
+    is_developers: bool
 
     def is_valid(self, now: float) -> bool: ...
 
@@ -97,8 +99,19 @@ class FakeMeta(FakePlatform):
             raise ApiError(190, "Invalid OAuth access token signature.", status=401)
         return app
 
+    def _inspector(self, token: str) -> App:
+        """The app whose tokens may be inspected with this one: the app's own, or a developer's."""
+        known = self.find_token(token)
+        if known is None:
+            return self._as_app(token)
+        if not known.is_valid(self.now()):
+            raise ApiError(190, "Error validating access token: Session has expired", 463, 401)
+        if not known.is_developers:
+            raise ApiError(100, "You must provide an app access token, or one of a developer of the app")
+        return self.apps[known.app_id]
+
     def _debug_token(self, call: Call) -> Any:
-        app = self._as_app(call.token)
+        app = self._inspector(call.token)
         token = self.find_token(str(call.parameters.get("input_token")))
         if token is None:
             error = {"code": 190, "message": "Invalid OAuth access token."}
@@ -106,7 +119,8 @@ class FakeMeta(FakePlatform):
         if token.app_id != app.id:
             raise ApiError(100, "The App_id in the input_token did not match the Viewing App")
         is_valid, expires_at = token.is_valid(self.now()), int(token.expires_at)
-        return {"data": {"app_id": app.id, "is_valid": is_valid, "expires_at": expires_at, "scopes": []}}
+        known = {"app_id": app.id, "is_valid": is_valid, "expires_at": expires_at}
+        return {"data": {**known, "scopes": list(token.scopes)}}
 
     # --- webhooks -------------------------------------------------------------------------------------------
 

@@ -20,7 +20,8 @@ from tests.fakes.meta import ApiError, FakeMeta
 from tests.fakes.platform import PUNCTUAL, Account, Call, Fault, Habits, Lane
 from tests.fakes.server import Answer, Request
 
-WINDOW_SECONDS = 24 * 3600
+DAY = 24 * 3600
+WINDOW_SECONDS = DAY
 OBJECTS = {"messenger": "page", "instagram": "instagram"}
 """Meta's word for what a channel of a kind is connected to."""
 
@@ -41,6 +42,9 @@ class Owner:
     expires_at: float = 0.0
     is_expired: bool = False
     echoes_app_id: bool = True
+    is_developers: bool = False
+    scopes: Sequence[str] = ("pages_messaging", "pages_manage_metadata")
+    made_at: float = 0.0
 
     def is_valid(self, now: float) -> bool:
         return not self.is_expired
@@ -161,8 +165,8 @@ class FakePages(FakeMeta):
 
     def call_of(self, request: Request) -> Call:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
-        parts = request.path.strip("/").split("/")  # host, version, node, edge
-        target, edge = "".join(parts[2:3]), "".join(parts[3:])
+        parts = request.path.strip("/").split("/")  # host, version, node, edge; or host and node
+        target, edge = "".join(parts[2:3] or parts[-1:]), "".join(parts[3:])
         if "sender_action" in request.parameters:
             edge = "sender_action"
         return Call(edge or target, token, request.parameters, target, request.method, request.path)
@@ -174,8 +178,12 @@ class FakePages(FakeMeta):
         host = call.path.strip("/").partition("/")[0]
         if host == "facebook" and call.operation == "debug_token":
             return dict(self._debug_token(call))
+        if host == "facebook" and call.operation == "access_token":
+            return self._exchange(call)
         if host == "facebook" and call.operation == "subscriptions":
             return self._subscriptions(call)
+        if host == "instagram" and call.operation == "refresh_access_token":
+            return self._refresh(call)
         owner, edge = self._authorized(call.token, host), call.operation
         if call.target not in ("me", owner.id):
             raise ApiError(100, f"Object with ID '{call.target}' does not exist", 33)
@@ -213,6 +221,27 @@ class FakePages(FakeMeta):
                 for name, url in app.callbacks.items()
             ]
         }
+
+    def _exchange(self, call: Call) -> dict[str, Any]:
+        """A page's token of an hour becomes one without an end."""
+        app, given = self._as_app(call.token), call.parameters
+        owner = self.owners.get(str(given.get("fb_exchange_token")))
+        if (given.get("client_id"), given.get("client_secret")) != (app.id, app.secret) or owner is None:
+            raise ApiError(1, "Error validating client secret.")
+        return {"access_token": self._give_token(owner, expires_at=0).token, "token_type": "bearer"}
+
+    def _refresh(self, call: Call) -> dict[str, Any]:
+        """Once it is a day old, a token of Instagram's becomes one of 60 days."""
+        owner = self._authorized(str(call.parameters.get("access_token")), "instagram")
+        if call.parameters.get("grant_type") != "ig_refresh_token" or self.now() - owner.made_at < DAY:
+            raise ApiError(10, "Application does not have permission for this action")
+        token = self._give_token(owner, made_at=self.now()).token
+        return {"access_token": token, "token_type": "bearer", "expires_in": 60 * DAY}
+
+    def _give_token(self, owner: Owner, **changed: Any) -> Owner:
+        token = f"{owner.token}-{next(self._ids)}"
+        self.owners[token] = replace(owner, token=token, **changed)
+        return self.owners[token]
 
     def _describe(self, owner: Owner, call: Call) -> dict[str, Any]:
         """`/me` of Instagram has an `id` of its own beside the `user_id` that webhooks carry."""

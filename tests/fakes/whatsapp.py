@@ -47,13 +47,19 @@ class Number:
     quality: str = "GREEN"
 
 
+SCOPES = ("whatsapp_business_management", "whatsapp_business_messaging")
+LONG_LIVED_SECONDS = 60 * 86400
+
+
 @dataclass
 class Token:
-    """A token of an app; `expires_at` 0 for never."""
+    """A token of an app; `expires_at` 0 for never. `is_developers`: it may inspect tokens."""
 
     app_id: str
     expires_at: float = 0.0
     is_revoked: bool = False
+    is_developers: bool = False
+    scopes: Sequence[str] = SCOPES
 
     def is_valid(self, now: float) -> bool:
         return not self.is_revoked and not 0 < self.expires_at < now
@@ -298,6 +304,8 @@ class FakeWhatsApp(FakeMeta):
     def _carry_out(self, call: Call) -> Any:
         if call.operation == "debug_token":
             return self._debug_token(call)
+        if call.operation == "access_token":
+            return self._exchange(call)
         app = self._app(call.token)
         match call.method, call.operation:
             case "POST", "messages":
@@ -323,6 +331,17 @@ class FakeWhatsApp(FakeMeta):
             message = "Error validating access token: Session has expired"
             raise ApiError(190, message, status=401, subcode=463)
         return self.apps[known.app_id]
+
+    def _exchange(self, call: Call) -> Any:
+        """A token of a day becomes one of 60."""
+        app, parameters = self._inspector(call.token), call.parameters
+        given = self.tokens.get(str(parameters.get("fb_exchange_token")))
+        asked = (parameters.get("client_id"), parameters.get("client_secret"))
+        if asked != (app.id, app.secret) or given is None or given.app_id != app.id:
+            raise ApiError(1, "Error validating client secret.")
+        token = f"EAA-long-{next(self._ids)}"
+        self.add_token(token, app.id, self.now() + LONG_LIVED_SECONDS)
+        return {"access_token": token, "token_type": "bearer", "expires_in": LONG_LIVED_SECONDS}
 
     def _known_number(self, call: Call) -> Number:
         if call.target not in self.numbers:

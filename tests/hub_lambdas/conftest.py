@@ -27,6 +27,7 @@ from hub_lambdas.channels.base import (
     OtherEvent,
     Reached,
     Receipt,
+    Sample,
     Sender,
     SignatureError,
 )
@@ -137,6 +138,16 @@ class Pigeon:
 
     def check(self, account: Account, webhook_url: str) -> Health:
         return Health("pigeon")
+
+    def renew(self, account: Account) -> Mapping[str, Any] | None:
+        return None
+
+    def sample(self, account: Account, address: str, text: str) -> Sample:
+        contact = f"test-{uuid.uuid4().hex}"
+        item = {"from": contact, "id": uuid.uuid4().hex, "kind": "text", "text": text}
+        headers = {"x-ring": account.credentials["ring"]}
+        body = json.dumps([item]).encode()
+        return Sample(contact, Request("POST", f"/pigeon/{account.channel_id}", headers=headers, body=body))
 
 
 @pytest.fixture

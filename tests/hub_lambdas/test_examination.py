@@ -14,7 +14,14 @@ from console.channels.connection import TAKEN, connect, due_for_examination, res
 from console.channels.models import Channel
 from console.organizations.models import Member, Organization, User
 from hub_lambdas import sweep, wakeups
-from hub_lambdas.channels.base import CredentialRejected, Health, SendRefused
+from hub_lambdas.channels.base import (
+    CredentialRejected,
+    Field,
+    Health,
+    SendRefused,
+    SendRejected,
+    Validity,
+)
 from tests.fakes.sqs import FakeSqs
 from tests.hub_lambdas.conftest import Pigeon
 from tests.hub_lambdas.test_pipeline import outcomes, run
@@ -163,6 +170,7 @@ def test_the_command_says_how_all_are(monkeypatch: pytest.MonkeyPatch) -> None:
     call_command("check_channels", stdout=said)
     assert said.getvalue().splitlines() == [
         "loft/pigeon/Loft (pigeon): active, well",
+        "    webhook: not known",
         "    last webhook: never",
         "1 checked, 0 with problems.",
     ]
@@ -170,3 +178,74 @@ def test_the_command_says_how_all_are(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit):
         call_command("check_channels", "--organization", "loft", stdout=said)
     assert "paused, The token ended." in said.getvalue()
+
+
+class TestACredentialThatEndsBeforeLong:
+    def renews(self, monkeypatch: pytest.MonkeyPatch, said: object) -> None:
+        def renew(kind: Pigeon, account: object) -> Any:
+            if isinstance(said, Exception):
+                raise said
+            return said
+
+        monkeypatch.setattr(Pigeon, "renew", renew)
+
+    def test_it_is_renewed_in_the_daily_examination(
+        self, channel: Channel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        self.renews(monkeypatch, {"ring": "the-new-ring"})
+        sweep.handler({}, None)
+        channel.refresh_from_db()
+        assert channel.credentials == {"ring": "the-new-ring"}
+        assert (channel.status, channel.status_reason) == ("active", "")
+        assert "the-new-ring" not in caplog.text
+
+    def test_that_it_is_refused_is_told_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.renews(monkeypatch, SendRejected("The ring ends on 3 December and was not renewed."))
+        for _ in range(2):
+            Channel.objects.update(checked_at=None)
+            sweep.handler({}, None)
+            sweep.handler({}, None)
+        [message] = mail.outbox
+        assert "needs attention: The ring ends on 3 December and was not renewed." in message.body
+        self.renews(monkeypatch, None)
+        Channel.objects.update(checked_at=None)
+        sweep.handler({}, None)
+        assert Channel.objects.get().status_reason == ""
+
+    def test_that_nobody_could_be_asked_is_no_news(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.renews(monkeypatch, SendRefused("no connection"))
+        sweep.handler({}, None)
+        assert Channel.objects.get().status_reason == ""
+
+    def test_what_an_admin_enters_meanwhile_counts(
+        self, channel: Channel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def renew(kind: Pigeon, account: object) -> dict[str, str]:
+            other = Channel.objects.get()
+            other.credentials = {"ring": "by-hand"}
+            other.save()
+            return {"ring": "the-new-ring"}
+
+        monkeypatch.setattr(Pigeon, "renew", renew)
+        connect(channel)
+        assert Channel.objects.get().credentials == {"ring": "by-hand"}
+
+
+def test_what_the_platform_says_is_kept_in_words(channel: Channel, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends_at = timezone.now() + timedelta(days=40, minutes=1)
+    secret = Field("ring", "Ring", secret=True)
+    monkeypatch.setattr(Pigeon, "fields", (secret,))
+    validity = Validity(ends_at, missing_permissions=[])
+    says(monkeypatch, Health("The Loft", validity=validity, delivers_here=True))
+    said = StringIO()
+    call_command("check_channels", stdout=said)
+    assert said.getvalue().splitlines()[1:-1] == [
+        f"    credential: valid until {ends_at:%-d %B %Y} (40 d)",
+        "    permissions: complete",
+        "    webhook: leads here",
+        "    last webhook: never",
+    ]
+    says(monkeypatch, CredentialRejected("The token ended."))
+    with pytest.raises(SystemExit):
+        call_command("check_channels", stdout=said)
+    assert "    credential: not accepted" in said.getvalue()

@@ -51,3 +51,21 @@ document.addEventListener("DOMContentLoaded", () => {
     if (bubbles?.dataset.live !== "yes") return;
     setInterval(() => lookForNews(bubbles).catch(() => {}), LOOK_AGAIN_MS);
 });
+
+/* A part of a page that is on its way to an outcome (data-live: how often to look, in ms) until it is there. */
+async function watch(part) {
+    while (part.dataset.live) {
+        await new Promise((resolve) => { setTimeout(resolve, Number(part.dataset.live)); });
+        const response = await fetch(location.href, { redirect: "error" }).catch(() => null);
+        if (!response?.ok) continue;
+        const page = new DOMParser().parseFromString(await response.text(), "text/html");
+        const fresh = page.getElementById(part.id);
+        if (!fresh) return;
+        part.replaceChildren(...fresh.childNodes);
+        if (!fresh.dataset.live) delete part.dataset.live;
+    }
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+    for (const part of document.querySelectorAll("section[data-live][id]")) watch(part);
+});

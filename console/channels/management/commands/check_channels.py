@@ -7,8 +7,11 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from console.channels.connection import examine
+from console.channels.health import facts
 from console.channels.models import Channel
 from hub_lambdas.channels import KINDS
+
+SAID_ALREADY = ("Checked", "Account")
 
 
 class Command(BaseCommand):
@@ -38,12 +41,7 @@ class Command(BaseCommand):
         channel.refresh_from_db()
         state = "; ".join(problems) or "well"
         self.stdout.write(f"{name} ({channel.account or 'unknown account'}): {channel.status}, {state}")
-        self.stdout.write(f"    last webhook: {_age(channel)}")
+        for fact in facts(channel, timezone.now()):
+            if fact.label not in SAID_ALREADY:
+                self.stdout.write(f"    {fact.label.lower()}: {fact.value}")
         return not problems
-
-
-def _age(channel: Channel) -> str:
-    if channel.last_webhook_at is None:
-        return "never"
-    hours = (timezone.now() - channel.last_webhook_at).total_seconds() / 3600
-    return f"{hours:.0f} h ago" if hours >= 1 else "within the hour"
