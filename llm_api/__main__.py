@@ -120,8 +120,9 @@ def _engine(settings: Settings, root: Path) -> Engine:
     records = Records(root / settings.home, settings.find_model())
     tuned = records.load() if settings.tuned else None
     if tuned is None:
+        engine = _embedded(settings, root, records.weights(""), None)
         log.info("not tuned: python -m llm_api.tune finds what is fastest on this machine")
-        return _embedded(settings, root, records.weights(""), None)
+        return engine
     try:
         engine = _embedded(settings, root, records.weights(tuned.weights), tuned.plan)
     except ModelLoadError as error:
