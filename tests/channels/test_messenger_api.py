@@ -249,7 +249,8 @@ def test_a_token_that_is_nobodys_is_said(platform: FakePages) -> None:
 def test_a_healthy_channel_has_no_problems(platform: FakePages) -> None:
     KIND.register(ACCOUNT, WEBHOOK)
     endless = Validity(is_endless=True, missing_permissions=[])
-    assert KIND.check(ACCOUNT, WEBHOOK) == Health("The Clinic", [], PAGE, endless, delivers_here=True)
+    healthy = Health("The Clinic", [], PAGE, validity=endless, delivers_here=True)
+    assert KIND.check(ACCOUNT, WEBHOOK) == healthy
 
 
 def problems() -> str:
