@@ -257,6 +257,8 @@ def _settle(
     match outcome:
         case turns.State.HANDED_OVER:
             _give_to_staff(turn, tell_contact)
+        case turns.State.DECLINED if reason is turns.Reason.FILES_ONLY:
+            _tell(turn, Message.Purpose.MEDIA, Translation.Purpose.MEDIA_LINE)
         case turns.State.DECLINED if tell_contact:
             _tell_of_limit(turn, now)
 

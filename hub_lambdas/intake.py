@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from console.channels.models import Channel
 from console.conversations.models import Contact, Conversation, Message, PlatformEvent, Turn
-from hub_lambdas import reports
+from hub_lambdas import media, names, reports
 from hub_lambdas.actions import do_what_is_due, load_turn, lock_conversation
 from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import (
@@ -80,6 +80,16 @@ def _store_message(channel: Channel, received_at: datetime, inbound: InboundMess
     turn = known.turn if known else _add_message(conversation, received_at, inbound)
     if turn is not None:
         do_what_is_due(load_turn(turn.pk))
+    if known is None:
+        _order_errands(conversation, inbound)
+
+
+def _order_errands(conversation: Conversation, inbound: InboundMessage) -> None:
+    """Have fetched what a message only refers to: its files, and who its contact is."""
+    contact, channel = conversation.contact, conversation.contact.channel
+    files = media.of_message(channel, inbound.platform_id) if inbound.media else []
+    is_nameless = names.is_wanted(contact, channel, timezone.now())
+    media.order([*files, *([{"contact": contact.pk}] if is_nameless else [])])
 
 
 def _add_message(conversation: Conversation, received_at: datetime, inbound: InboundMessage) -> Turn:
@@ -87,8 +97,8 @@ def _add_message(conversation: Conversation, received_at: datetime, inbound: Inb
     if PlatformEvent.objects.filter(
         channel=conversation.contact.channel, platform_id=_unsend_id(inbound.platform_id)
     ).exists():
-        inbound = replace(inbound, kind="unsent", text="", payload="")
-    Message.objects.create(
+        inbound = replace(inbound, kind="unsent", text="", payload="", media=())
+    message = Message.objects.create(
         conversation=conversation,
         channel=conversation.contact.channel,
         turn=turn,
@@ -100,6 +110,8 @@ def _add_message(conversation: Conversation, received_at: datetime, inbound: Inb
         platform_at=inbound.platform_at,
         received_at=received_at,
     )
+    if inbound.media:
+        media.note(message, inbound.media)
     conversation.last_message_at = received_at
     conversation.save(update_fields=["last_message_at"])
     return turn
@@ -203,6 +215,7 @@ def _forget_message(channel: Channel, unsend: InboundUnsend) -> None:
     if conversation_id is None:
         return
     lock_conversation(conversation_id)
+    media.forget(unsent)
     for message in unsent.select_related("turn"):
         message.text, message.payload, message.kind = "", "", "unsent"
         message.edited_at = timezone.now()

@@ -18,7 +18,7 @@ from console.conversations.models import Conversation, Message, Turn
 from console.exact_text import printable
 from console.prompts.models import CannedPrompt, PromptVersion
 from hub_lambdas import grounding, matching
-from hub_lambdas.turns import HANDOVER_MARK
+from hub_lambdas.turns import FILE_KINDS, HANDOVER_MARK
 
 MAX_EXAMPLES = 10
 OFF_TOPIC_SHARE = 0.4
@@ -37,6 +37,7 @@ RULE = (
 )
 STRICT_RULE = "Use only words that stand in these instructions."
 REPEAT = "Repeat the fact."
+FILES_NOTE = "(A picture or file came with it. You cannot see it.)"
 GREETING = "Hello"
 OFF_TOPIC = (
     "Do you sell sunglasses?",
@@ -87,7 +88,7 @@ def chat_messages(turn: Turn, prompt: PromptVersion | None, attempt: int = 1) ->
     return [
         *_beginning(canned, prompt, rule),
         *_dialogue(history if attempt == 1 else []),
-        _said("user", _asked(found.answer if found else "", question)),
+        _said("user", _asked(found.answer if found else "", question + _note_on_files(turn))),
     ]
 
 
@@ -165,6 +166,12 @@ def _history(conversation: Conversation, current: Turn) -> list[tuple[str, str]]
 def _written(turn: Turn) -> str:
     written = turn.messages.filter(direction=Message.Direction.IN).order_by("id")
     return "\n".join(text for message in written if (text := message.text.strip()))
+
+
+def _note_on_files(turn: Turn) -> str:
+    """What to know of a question that pictures or other files came with."""
+    files = turn.messages.filter(direction=Message.Direction.IN, kind__in=FILE_KINDS)
+    return f" {FILES_NOTE}" if files.exists() else ""
 
 
 def _answer(turn: Turn) -> str:
