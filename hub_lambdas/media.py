@@ -5,12 +5,14 @@ A file has its name in the storage before it is there, and it is stored under th
 dies in between, the next errand writes over it or removes it, and no file is left that no row knows.
 """
 
+import logging
 import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.db import transaction
@@ -26,6 +28,8 @@ from hub_lambdas.channels.base import ChannelError, FetchedMedia, Media, MediaGo
 from hub_lambdas.channels.download import size
 from hub_lambdas.media_types import kept_as
 from hub_lambdas.sending import account
+
+log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 5
 BUSY = timedelta(seconds=90)
@@ -66,7 +70,14 @@ def order(errands: Iterable[dict[str, Any]]) -> None:
     """Put errands on their way once the rows that they speak of are there. No message waits for that: one
     that is not taken by the queue is found by the sweep."""
     if bodies := list(errands):
-        transaction.on_commit(partial(queues.run_errands, bodies), robust=True)
+        transaction.on_commit(partial(_send, bodies))
+
+
+def _send(bodies: list[dict[str, Any]]) -> None:
+    try:
+        queues.run_errands(bodies)
+    except (BotoCoreError, ClientError):
+        log.exception("the queue did not take %d errands: the sweep sends them", len(bodies))
 
 
 def of_message(channel: Channel, platform_id: str) -> list[dict[str, Any]]:
@@ -166,4 +177,3 @@ def _settle(media: MessageMedia, state: MessageMedia.State, error: ChannelError)
     if state != State.WAITING:
         said |= {"reference": "", "file": ""}
     MessageMedia.objects.filter(_WANTED, pk=media.pk).update(**said)
-

@@ -15,6 +15,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from types import TracebackType
 from urllib.parse import urljoin
@@ -95,6 +96,7 @@ class Download:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     seconds: float = DOWNLOAD_SECONDS
     resolve: Callable[[str, int], Sequence[str]] = resolve
+    connect: Callable[[tuple[str, int], float], socket.socket] = socket.create_connection
 
     def fetch(self, url: str) -> FetchedMedia:
         """The file at `url`."""
@@ -129,10 +131,10 @@ class Download:
         try:
             given = {"accept": "*/*", "accept-encoding": "identity", "connection": "close", **headers}
             connection.request("GET", place.target, headers=given)
-            response = connection.getresponse()
-            if response.status in _REDIRECTS and response.headers.get("location"):
-                return str(response.headers["location"])
-            return self._read(response, deadline)
+            with closing(connection.getresponse()) as response:
+                if response.status in _REDIRECTS and response.headers.get("location"):
+                    return str(response.headers["location"])
+                return self._read(response, deadline)
         finally:
             connection.close()
 
@@ -160,7 +162,7 @@ class Download:
         refusal: OSError | None = None
         for address in self._addresses(place)[:MAX_ADDRESSES]:
             try:
-                plain = socket.create_connection((address, place.port), CONNECT_TIMEOUT_SECONDS)
+                plain = self.connect((address, place.port), CONNECT_TIMEOUT_SECONDS)
             except OSError as error:
                 refusal = error
                 continue

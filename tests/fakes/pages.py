@@ -103,7 +103,8 @@ class Call:
 
 class FakePages:
     """The server and what it has seen. `calls` holds every call in order, `sent` the messages that it took,
-    `deliveries` body and status of each webhook that was posted."""
+    `deliveries` body and status of each webhook that was posted. `people`: what it tells of a contact, by
+    their id (`first_name`, `username`, …)."""
 
     def __init__(self, port: int = 0, retry_seconds: float = 0.05, max_retry_seconds: float = 1.0) -> None:
         self.apps: dict[str, App] = {}
@@ -113,6 +114,8 @@ class FakePages:
         self.deliveries: list[tuple[dict[str, Any], int]] = []
         self._retry_seconds = retry_seconds
         self._max_retry_seconds = max_retry_seconds
+        self.people: dict[str, dict[str, str]] = {}
+        self.files: dict[str, tuple[bytes, str]] = {}
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
@@ -151,6 +154,12 @@ class FakePages:
         """An Instagram account that logged in to an app."""
         owner = Owner(token, user_id, username, "instagram", app_id, echoes_app_id=False)
         return self.owners.setdefault(token, owner)
+
+    def add_file(self, content: bytes, media_type: str) -> str:
+        """A file that somebody sent; returns the address that a webhook names."""
+        key = f"{next(self._ids)}"
+        self.files[key] = content, media_type
+        return f"{self.url}/cdn/{key}"
 
     def fail_next(self, path: str, fault: Fault) -> None:
         """Let the next call of a path that ends with `path` go wrong; several calls queue up."""
@@ -233,6 +242,8 @@ class FakePages:
         if host == "facebook" and (node == "debug_token" or edge == "subscriptions"):
             return self._as_app(call, node)
         owner = self._owner(call.token, host)
+        if node in owner.written_at and not edge:
+            return self._describe_person(node, str(call.parameters.get("fields", "")).split(","))
         if node not in ("me", owner.id):
             raise GraphError(100, f"Object with ID '{node}' does not exist", 33)
         edges = {"": self._describe, "messages": self._message, "subscribed_apps": self._subscribed_apps}
@@ -297,6 +308,12 @@ class FakePages:
         if unknown := [name for name in fields if name not in known]:
             raise GraphError(100, f"Tried accessing nonexisting field ({unknown[0]})")
         return {"id": known["id"], **{name: known[name] for name in fields}}
+
+    def _describe_person(self, contact: str, fields: list[str]) -> dict[str, Any]:
+        if contact not in self.people:
+            raise GraphError(230, "User consent is required to access user profile")
+        known = self.people[contact]
+        return {"id": contact, **{name: known[name] for name in fields if name in known}}
 
     def _subscribed_apps(self, owner: Owner, call: Call) -> dict[str, Any]:
         if call.method == "POST":
@@ -454,6 +471,10 @@ def _handler(fake: FakePages) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             if urlsplit(self.path).path == "/control/sent":
                 self._say(200, json.dumps(fake.sent))
+            elif (key := urlsplit(self.path).path.removeprefix("/cdn/")) in fake.files:
+                self._say_bytes(200, *fake.files[key])
+            elif key != urlsplit(self.path).path:
+                self._say_bytes(403, b"URL signature expired", "text/plain")
             else:
                 self._answer()
 
@@ -481,9 +502,11 @@ def _handler(fake: FakePages) -> type[BaseHTTPRequestHandler]:
             return given
 
         def _say(self, status: int, body: str) -> None:
-            content = body.encode()
+            self._say_bytes(status, body.encode(), "application/json")
+
+        def _say_bytes(self, status: int, content: bytes, content_type: str) -> None:
             self.send_response(status)
-            self.send_header("content-type", "application/json")
+            self.send_header("content-type", content_type)
             self.send_header("content-length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

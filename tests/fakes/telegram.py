@@ -31,6 +31,7 @@ TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]+")
 SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 LOOPBACK = ("127.0.0.1", "localhost")
 TEXT_LIMIT = 4096
+FILE_LIMIT_BYTES = 20 * 1024 * 1024
 DEFAULT_UPDATES = ("message", "edited_message", "callback_query", "my_chat_member")
 
 
@@ -108,6 +109,7 @@ class FakeTelegram:
         self._retry_seconds = retry_seconds
         self._max_retry_seconds = max_retry_seconds
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
+        self._files: dict[str, bytes] = {}
         self._chats: set[int] = set()
         self._blocked: set[int] = set()
         self._lock = threading.RLock()
@@ -134,6 +136,12 @@ class FakeTelegram:
     def add_bot(self, token: str, username: str = "clinic_bot") -> Bot:
         """A bot that @BotFather made."""
         return self.bots.setdefault(token, Bot(token, username))
+
+    def add_file(self, content: bytes) -> str:
+        """A file that somebody sent; returns the id that a message refers to."""
+        file_id = f"AgAC{next(self._ids)}"
+        self._files[file_id] = content
+        return file_id
 
     def fail_next(self, method: str, fault: Fault) -> None:
         """Let the next call of `method` go wrong; several calls queue up."""
@@ -240,6 +248,7 @@ class FakeTelegram:
             "sendMessage": self._send_message,
             "sendChatAction": self._send_chat_action,
             "answerCallbackQuery": self._answer_callback_query,
+            "getFile": self._get_file,
         }
         with self._changed:
             self.calls.append(call)
@@ -327,6 +336,19 @@ class FakeTelegram:
                 400, "Bad Request: query is too old and response timeout expired or query ID is invalid"
             )
         return True
+
+    def _get_file(self, bot: Bot, given: Mapping[str, Any]) -> dict[str, Any]:
+        file_id = str(given.get("file_id", ""))
+        if file_id not in self._files:
+            raise ApiError(400, "Bad Request: wrong file_id or the file is temporarily unavailable")
+        size = len(self._files[file_id])
+        if size > FILE_LIMIT_BYTES:
+            raise ApiError(400, "Bad Request: file is too big")
+        return {"file_id": file_id, "file_size": size, "file_path": f"documents/{file_id}"}
+
+    def file(self, token: str, path: str) -> bytes | None:
+        """What lies at the path that `getFile` names."""
+        return self._files.get(path.removeprefix("documents/")) if token in self.bots else None
 
     def _chat(self, given: Mapping[str, Any]) -> int:
         """A bot can only write to somebody who wrote to it first."""
@@ -425,6 +447,9 @@ def _handler(fake: FakeTelegram) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             if urlsplit(self.path).path == "/control/sent":
                 self._say(200, json.dumps(fake.sent))
+            elif found := re.fullmatch(r"/file/bot([^/]+)/(.+)", urlsplit(self.path).path):
+                content = fake.file(found[1], found[2])
+                self._say_bytes(404 if content is None else 200, content or b"", "application/octet-stream")
             else:
                 self._answer()
 
@@ -459,9 +484,11 @@ def _handler(fake: FakeTelegram) -> type[BaseHTTPRequestHandler]:
             return given
 
         def _say(self, status: int, body: str) -> None:
-            content = body.encode()
+            self._say_bytes(status, body.encode(), "application/json")
+
+        def _say_bytes(self, status: int, content: bytes, content_type: str) -> None:
             self.send_response(status)
-            self.send_header("content-type", "application/json")
+            self.send_header("content-type", content_type)
             self.send_header("content-length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

@@ -116,6 +116,7 @@ class FakeTwilio:
             "inbound_method": "POST",
             "use_inbound_webhook_on_number": True,
         }
+        self.files: dict[str, tuple[bytes, str]] = {}
         self.opted_out: set[str] = set()
         self.closed_windows: set[str] = set()
         self._faults: deque[Fault] = deque()
@@ -162,6 +163,12 @@ class FakeTwilio:
             "webhook": {"callback_url": None, "callback_method": None},
         }
         return self.whatsapp[sender]
+
+    def add_file(self, content: bytes, media_type: str) -> str:
+        """A file that somebody sent; returns the address that a webhook names."""
+        sid = self._sid("ME")
+        self.files[sid] = content, media_type
+        return f"{self.url}/2010-04-01/Accounts/{ACCOUNT_SID}/Messages/MM0/Media/{sid}"
 
     def fail_next(self, fault: Fault) -> None:
         """Let the next call go wrong; several calls queue up."""
@@ -279,7 +286,8 @@ class FakeTwilio:
             status, content = self._carry_out(call, authorization)
         except ApiError as error:
             status, content = error.status, error.as_json()
-        return self._go_wrong(fault) if fault else (status, json.dumps(content), {})
+        moved = {"location": content["location"]} if status == 307 else {}
+        return self._go_wrong(fault) if fault else (status, json.dumps(content), moved)
 
     def _go_wrong(self, fault: Fault) -> Answer | None:
         if fault.error:
@@ -307,6 +315,9 @@ class FakeTwilio:
                 "senders": [*self.whatsapp.values()],
                 "meta": {"key": "senders", "next_page_url": None},
             }
+        sid = call.path.removeprefix(f"{account}/Messages/MM0/Media/")
+        if sid in self.files:
+            return 307, {"location": f"{self.url}/files/{sid}"}
         return self._resource(call)
 
     def _resource(self, call: Call) -> tuple[int, Any]:
@@ -405,6 +416,8 @@ def _handler(fake: FakeTwilio) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             if urlsplit(self.path).path == "/control/sent":
                 self._say(200, json.dumps(fake.sent), {})
+            elif (sid := urlsplit(self.path).path.removeprefix("/files/")) in fake.files:
+                self._say_bytes(200, *fake.files[sid])
             else:
                 self._answer()
 
@@ -431,11 +444,15 @@ def _handler(fake: FakeTwilio) -> type[BaseHTTPRequestHandler]:
             return {name: values[0] for name, values in given.items() if name}
 
         def _say(self, status: int, body: str, headers: Mapping[str, str]) -> None:
-            content = body.encode()
+            self._say_bytes(status, body.encode(), "application/json", headers)
+
+        def _say_bytes(
+            self, status: int, content: bytes, content_type: str, headers: Mapping[str, str] | None = None
+        ) -> None:
             self.send_response(status)
-            for name, value in headers.items():
+            for name, value in (headers or {}).items():
                 self.send_header(name, value)
-            self.send_header("content-type", "application/json")
+            self.send_header("content-type", content_type)
             self.send_header("content-length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
