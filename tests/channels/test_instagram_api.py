@@ -11,6 +11,8 @@ from hub_lambdas.channels.base import (
     ChannelError,
     CredentialRejected,
     Health,
+    Media,
+    Sender,
     SendRefused,
     SendRejected,
     SendUnknown,
@@ -124,3 +126,21 @@ def test_a_token_that_is_nobodys_is_said(platform: FakePages) -> None:
     platform.fail_next("/me", Fault(raw=(200, '{"id": "1"}')))
     with pytest.raises(SendRejected, match="professional account"):
         KIND.register(ACCOUNT, WEBHOOK)
+
+
+@pytest.mark.parametrize(
+    ("person", "name"),
+    [
+        ({"name": "Ann Archer", "username": "ann"}, "Ann Archer"),
+        ({"name": "", "username": "ann"}, "@ann"),
+        ({}, None),
+    ],
+)
+def test_a_contact_by_name(platform: FakePages, person: dict[str, str], name: str | None) -> None:
+    platform.people[CONTACT] = person
+    assert KIND.look_up(ACCOUNT, CONTACT) == (Sender(CONTACT, name) if name else None)
+
+
+def test_a_file_comes_from_the_address_in_the_webhook(platform: FakePages) -> None:
+    media = Media(platform.add_file(b"a picture", "image/png"))
+    assert KIND.fetch_media(ACCOUNT, media, 100).content == b"a picture"

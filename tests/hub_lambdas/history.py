@@ -23,6 +23,7 @@ from console.conversations.models import Contact, Conversation, Message, Turn
 from console.organizations.models import Organization, User
 from hub_lambdas import (
     dead_letters,
+    errands,
     inbound,
     outbound,
     replies,
@@ -45,6 +46,7 @@ HANDLERS: dict[str, Callable[[Any, object], dict[str, Any]]] = {
     "wakeups": wakeups.handler,
     "llm-replies": replies.handler,
     "dm-outbound.fifo": outbound.handler,
+    "errands": errands.handler,
 }
 MAX_RECEIVES = 5
 VISIBILITY_SECONDS = 60
@@ -52,7 +54,7 @@ MAX_ROUNDS = 15
 MAX_DELIVERIES = 300
 MAX_WAKEUPS = 12
 """Of one turn in one history: several for each message, edit, repair and reply to another turn."""
-REPLIES = (Message.Purpose.ANSWER, Message.Purpose.FALLBACK)
+REPLIES = (Message.Purpose.ANSWER, Message.Purpose.FALLBACK, Message.Purpose.MEDIA)
 
 
 @dataclass
@@ -226,7 +228,9 @@ class History:
         message_id = f"{self.organization.slug}-{len(self.written)}"
         kind = "image" if choice % 11 == 10 else "text"
         text, age = f"message {len(self.written)}", 3600 if choice % 13 == 12 else 0
-        item = {"from": contact, "id": message_id, "kind": kind, "text": text, "age": age}
+        item: dict[str, Any] = {"from": contact, "id": message_id, "kind": kind, "text": text, "age": age}
+        if kind == "image":
+            item |= {"files": ["a picture"], "text": text if choice % 2 else ""}
         self.written.append((contact, message_id))
         self._post(item)
 
@@ -416,7 +420,7 @@ class History:
         kinds = {(message.turn_id, message.purpose) for message in replied}
         for turn_id, count in Counter(turn_id for turn_id, _ in kinds).items():
             if count > 1:
-                yield f"turn {turn_id} got an answer and a fallback"
+                yield f"turn {turn_id} got an answer and a fallback, or a line in place of them"
         for contact in {message.conversation_id for message in replied}:
             order = [message.turn_id for message in replied if message.conversation_id == contact]
             if order != sorted(order, key=lambda turn_id: turn_id or 0):
