@@ -1,7 +1,7 @@
 """The files of a conversation as its page shows them, and as a browser gets them."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from django.http import FileResponse, HttpResponse
 from django.shortcuts import redirect
@@ -76,15 +76,16 @@ def shown_name(media: MessageMedia) -> str:
 
 
 def serve(media: MessageMedia) -> HttpResponse | FileResponse:
-    """A file as a browser may have it: shown only where nothing in it can run. From disk it is sent; in S3
-    lies behind an address that is valid for minutes."""
+    """A file as a browser may have it: shown only where nothing in it can run. From disk it is sent; in
+    S3 it lies behind an address that is valid for minutes."""
     is_inline = media.media_type in INLINE
-    disposition = content_disposition_header(not is_inline, shown_name(media))
+    disposition = content_disposition_header(not is_inline, shown_name(media)) or "attachment"
+    storage: Any = media.file.storage  # django-storages has no types
     try:
-        Path(media.file.path)
+        storage.path(media.file.name)
     except NotImplementedError:
         override = {"ResponseContentType": media.media_type, "ResponseContentDisposition": disposition}
-        return redirect(media.file.storage.url(media.file.name, parameters=override))
+        return redirect(storage.url(media.file.name, parameters=override))
     response = FileResponse(media.file.open(), content_type=media.media_type)
     response["Content-Disposition"] = disposition
     response["Content-Security-Policy"] = POLICY
