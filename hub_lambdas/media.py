@@ -114,7 +114,7 @@ def see_to(media_id: int) -> None:
         return
     try:
         fetched = _fetch(media)
-        _keep(media, fetched, kept_as(fetched.content, fetched.media_type or media.media_type, media.name))
+        _keep(media, fetched, kept_as(fetched.content, media.media_type or fetched.media_type, media.name))
     except MediaRefused as error:
         _settle(media, State.REFUSED, error)
     except MediaGone as error:

@@ -80,7 +80,8 @@ def chat_messages(turn: Turn, prompt: PromptVersion | None, attempt: int = 1) ->
     """OpenAI-style messages for `turn`. The second `attempt` is for an answer that could not be sent."""
     canned = _canned(turn.organization_id)
     history = _history(turn.conversation, turn)
-    question = _written(turn)
+    messages = _messages(turn)
+    question = _text(messages)
     found = _asked_for(canned, question, history)
     if attempt > 1 and found:
         return _repetition(canned, found)
@@ -88,7 +89,7 @@ def chat_messages(turn: Turn, prompt: PromptVersion | None, attempt: int = 1) ->
     return [
         *_beginning(canned, prompt, rule),
         *_dialogue(history if attempt == 1 else []),
-        _said("user", _asked(found.answer if found else "", question + _note_on_files(turn))),
+        _said("user", _asked(found.answer if found else "", question + _note_on_files(messages))),
     ]
 
 
@@ -163,15 +164,21 @@ def _history(conversation: Conversation, current: Turn) -> list[tuple[str, str]]
     return [(question, answer) for question, answer in said if question]  # a contact may take theirs back
 
 
+def _messages(turn: Turn) -> list[Message]:
+    return list(turn.messages.filter(direction=Message.Direction.IN).order_by("id"))
+
+
+def _text(messages: Iterable[Message]) -> str:
+    return "\n".join(text for message in messages if (text := message.text.strip()))
+
+
 def _written(turn: Turn) -> str:
-    written = turn.messages.filter(direction=Message.Direction.IN).order_by("id")
-    return "\n".join(text for message in written if (text := message.text.strip()))
+    return _text(_messages(turn))
 
 
-def _note_on_files(turn: Turn) -> str:
+def _note_on_files(messages: Iterable[Message]) -> str:
     """What to know of a question that pictures or other files came with."""
-    files = turn.messages.filter(direction=Message.Direction.IN, kind__in=FILE_KINDS)
-    return f" {FILES_NOTE}" if files.exists() else ""
+    return f" {FILES_NOTE}" if any(message.kind in FILE_KINDS for message in messages) else ""
 
 
 def _answer(turn: Turn) -> str:

@@ -156,7 +156,8 @@ class Download:
                 raise too_large
         if response.length or deadline.is_over:
             raise http.client.IncompleteRead(b"")
-        return FetchedMedia(bytes(content), response.headers.get_content_type())
+        is_named = "content-type" in response.headers  # else Python says "text/plain"
+        return FetchedMedia(bytes(content), response.headers.get_content_type() if is_named else "")
 
     def _connect(self, place: _Place, deadline: "_Deadline") -> socket.socket:
         refusal: OSError | None = None

@@ -61,8 +61,8 @@ class _Answers(BaseHTTPRequestHandler):
                 self._say(200, b"x", length=str(10**15))
             case "/cut":
                 self._say(200, b"x", length="100")
-            case "/empty":
-                self._say(200, b"")
+            case "/untold":
+                self._say(200, b"a picture")
             case "/gone" | "/forbidden" | "/busy" | "/slow-down":
                 self._say({"/gone": 404, "/forbidden": 403, "/busy": 503, "/slow-down": 429}[address.path])
             case _:
@@ -112,6 +112,7 @@ def fetch(server: FileServer, path: str, **more: Any) -> FetchedMedia:
 
 def test_a_file_with_what_its_server_calls_it(server: FileServer) -> None:
     assert fetch(server, "/picture?a=b%20c") == FetchedMedia(b"a picture", "image/png")
+    assert fetch(server, "/untold") == FetchedMedia(b"a picture", "")
 
 
 @pytest.mark.parametrize("path", ["/large", "/large-untold", "/endless", "/huge-by-its-word"])
