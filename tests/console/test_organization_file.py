@@ -145,6 +145,8 @@ return_to_bot_after_minutes: null
 late_after_minutes: 7
 late_policy: hand_over
 apology: Sorry, late.
+media_policy: explain
+media_line: Words, please.
 unknown_delivery: send_again
 contact_messages_per_minute: 5
 contact_answers_per_day: null
@@ -161,6 +163,7 @@ translations:
     apology: Beklager.
   pt-br:
     limit_line: Devagar, por favor.
+    media_line: Só texto, por favor.
 canned_prompts: []
 channels: []
 """
@@ -174,6 +177,7 @@ def test_every_setting_and_translation_goes_there_and_back(tmp_path: Path) -> No
     assert (organization.holding_line, organization.contact_answers_per_day) == ("", None)
     assert organization.text(Translation.Purpose.APOLOGY, "no") == "Beklager."
     assert organization.text(Translation.Purpose.LIMIT_LINE, "pt_BR") == "Devagar, por favor."
+    assert (organization.media_policy, organization.media_line) == ("explain", "Words, please.")
     text = run_export("hill")
     assert yaml.safe_load(text) == yaml.safe_load(EVERYTHING)
     assert run_import(tmp_path, text) == ["unchanged"]
