@@ -206,7 +206,7 @@ def test_translations_follow_the_file(tmp_path: Path) -> None:
     ]
     assert run_import(tmp_path, text) == ["unchanged"]
     assert run_import(tmp_path, "slug: hill\nname: Hill Station\n") == ["unchanged"]
-    assert Translation.objects.count() == 4
+    assert Translation.objects.count() == 5
     run_import(tmp_path, "slug: hill\nname: Hill Station\ntranslations: {}\n")
     assert not Translation.objects.exists()
 
