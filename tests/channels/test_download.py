@@ -32,7 +32,8 @@ class FileServer(FakeServer):
         super().__init__(("127.0.0.1", 0), _Answers)
         self.seen: list[tuple[str, str]] = []
         self.is_closed = threading.Event()
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.place = ("127.0.0.1", int(self.server_address[1]))
+        self.url = f"http://127.0.0.1:{self.place[1]}"
 
 
 class _Answers(BaseHTTPRequestHandler):
@@ -266,7 +267,7 @@ def test_the_connection_goes_to_the_address_that_was_looked_at(secure_server: Fi
 
     def connect(address: tuple[str, int], timeout_seconds: float) -> socket.socket:
         connected.append(address)
-        return socket.create_connection(secure_server.server_address[:2], timeout_seconds)
+        return socket.create_connection(secure_server.place, timeout_seconds)
 
     download = Download("Platform", LIMIT_BYTES, NOBODY, resolve=lambda *_: answers.pop(0), connect=connect)
     assert download.fetch(f"https://{HOST}/picture").content == b"a picture"
@@ -276,7 +277,7 @@ def test_the_connection_goes_to_the_address_that_was_looked_at(secure_server: Fi
 
 def test_another_server_under_a_name_is_noticed(secure_server: FileServer) -> None:
     def connect(address: tuple[str, int], timeout_seconds: float) -> socket.socket:
-        return socket.create_connection(secure_server.server_address[:2], timeout_seconds)
+        return socket.create_connection(secure_server.place, timeout_seconds)
 
     download = Download("Platform", LIMIT_BYTES, NOBODY, resolve=lambda *_: [PUBLIC], connect=connect)
     with pytest.raises(ChannelError, match="no valid certificate"):
@@ -288,7 +289,7 @@ def test_credentials_stay_with_the_server_that_they_are_for(secure_server: FileS
     def connect(address: tuple[str, int], timeout_seconds: float) -> socket.socket:
         return socket.create_connection(address if address[0] == "127.0.0.1" else at, timeout_seconds)
 
-    at = secure_server.server_address[:2]
+    at = secure_server.place
     with _serving(FileServer()) as api:
         download = Download(
             "Platform",
