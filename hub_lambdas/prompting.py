@@ -37,7 +37,10 @@ RULE = (
 )
 STRICT_RULE = "Use only words that stand in these instructions."
 REPEAT = "Repeat the fact."
-FILES_NOTE = "(A picture or file came with it. You cannot see it.)"
+FILE_NOTE = "A {file} came with this question. You cannot see it."
+"""In front of the facts. Of 26 questions to the demo clinic it stopped 8 first tries there, as many as no note does;
+behind the question 14 were stopped, beside the fact 22; right were 21 each time."""
+PICTURES = ("image", "photo")
 GREETING = "Hello"
 OFF_TOPIC = (
     "Do you sell sunglasses?",
@@ -89,7 +92,7 @@ def chat_messages(turn: Turn, prompt: PromptVersion | None, attempt: int = 1) ->
     return [
         *_beginning(canned, prompt, rule),
         *_dialogue(history if attempt == 1 else []),
-        _said("user", _asked(found.answer if found else "", question + _note_on_files(messages))),
+        _said("user", _note_on_files(messages) + _asked(found.answer if found else "", question)),
     ]
 
 
@@ -178,7 +181,9 @@ def _written(turn: Turn) -> str:
 
 def _note_on_files(messages: Iterable[Message]) -> str:
     """What to know of a question that pictures or other files came with."""
-    return f" {FILES_NOTE}" if any(message.kind in FILE_KINDS for message in messages) else ""
+    kind = next((message.kind for message in messages if message.kind in FILE_KINDS), "")
+    note = FILE_NOTE.format(file="picture" if kind in PICTURES else "file")
+    return f"{note}\n\n" if kind else ""
 
 
 def _answer(turn: Turn) -> str:
