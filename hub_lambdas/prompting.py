@@ -38,8 +38,8 @@ RULE = (
 STRICT_RULE = "Use only words that stand in these instructions."
 REPEAT = "Repeat the fact."
 FILE_NOTE = "A {file} came with this question. You cannot see it."
-"""In front of the facts. Of 26 questions to the demo clinic it stopped 8 first tries there, as many as no note does;
-behind the question 14 were stopped, beside the fact 22; right were 21 each time."""
+"""In front of the facts. Of 26 questions to the demo clinic the check stopped an answer to 8 with it there,
+as without it; to 14 with it behind the question, to 22 beside the fact. 21 were answered right each time."""
 PICTURES = ("image", "photo")
 GREETING = "Hello"
 OFF_TOPIC = (
