@@ -144,6 +144,7 @@ if env("HUB_STORAGE_BUCKET"):
             "default_acl": "private",
             "querystring_auth": True,
             "querystring_expire": 300,
+            "signature_version": "s3v4",  # boto3 signs addresses by an older one, which new buckets refuse
             "file_overwrite": False,
         },
     }
