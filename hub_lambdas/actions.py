@@ -5,7 +5,7 @@ A send that gets lost after the commit is found by the sweep: every row here say
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -13,19 +13,21 @@ from uuid import UUID
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, QuerySet, When
+from django.db.models import Case, When
 from django.utils import timezone
 
 from console.conversations.models import Contact, Conversation, LlmRequest, Message, Turn
 from console.exact_text import printable
 from console.organizations.models import Organization, Translation
-from hub_lambdas import batch, limits, prompting, queues, turns
+from hub_lambdas import choices, limits, prompting, queues, record, turns
 from hub_lambdas.channels import KINDS
 from hub_lambdas.snapshots import snapshot
 
 log = logging.getLogger(__name__)
 
 LIMIT_TOLD_EVERY = timedelta(days=1)
+_CHANGING = ("state", "reason", "settled_at", "wake_at")
+"""What of a turn its actions change, written once when all are carried out."""
 CLOCK_TOLERANCE = timedelta(milliseconds=250)
 """A wake-up may seem to come early by so much, for the functions' clocks differ: then it is ordered again."""
 
@@ -47,20 +49,45 @@ def load_turn(turn_id: int) -> Turn:
 
 
 def advance(turn_id: int) -> None:
-    """Look at a turn and do what is due. One that has its outcome costs no lock."""
-    if Turn.objects.filter(pk=turn_id, state__in=Turn.UNSETTLED).exists():
+    """Look at a turn and do what is due. One that has its outcome costs no lock, unless it may have it from
+    this very record."""
+    states = Turn.State.values if record.comes_again() else Turn.UNSETTLED
+    found = Turn.objects.filter(pk=turn_id, state__in=states)
+    conversation_id = found.values_list("conversation_id", flat=True).first()
+    if conversation_id is not None:
         with transaction.atomic():
-            do_what_is_due(lock_turn(turn_id))
+            lock_conversation(conversation_id)
+            do_what_is_due(load_turn(turn_id))
 
 
 def do_what_is_due(turn: Turn) -> None:
     """The same for a turn whose conversation is locked."""
     now = timezone.now()
-    carry_out(turn, turns.decide(snapshot(turn, now), now), now)
+    if turn.state in Turn.UNSETTLED:
+        carry_out(turn, turns.decide(snapshot(turn, now), now), now)
+    if record.comes_again():
+        _queue_again(turn, now)
+
+
+def _queue_again(turn: Turn, now: datetime) -> None:
+    """What the same record has written down before may not have reached its queue: then the contact need not
+    wait for the sweep. Where it has, nothing comes of it."""
+    for message in turn.message_rows:
+        is_unsent = message.state == Message.State.PENDING and not message.attempts
+        if is_unsent and message.stored_at < now:
+            queue_delivery(message)
+    pending = [
+        request
+        for request in turn.request_rows
+        if request.state == LlmRequest.State.PENDING and request.asked_at < now
+    ]
+    if turn.state == Turn.State.ASKED and pending:
+        queue_request(pending[-1])
 
 
 def carry_out(turn: Turn, due: list[turns.Action], now: datetime) -> None:
     """Carry out actions for a turn whose conversation is locked."""
+    before = {name: getattr(turn, name) for name in _CHANGING}
     if waits := [action.until for action in due if isinstance(action, turns.Wait)]:
         _wake(turn, min(waits), now)
     for action in due:
@@ -68,7 +95,7 @@ def carry_out(turn: Turn, due: list[turns.Action], now: datetime) -> None:
             case turns.Ask():
                 _ask(turn, now)
             case turns.Withdraw(request_id):
-                _withdraw(turn, turn.requests.filter(pk=request_id))
+                _withdraw(turn, [request_id])
             case turns.HoldTheLine():
                 _tell(turn, Message.Purpose.HOLDING, Translation.Purpose.HOLDING_LINE)
             case turns.Answer(request_id, apologize):
@@ -81,15 +108,16 @@ def carry_out(turn: Turn, due: list[turns.Action], now: datetime) -> None:
                 _cancel(turn)
             case turns.Settle(outcome, reason, tell_contact):
                 _settle(turn, outcome, reason, tell_contact, now)
+    if changed := [name for name in _CHANGING if getattr(turn, name) != before[name]]:
+        turn.save(update_fields=changed)
 
 
 def _wake(turn: Turn, until: datetime, now: datetime) -> None:
     """See to it that the turn is looked at again at `until`. For one moment one wake-up is ordered: with one
     for every look they would multiply while a contact keeps writing."""
-    if turn.wake_at == until and until > now + CLOCK_TOLERANCE:
+    if turn.wake_at == until and until > now + CLOCK_TOLERANCE and not record.comes_again():
         return
     turn.wake_at = until
-    turn.save(update_fields=["wake_at"])
     after_commit(partial(queues.wake, turn.pk, until, now))
 
 
@@ -105,7 +133,7 @@ def _send(send: Callable[[], None]) -> None:
         send()
     except (BotoCoreError, ClientError):
         log.exception("a queue did not take a message")
-        batch.fail_record()
+        record.fail()
 
 
 def queue_delivery(message: Message, occasion: str = "") -> None:
@@ -135,42 +163,48 @@ def queue_request(request: LlmRequest) -> None:
 
 def _attempt(request: LlmRequest) -> int:
     """Which try to get an answer out of the LLM that may be sent."""
-    before = request.turn.requests.filter(asked_at__lt=request.asked_at)
-    return 1 + before.filter(last_message_id=request.last_message_id).exclude(objection="").count()
+    return 1 + sum(
+        bool(before.objection) and before.last_message_id == request.last_message_id
+        for before in request.turn.request_rows
+        if before.asked_at < request.asked_at
+    )
 
 
 def _ask(turn: Turn, now: datetime) -> None:
-    newest = turn.messages.filter(direction=Message.Direction.IN).order_by("id").last()
-    assert newest is not None, "a turn begins with a message"
+    written = [message for message in turn.message_rows if message.direction == Message.Direction.IN]
     request = LlmRequest.objects.create(
         turn=turn,
-        last_message=newest,
+        last_message=written[-1],
         prompt_version=prompting.published_prompt(turn.organization_id),
         asked_at=now,
     )
+    turn.request_rows.append(request)
     turn.state = Turn.State.ASKED
-    turn.save(update_fields=["state"])
     queue_request(request)
     if KINDS[turn.conversation.contact.channel.kind].shows_typing:
-        transaction.on_commit(partial(queues.show_typing, turn.conversation_id, request.id), robust=True)
+        # No partial: Django logs a failing hook by its name, which a partial has not.
+        transaction.on_commit(lambda: queues.show_typing(turn.conversation_id, request.id), robust=True)
 
 
-def _withdraw(turn: Turn, requests: QuerySet[LlmRequest]) -> None:
+def _withdraw(turn: Turn, request_ids: Collection[UUID]) -> None:
     """Cancel what the LLM has not answered yet: whatever it still writes is of no use."""
-    pending = [request.pk for request in requests if request.state == LlmRequest.State.PENDING]
-    if not pending:
-        return
-    LlmRequest.objects.filter(pk__in=pending).update(state=LlmRequest.State.CANCELLED)
-    for request_id in pending:
-        after_commit(partial(queues.cancel_llm, turn.organization.slug, request_id))
-    after_commit(partial(admit, turn.organization_id))
+    pending = [
+        request
+        for request in turn.request_rows
+        if request.pk in request_ids and request.state == LlmRequest.State.PENDING
+    ]
+    for request in pending:
+        request.state = LlmRequest.State.CANCELLED
+        request.save(update_fields=["state"])
+        after_commit(partial(queues.cancel_llm, turn.organization.slug, request.pk))
+    if pending:
+        after_commit(partial(admit, turn.organization))
 
 
-def admit(organization_id: int) -> None:
+def admit(organization: Organization) -> None:
     """Wake the next turns that were held off because their organization had enough requests at the LLM:
     those that can still be answered in time come first."""
     now = timezone.now()
-    organization = Organization.objects.get(pk=organization_id)
     in_time = Case(When(last_message_at__gt=now - turns.HOLDING_AFTER, then=0), default=1)
     held_off = Turn.objects.filter(
         organization=organization,
@@ -187,19 +221,21 @@ def admit(organization_id: int) -> None:
 
 
 def _answer(turn: Turn, request_id: UUID, apologize: bool) -> None:
-    request = turn.requests.get(pk=request_id)
+    request = next(request for request in turn.request_rows if request.pk == request_id)
     text = text_to_send(request)
+    offered = choices.beside(turn.organization_id, text)
     if apologize:
         apology = turn.organization.text(Translation.Purpose.APOLOGY, turn.conversation.contact.language)
         text = f"{apology} {text}"
-    send(turn.conversation, Message.Purpose.ANSWER, text, turn=turn, request=request)
+    answer = send(turn.conversation, Message.Purpose.ANSWER, text, offered, turn=turn, request=request)
+    turn.message_rows += answer
 
 
 def _tell(turn: Turn, purpose: Message.Purpose, text: Translation.Purpose) -> None:
     """Send the contact one of the organization's own texts, in their language, unless it is switched off."""
     said = turn.organization.text(text, turn.conversation.contact.language)
     if said:
-        send(turn.conversation, purpose, said, turn=turn)
+        turn.message_rows += send(turn.conversation, purpose, said, turn=turn)
 
 
 def _send_again(part: Message) -> None:
@@ -220,40 +256,51 @@ def whole_sentences(text: str) -> str:
     return text[: ends[-1]] if ends else text
 
 
-def send(conversation: Conversation, purpose: Message.Purpose, text: str, **fields: object) -> list[Message]:
+def send(
+    conversation: Conversation,
+    purpose: Message.Purpose,
+    text: str,
+    offered: Sequence[str] = (),
+    **fields: object,
+) -> list[Message]:
     """Record a text as outbound messages, one per piece that the platform takes, and put the first on its
-    way."""
+    way. `offered`: the choices that go with the last of them."""
     channel = conversation.contact.channel
-    parts = [
-        Message.objects.create(
+    pieces = KINDS[channel.kind].split(text, offered)
+    outbound = [
+        Message(
             conversation=conversation,
             channel=channel,
             direction=Message.Direction.OUT,
             purpose=purpose,
             part=number,
             text=piece,
+            choices=list(offered) if number == len(pieces) - 1 else [],
             state=Message.State.PENDING,
             **fields,
         )
-        for number, piece in enumerate(KINDS[channel.kind].split(text))
+        for number, piece in enumerate(pieces)
     ]
-    for part in parts:
+    for part in Message.objects.bulk_create(outbound):
         queue_delivery(part)
-    return parts
+    return outbound
 
 
 def _cancel(turn: Turn) -> None:
-    turn.messages.filter(direction=Message.Direction.OUT, state=Message.State.PENDING).update(
-        state=Message.State.CANCELLED
-    )
+    pending = [message for message in turn.message_rows if message.state == Message.State.PENDING]
+    for message in pending:
+        message.state = Message.State.CANCELLED
+    if pending:
+        ids = [message.pk for message in pending]
+        Message.objects.filter(pk__in=ids).update(state=Message.State.CANCELLED)
 
 
 def _settle(
     turn: Turn, outcome: turns.State, reason: turns.Reason | None, tell_contact: bool, now: datetime
 ) -> None:
     turn.state, turn.reason, turn.settled_at = outcome.value, (reason.value if reason else ""), now
-    turn.save(update_fields=["state", "reason", "settled_at"])
-    _withdraw(turn, turn.requests.all())
+    if turn.sealed_at is None:  # else its answer was made, and nothing is asked any more
+        _withdraw(turn, [request.pk for request in turn.request_rows])
     match outcome:
         case turns.State.HANDED_OVER:
             _give_to_staff(turn, tell_contact)

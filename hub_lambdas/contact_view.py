@@ -32,7 +32,9 @@ class LedgerView:
                 state__in=[Message.State.RECEIVED, Message.State.SENT],
             )
             .order_by("-id")
-            .only("id", "direction", "text", "received_at", "sent_at", "platform_id")[:MAX_MESSAGES]
+            .only("id", "direction", "text", "choices", "received_at", "sent_at", "platform_id")[
+                :MAX_MESSAGES
+            ]
         )
         return [_shown(message) for message in reversed(newest)]
 
@@ -54,4 +56,5 @@ def _shown(message: Message) -> ShownMessage:
         text=message.text,
         at=at,
         client_id=(message.platform_id or "").rpartition(":")[2],
+        choices=message.choices,
     )

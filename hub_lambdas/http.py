@@ -31,10 +31,11 @@ class Request:
     raw_query: str = ""
 
     def json(self) -> Any:
-        """The body parsed as JSON; BadRequest 400 when it is none."""
+        """The body parsed as JSON; BadRequest 400 when it is none. RecursionError where it is nested too
+        deeply to be read."""
         try:
             return json.loads(self.body)
-        except (ValueError, RecursionError):
+        except ValueError:
             raise BadRequest(400, "The body is not valid JSON.") from None
 
 

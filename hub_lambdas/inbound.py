@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from console.channels.models import Channel
-from hub_lambdas import batch, inbox, intake
+from hub_lambdas import addressing, batch, inbox, intake
 from hub_lambdas.channels import KINDS
-from hub_lambdas.channels.base import ChannelError, Inbound
+from hub_lambdas.channels.base import SHARED, ChannelError, Inbound
 from hub_lambdas.sending import account
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,9 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
 
     def store(record: batch.SqsRecord) -> None:
         channel_id, received_at, inbound = inbox.decode(json.loads(record["body"]))
+        if channel_id == SHARED:
+            addressing.distribute(received_at, inbound)
+            return
         channel = intake.store(channel_id, received_at, inbound)
         if time.monotonic() < courtesies_until:
             _acknowledge(channel, inbound)

@@ -3,16 +3,17 @@ begin."""
 
 import uuid
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from console.channels.models import Channel
 from console.conversations.models import Contact, Conversation, Message, PlatformEvent, Turn
-from hub_lambdas import media, names, reports
+from hub_lambdas import choices, forgetting, media, names, reports
 from hub_lambdas.actions import do_what_is_due, load_turn, lock_conversation
+from hub_lambdas.addressing import StillUnread
 from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import (
     Echo,
@@ -25,16 +26,13 @@ from hub_lambdas.channels.base import (
     Sender,
     Unread,
 )
+from hub_lambdas.forgetting import unsend_id
 from hub_lambdas.http import Request
 from hub_lambdas.sending import account
 
-
-class StillUnread(Exception):
-    """The kind cannot read a webhook the second time either."""
-
-
 MAX_IDS = 2
 """That a platform has for one contact."""
+WEBHOOK_NOTED_EVERY = timedelta(minutes=1)
 
 
 @transaction.atomic
@@ -50,14 +48,14 @@ def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> Cha
                 _edit_message(channel, received_at, inbound)
         case InboundUnsend():
             # Known by the message's id: what was taken back may reach the hub after this.
-            unsend = replace(inbound, platform_id=_unsend_id(inbound.message_platform_id))
+            unsend = replace(inbound, platform_id=unsend_id(inbound.message_platform_id))
             if _store_event(channel, received_at, unsend, "unsend"):
                 _forget_message(channel, inbound)
         case Echo():
             if _store_event(channel, received_at, inbound, "echo"):
                 reports.note_echo(_conversation(channel, inbound.sender), received_at, inbound)
         case Receipt():
-            if _store_event(channel, received_at, inbound, "receipt"):
+            if _store_event(channel, received_at, inbound, "receipt", **reports.said(inbound)):
                 reports.note_receipt(channel, received_at, inbound)
         case OtherEvent():
             _store_event(channel, received_at, inbound, inbound.kind)
@@ -69,19 +67,27 @@ def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> Cha
                 if isinstance(each, Unread):
                     raise StillUnread
                 store(channel_id, received_at, each)
-    Channel.objects.filter(pk=channel.pk).update(last_webhook_at=received_at)
+    _note_webhook(channel, received_at)
     return channel
+
+
+def _note_webhook(channel: Channel, received_at: datetime) -> None:
+    """To the minute: each message's would make all of a channel wait for one another's commit."""
+    last_at = channel.last_webhook_at
+    if last_at is None or received_at - last_at > WEBHOOK_NOTED_EVERY:
+        Channel.objects.filter(pk=channel.pk).update(last_webhook_at=received_at)
 
 
 def _store_message(channel: Channel, received_at: datetime, inbound: InboundMessage) -> None:
     conversation = _conversation(channel, inbound.sender)
-    known = Message.objects.filter(channel=channel, platform_id=inbound.platform_id).first()
-    # A redelivered message is looked at again too: its first delivery may have died before the queue sends.
-    turn = known.turn if known else _add_message(conversation, received_at, inbound)
-    if turn is not None:
-        do_what_is_due(load_turn(turn.pk))
+    known = Message.objects.only("turn").filter(channel=channel, platform_id=inbound.platform_id).first()
     if known is None:
+        do_what_is_due(_add_message(conversation, received_at, inbound))
         _order_errands(conversation, inbound)
+    elif turn := conversation.turns.filter(messages=known).first():
+        # A redelivered message is looked at again: its first delivery may have died before the queue sends.
+        turn.organization = conversation.organization
+        do_what_is_due(turn)
 
 
 def _order_errands(conversation: Conversation, inbound: InboundMessage) -> None:
@@ -94,8 +100,10 @@ def _order_errands(conversation: Conversation, inbound: InboundMessage) -> None:
 
 def _add_message(conversation: Conversation, received_at: datetime, inbound: InboundMessage) -> Turn:
     turn = _gathering_turn(conversation, received_at)
+    rows = turn.message_rows
+    inbound = choices.understood(conversation, inbound)
     if PlatformEvent.objects.filter(
-        channel=conversation.contact.channel, platform_id=_unsend_id(inbound.platform_id)
+        channel=conversation.contact.channel, platform_id=unsend_id(inbound.platform_id)
     ).exists():
         inbound = replace(inbound, kind="unsent", text="", payload="", media=())
     message = Message.objects.create(
@@ -110,6 +118,7 @@ def _add_message(conversation: Conversation, received_at: datetime, inbound: Inb
         platform_at=inbound.platform_at,
         received_at=received_at,
     )
+    rows.append(message)
     if inbound.media:
         media.note(message, inbound.media)
     conversation.last_message_at = received_at
@@ -122,21 +131,33 @@ def _conversation(channel: Channel, sender: Sender) -> Conversation:
     one."""
     contact = _known_contact(channel, sender)
     if contact is None:
-        _release_alias(channel, sender.alias)
-        contact, _ = Contact.objects.get_or_create(
-            channel=channel,
-            platform_id=sender.platform_id,
-            defaults={"name": sender.name, "language": sender.language, "alias": sender.alias or None},
-        )
+        try:
+            return _begin_conversation(channel, sender)
+        except IntegrityError:
+            contact = Contact.objects.get(channel=channel, platform_id=sender.platform_id)
     _refresh_contact(contact, sender)
-    conversation, _ = Conversation.objects.get_or_create(
+    conversation, _ = Conversation.objects.select_for_update().get_or_create(
         contact=contact, defaults={"organization": channel.organization}
     )
-    conversation = lock_conversation(conversation.pk)
     contact.channel = channel
     conversation.contact = contact
     conversation.organization = channel.organization
     return conversation
+
+
+@transaction.atomic
+def _begin_conversation(channel: Channel, sender: Sender) -> Conversation:
+    """With a new contact. IntegrityError where somebody begins it at this moment. Nobody else sees it before
+    the transaction ends, so it needs no lock."""
+    _release_alias(channel, sender.alias)
+    contact = Contact.objects.create(
+        channel=channel,
+        platform_id=sender.platform_id,
+        name=sender.name,
+        language=sender.language,
+        alias=sender.alias or None,
+    )
+    return Conversation.objects.create(organization=channel.organization, contact=contact)
 
 
 def _known_contact(channel: Channel, sender: Sender) -> Contact | None:
@@ -173,12 +194,15 @@ def _refresh_contact(contact: Contact, sender: Sender) -> None:
 def _gathering_turn(conversation: Conversation, received_at: datetime) -> Turn:
     turn = conversation.turns.filter(state__in=Turn.UNSETTLED, sealed_at__isnull=True).first()
     if turn is None:
-        return Turn.objects.create(
+        turn = Turn.objects.create(
             organization=conversation.organization,
             conversation=conversation,
             first_message_at=received_at,
             last_message_at=received_at,
         )
+        turn.message_rows, turn.request_rows = [], []
+        return turn
+    turn.organization = conversation.organization
     turn.state = Turn.State.OPEN
     turn.last_message_at = max(turn.last_message_at, received_at)
     turn.save(update_fields=["state", "last_message_at"])
@@ -203,13 +227,10 @@ def _edit_message(channel: Channel, received_at: datetime, edit: InboundEdit) ->
     do_what_is_due(load_turn(message.turn.pk))
 
 
-def _unsend_id(message_platform_id: str) -> str:
-    return f"unsend:{message_platform_id}"[:200]
-
-
 def _forget_message(channel: Channel, unsend: InboundUnsend) -> None:
-    """What a contact took back is not kept. A turn that still waits for its answer goes on with the rest of
-    it, as after an edit."""
+    """What a contact took back is not kept, on a dead letter neither. A turn that still waits for its answer
+    goes on with the rest of it, as after an edit."""
+    forgetting.forget_letters(channel.pk, unsend.message_platform_id)
     unsent = Message.objects.filter(channel=channel, platform_id=unsend.message_platform_id)
     conversation_id = unsent.values_list("conversation_id", flat=True).first()
     if conversation_id is None:
@@ -217,6 +238,7 @@ def _forget_message(channel: Channel, unsend: InboundUnsend) -> None:
     lock_conversation(conversation_id)
     media.forget(unsent)
     for message in unsent.select_related("turn"):
+        forgetting.forget_requests(message)
         message.text, message.payload, message.kind = "", "", "unsent"
         message.edited_at = timezone.now()
         message.save(update_fields=["text", "payload", "kind", "edited_at"])
@@ -224,7 +246,9 @@ def _forget_message(channel: Channel, unsend: InboundUnsend) -> None:
             do_what_is_due(load_turn(message.turn.pk))
 
 
-def _store_event(channel: Channel, received_at: datetime, inbound: Inbound, kind: str) -> bool:
+def _store_event(
+    channel: Channel, received_at: datetime, inbound: Inbound, kind: str, **more: object
+) -> bool:
     """Keep an event; whether it was new."""
     _, is_new = PlatformEvent.objects.get_or_create(
         channel=channel,
@@ -235,6 +259,7 @@ def _store_event(channel: Channel, received_at: datetime, inbound: Inbound, kind
             # What was edited or taken back is not kept a second time: it may be taken back yet.
             "payload": "" if isinstance(inbound, InboundEdit | InboundUnsend) else inbound.payload,
             "received_at": received_at,
+            **more,
         },
     )
     return is_new

@@ -1,54 +1,100 @@
 """What a contact and an organization may use, counted in the ledger, never further than the limit itself."""
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from django.db.models import Q
+from django.conf import settings
+from django.db import connection
 
-from console.conversations.models import LlmRequest, Message, Turn
+from console.conversations.models import LlmRequest, Turn
 from console.organizations.models import Organization
 from hub_lambdas.turns import Reason
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 
+# In one statement, for each turn asks this: a limit of 0 is none and counts nothing. A rate is exceeded by
+# what comes beyond it; a quota is used up by what was answered. The contact's rate goes by the platform's
+# clock where it tells: what it delivers late, all at once, is no flood.
+_USED = """
+SELECT
+    (SELECT count(*) FROM (
+        SELECT FROM conversations_llmrequest request
+        JOIN conversations_turn turn ON turn.id = request.turn_id
+        WHERE request.state = 'pending' AND request.asked_at > %(wanted_since)s
+          AND turn.organization_id = %(organization)s AND turn.state = 'asked'
+        LIMIT %(pending_requests)s) AS found),
+    (SELECT count(*) FROM (
+        SELECT FROM conversations_message message
+        WHERE message.conversation_id = %(conversation)s AND message.direction = 'in'
+          AND coalesce(message.platform_at, message.received_at) > %(minute_ago)s
+        LIMIT %(contact_rate)s) AS found),
+    (SELECT count(*) FROM (
+        SELECT FROM conversations_turn turn
+        WHERE turn.conversation_id = %(conversation)s AND turn.state = 'answered'
+          AND turn.settled_at > %(day_ago)s
+        LIMIT %(contact_quota)s) AS found),
+    (SELECT count(*) FROM (
+        SELECT FROM conversations_turn turn
+        WHERE turn.organization_id = %(organization)s AND turn.first_message_at > %(minute_ago)s
+        LIMIT %(organization_rate)s) AS found),
+    (SELECT count(*) FROM (
+        SELECT FROM conversations_turn turn
+        WHERE turn.organization_id = %(organization)s AND turn.state = 'answered'
+          AND turn.first_message_at > %(day_ago)s
+        LIMIT %(organization_quota)s) AS found)
+"""
 
-def exceeded(turn: Turn, now: datetime) -> Reason | None:
-    """The first limit that `turn` is over, if any."""
-    return next((reason for reason, limit, used in _limits(turn, now) if _reaches(used, limit)), None)
+
+@dataclass(frozen=True)
+class Used:
+    """What keeps a turn from the LLM. `is_held_off`: its organization has as many requests there as one may
+    have. `over_limit`: the first limit that is exceeded."""
+
+    is_held_off: bool
+    over_limit: Reason | None
+
+
+def used(turn: Turn, now: datetime) -> Used:
+    """Count what bears on asking the LLM about `turn` now."""
+    organization = turn.organization
+    limits = {
+        Reason.CONTACT_RATE: _beyond(organization.contact_messages_per_minute),
+        Reason.CONTACT_QUOTA: organization.contact_answers_per_day or 0,
+        Reason.ORGANIZATION_RATE: _beyond(organization.turns_per_minute),
+        Reason.ORGANIZATION_QUOTA: organization.answers_per_day or 0,
+    }
+    at_llm = settings.LLM_REQUESTS_PER_ORGANIZATION
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _USED,
+            {
+                "organization": organization.pk,
+                "conversation": turn.conversation_id,
+                "wanted_since": _wanted_since(organization, now),
+                "minute_ago": now - MINUTE,
+                "day_ago": now - DAY,
+                "pending_requests": at_llm,
+                **{reason.value: limit for reason, limit in limits.items()},
+            },
+        )
+        pending, *counts = cursor.fetchone()
+    reached = (reason for reason, count in zip(limits, counts, strict=True) if 0 < limits[reason] <= count)
+    return Used(is_held_off=pending >= at_llm, over_limit=next(reached, None))
+
+
+def _beyond(rate: int | None) -> int:
+    return rate + 1 if rate else 0
 
 
 def pending_requests(organization: Organization, now: datetime) -> int:
     """How many of an organization's requests the LLM still has to answer. Those that nobody waits for any
     more do not count."""
-    wanted_since = now - timedelta(seconds=organization.handover_after_seconds)
-    pending = LlmRequest.objects.filter(state=LlmRequest.State.PENDING, asked_at__gt=wanted_since)
+    pending = LlmRequest.objects.filter(
+        state=LlmRequest.State.PENDING, asked_at__gt=_wanted_since(organization, now)
+    )
     return pending.filter(turn__organization=organization, turn__state=Turn.State.ASKED).count()
 
 
-def _limits(turn: Turn, now: datetime) -> Iterator[tuple[Reason, int, Any]]:
-    """(reason, how many reach the limit, what is counted) for each limit that is set. A rate is exceeded by
-    what comes beyond it; a quota is used up by what was answered."""
-    organization, conversation = turn.organization, turn.conversation
-    if organization.contact_messages_per_minute:
-        messages = Message.objects.filter(conversation=conversation, direction=Message.Direction.IN)
-        since = now - MINUTE
-        # By the platform's clock where it tells: what it delivers late, all at once, is no flood.
-        lately = messages.filter(Q(platform_at__gt=since) | Q(platform_at=None, received_at__gt=since))
-        yield Reason.CONTACT_RATE, organization.contact_messages_per_minute + 1, lately
-    if organization.contact_answers_per_day:
-        answered = Turn.objects.filter(conversation=conversation, state=Turn.State.ANSWERED)
-        today = answered.filter(settled_at__gt=now - DAY)
-        yield Reason.CONTACT_QUOTA, organization.contact_answers_per_day, today
-    if organization.turns_per_minute:
-        turns = Turn.objects.filter(organization=organization, first_message_at__gt=now - MINUTE)
-        yield Reason.ORGANIZATION_RATE, organization.turns_per_minute + 1, turns
-    if organization.answers_per_day:
-        answered = Turn.objects.filter(organization=organization, state=Turn.State.ANSWERED)
-        today = answered.filter(first_message_at__gt=now - DAY)
-        yield Reason.ORGANIZATION_QUOTA, organization.answers_per_day, today
-
-
-def _reaches(used: Any, limit: int) -> bool:
-    return bool(used.order_by()[:limit].count() >= limit)
+def _wanted_since(organization: Organization, now: datetime) -> datetime:
+    return now - timedelta(seconds=organization.handover_after_seconds)

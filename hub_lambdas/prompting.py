@@ -12,13 +12,20 @@ A model of 135 million parameters that is given its fact this way repeats it; gi
 invents (docs/answers.md has the figures).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING
 
-from console.conversations.models import Conversation, Message, Turn
+from console.conversations.models import Message, Turn
 from console.exact_text import printable
 from console.prompts.models import CannedPrompt, PromptVersion
-from hub_lambdas import grounding, matching
+from hub_lambdas import matching
 from hub_lambdas.turns import FILE_KINDS, HANDOVER_MARK
+
+if TYPE_CHECKING:
+    from hub_lambdas import grounding
 
 MAX_EXAMPLES = 10
 OFF_TOPIC_SHARE = 0.4
@@ -62,10 +69,12 @@ def published_prompt(organization_id: int) -> PromptVersion | None:
     ).first()
 
 
-def sources(turn: Turn, prompt: PromptVersion | None) -> grounding.Sources:
+def sources(turn: Turn, prompt: PromptVersion | None) -> "grounding.Sources":
     """What an answer to `turn` may draw on."""
-    canned = _canned(turn.organization_id)
-    asked_for = _asked_for(canned, _written(turn), _history(turn.conversation, turn))
+    from hub_lambdas import grounding  # for replies only: its patterns would slow down every cold start
+
+    canned, question = _canned(turn.organization_id), _question(turn)
+    asked_for = _asked_for(canned, question, partial(_history, turn))
     said = turn.conversation.messages.filter(
         direction=Message.Direction.OUT, state=Message.State.SENT
     ).order_by("-id")
@@ -73,7 +82,7 @@ def sources(turn: Turn, prompt: PromptVersion | None) -> grounding.Sources:
         instructions=prompt.instructions if prompt else DEFAULT_INSTRUCTIONS,
         facts=[grounding.Fact(each.answer, each.wordings, each == asked_for) for each in canned],
         said=list(said.values_list("text", flat=True)[:SAID_MESSAGES]),
-        contact_texts=[_written(turn)],
+        contact_texts=[question],
         name=turn.organization.name,
         rule=f"{RULE} {STRICT_RULE}",
     )
@@ -81,18 +90,16 @@ def sources(turn: Turn, prompt: PromptVersion | None) -> grounding.Sources:
 
 def chat_messages(turn: Turn, prompt: PromptVersion | None, attempt: int = 1) -> list[ChatMessage]:
     """OpenAI-style messages for `turn`. The second `attempt` is for an answer that could not be sent."""
-    canned = _canned(turn.organization_id)
-    history = _history(turn.conversation, turn)
-    messages = _messages(turn)
-    question = _text(messages)
-    found = _asked_for(canned, question, history)
+    canned, question = _canned(turn.organization_id), _question(turn)
+    history = _history(turn)
+    found = _asked_for(canned, question, lambda: history)
     if attempt > 1 and found:
         return _repetition(canned, found)
     rule = RULE if attempt == 1 else f"{RULE} {STRICT_RULE}"
     return [
         *_beginning(canned, prompt, rule),
         *_dialogue(history if attempt == 1 else []),
-        _said("user", _note_on_files(messages) + _asked(found.answer if found else "", question)),
+        _said("user", _note_on_files(turn) + _asked(found.answer if found else "", question)),
     ]
 
 
@@ -140,14 +147,14 @@ def _asked(fact: str, question: str) -> str:
 
 
 def _asked_for(
-    canned: Sequence[CannedPrompt], question: str, history: Sequence[tuple[str, str]]
+    canned: Sequence[CannedPrompt], question: str, history: Callable[[], Sequence[tuple[str, str]]]
 ) -> CannedPrompt | None:
     """The canned prompt that a question is about. A question that says too little by itself ("and for
     children?") is read together with the one before it."""
     found = _most_like(canned, question)
-    if found or not history:
+    if found or not canned or not (before := history()):
         return found
-    return _most_like(canned, f"{history[-1][0]} {question}")
+    return _most_like(canned, f"{before[-1][0]} {question}")
 
 
 def _most_like(canned: Sequence[CannedPrompt], question: str) -> CannedPrompt | None:
@@ -161,34 +168,39 @@ def _index(canned: Sequence[CannedPrompt]) -> matching.Index:
     return matching.index(tuple((each.pk, text) for each in canned for text in (*each.wordings, each.answer)))
 
 
-def _history(conversation: Conversation, current: Turn) -> list[tuple[str, str]]:
-    answered = conversation.turns.filter(state=Turn.State.ANSWERED, pk__lt=current.pk).order_by("-pk")
-    said = [(_written(turn), _answer(turn)) for turn in reversed(answered[:HISTORY_TURNS])]
+def _history(current: Turn) -> list[tuple[str, str]]:
+    """(what was asked, what was answered) in the turns before, the latest last."""
+    answered = Turn.objects.filter(
+        conversation=current.conversation_id, state=Turn.State.ANSWERED, pk__lt=current.pk
+    ).order_by("-pk")[:HISTORY_TURNS]
+    messages = Message.objects.filter(turn__in=answered.values("pk")).order_by("turn_id", "id")
+    turns = [list(rows) for _, rows in groupby(messages.defer("payload"), key=attrgetter("turn_id"))]
+    said = [(_written(rows), _answer(rows)) for rows in turns]
     return [(question, answer) for question, answer in said if question]  # a contact may take theirs back
 
 
-def _messages(turn: Turn) -> list[Message]:
-    return list(turn.messages.filter(direction=Message.Direction.IN).order_by("id"))
+def _question(turn: Turn) -> str:
+    return _written(turn.message_rows)
 
 
-def _text(messages: Iterable[Message]) -> str:
-    return "\n".join(text for message in messages if (text := message.text.strip()))
-
-
-def _written(turn: Turn) -> str:
-    return _text(_messages(turn))
-
-
-def _note_on_files(messages: Iterable[Message]) -> str:
+def _note_on_files(turn: Turn) -> str:
     """What to know of a question that pictures or other files came with."""
-    kind = next((message.kind for message in messages if message.kind in FILE_KINDS), "")
+    kind = next((message.kind for message in turn.message_rows if message.kind in FILE_KINDS), "")
     note = FILE_NOTE.format(file="picture" if kind in PICTURES else "file")
     return f"{note}\n\n" if kind else ""
 
 
-def _answer(turn: Turn) -> str:
-    sent = turn.messages.filter(purpose=Message.Purpose.ANSWER, state=Message.State.SENT).order_by("part")
-    return "".join(message.text for message in sent)
+def _written(messages: Iterable[Message]) -> str:
+    written = (message for message in messages if message.direction == Message.Direction.IN)
+    return "\n".join(text for message in written if (text := message.text.strip()))
+
+
+def _answer(messages: Iterable[Message]) -> str:
+    return "".join(
+        message.text
+        for message in messages
+        if message.purpose == Message.Purpose.ANSWER and message.state == Message.State.SENT
+    )
 
 
 def _dialogue(pairs: Iterable[tuple[str, str]]) -> list[ChatMessage]:

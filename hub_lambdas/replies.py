@@ -22,10 +22,12 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
 
 def _store(record: batch.SqsRecord) -> None:
     reply = json.loads(record["body"])
-    turn_id = LlmRequest.objects.values_list("turn_id", flat=True).get(pk=uuid.UUID(reply["id"]))
+    peek = LlmRequest.objects.values_list("pk", "turn_id", "turn__conversation_id")
+    request_id, turn_id, conversation_id = peek.get(pk=uuid.UUID(reply["id"]))
     with transaction.atomic():
-        turn = actions.lock_turn(turn_id)
-        request = turn.requests.select_related("prompt_version").get(pk=reply["id"])
+        actions.lock_conversation(conversation_id)
+        turn = actions.load_turn(turn_id)
+        request = next(request for request in turn.request_rows if request.pk == request_id)
         if request.state == LlmRequest.State.PENDING:
             _fill(request, reply)
             if request.text.strip() and not turns.asks_for_staff(request.text):
@@ -33,7 +35,7 @@ def _store(record: batch.SqsRecord) -> None:
                 request.objection = grounding.objection(actions.text_to_send(request), sources)[:300]
             request.save()
         actions.do_what_is_due(turn)
-    actions.admit(turn.organization_id)
+    actions.admit(turn.organization)
 
 
 def _fill(request: LlmRequest, reply: dict[str, Any]) -> None:

@@ -1,13 +1,20 @@
-"""What a platform reports of messages to a contact: its word settles an attempt that it did not answer."""
+"""What a platform reports of messages to a contact: its word settles an attempt that it did not answer.
+
+A report may come before the call that sent the message has returned, when nobody knows yet whose it is. The
+event that was stored of it says enough to find it then (`catch_up`). Both sides hold the conversation's lock,
+so one of them always sees what the other wrote.
+"""
 
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Q, QuerySet
 
 from console.channels.models import Channel
-from console.conversations.models import Conversation, Message, Turn
+from console.conversations.models import Conversation, Message, PlatformEvent, Turn
+from console.exact_text import printable
 from hub_lambdas import actions, staff, turns
-from hub_lambdas.channels.base import Echo, Reached, Receipt
+from hub_lambdas.channels.base import Echo, Reached, Receipt, Sender
 
 AWAITED = Q(state__in=[Message.State.SENDING, Message.State.UNKNOWN]) | Q(
     state=Message.State.PENDING, unknown_attempts__gt=0
@@ -26,7 +33,7 @@ def note_echo(conversation: Conversation, received_at: datetime, echo: Echo) -> 
             return
     if Message.objects.filter(channel=conversation.contact.channel, platform_id=echo.platform_id).exists():
         return
-    Message.objects.create(
+    by_hand = Message.objects.create(
         conversation=conversation,
         channel=conversation.contact.channel,
         direction=Message.Direction.OUT,
@@ -36,11 +43,24 @@ def note_echo(conversation: Conversation, received_at: datetime, echo: Echo) -> 
         state=Message.State.SENT,
         sent_at=received_at,
     )
+    catch_up(by_hand)
     staff.take_over(conversation.pk, None)
+
+
+def said(receipt: Receipt) -> dict[str, Any]:
+    """What the stored event of a receipt says of which message."""
+    is_named = bool(receipt.message_platform_id)
+    return {
+        "message_platform_id": receipt.message_platform_id[:200],
+        "until": None if is_named else receipt.until,
+        "reached": "" if receipt.failure else receipt.reached.value,
+        "failure": printable(receipt.failure)[:300],
+    }
 
 
 def note_receipt(channel: Channel, received_at: datetime, receipt: Receipt) -> None:
     """A message of ours has arrived, or never will; with `until`, all up to then have arrived."""
+    locked = _lock_conversation_with(channel, receipt.sender) if receipt.sender else None
     sent = Message.objects.filter(channel=channel, direction=Message.Direction.OUT)
     if receipt.until and receipt.sender:
         # By when the attempt began: the platform dates a message before its answer has come back to us.
@@ -51,8 +71,9 @@ def note_receipt(channel: Channel, received_at: datetime, receipt: Receipt) -> N
     message = found.first() or sent.filter(platform_id=receipt.message_platform_id).first()
     if message is None:
         return
-    actions.lock_conversation(message.conversation_id)
-    message.refresh_from_db()
+    if message.conversation_id != locked:
+        actions.lock_conversation(message.conversation_id)
+        message.refresh_from_db()
     receipted = receipt.message_platform_id
     if Message.objects.filter(AWAITED, pk=message.pk).exists():
         _settle(message, received_at, receipted, receipt.failure)
@@ -60,6 +81,30 @@ def note_receipt(channel: Channel, received_at: datetime, receipt: Receipt) -> N
         _undo(message, received_at, receipt.failure)  # and not an attempt before the one that arrived
     if not receipt.failure:
         _advance(sent.filter(pk=message.pk, state=Message.State.SENT), receipt.reached)
+
+
+def catch_up(message: Message) -> None:
+    """Apply what the platform reported of a message before anybody knew that it is the one that was just
+    sent. The caller holds the conversation's lock, and looks at the turn afterwards."""
+    about = Q(message_platform_id=message.platform_id)
+    if message.sending_at:
+        contact = message.conversation.contact.platform_id
+        about |= Q(contact_platform_id=contact, until__gte=message.sending_at)
+    early = PlatformEvent.objects.filter(about, channel=message.channel_id, kind="receipt")
+    for reached, failure in early.values_list("reached", "failure"):
+        if failure:
+            message.state, message.error = Message.State.FAILED, failure
+            message.save(update_fields=["state", "error"])
+        else:
+            _advance(Message.objects.filter(pk=message.pk), Reached(reached))
+
+
+def _lock_conversation_with(channel: Channel, contact: Sender) -> int | None:
+    """The id of a contact's conversation, which is locked from here on; None where there is none."""
+    either = Q(contact__platform_id=contact.platform_id) | Q(contact__alias=contact.platform_id)
+    theirs = Conversation.objects.filter(either, contact__channel=channel).order_by("-pk")
+    found = theirs.select_for_update(of=("self",)).first()
+    return found.pk if found else None
 
 
 def _advance(messages: QuerySet[Message], reached: Reached) -> None:
@@ -99,5 +144,7 @@ def _settle(message: Message, at: datetime, platform_id: str, failure: str) -> N
     message.platform_id, message.error = platform_id, failure[:300]
     message.sent_at = None if failure else at
     message.save(update_fields=["state", "platform_id", "error", "sent_at"])
+    if not failure:
+        catch_up(message)
     if message.purpose == Message.Purpose.ANSWER and message.turn_id is not None:
         actions.do_what_is_due(actions.load_turn(message.turn_id))

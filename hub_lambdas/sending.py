@@ -5,6 +5,7 @@ So whatever dies in between, the ledger knows that an attempt was made, and a me
 is never sent again blindly.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +15,7 @@ from django.utils import timezone
 from console.channels.models import Channel
 from console.conversations.models import Contact, Message, Turn
 from console.exact_text import printable
-from hub_lambdas import actions, turns
+from hub_lambdas import actions, reports, turns
 from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import (
     Account,
@@ -27,6 +28,8 @@ from hub_lambdas.channels.base import (
 )
 from hub_lambdas.snapshots import snapshot
 
+UNSENT = (Message.State.PENDING, Message.State.SENDING)
+"""What may still have to leave. Whoever makes it of something else puts it on the queue anew."""
 MAX_ATTEMPTS = 4
 """One below the queue's maxReceiveCount: the ledger gives up before the queue does."""
 SENDER_LIVES_SECONDS = 40
@@ -43,12 +46,15 @@ class RetryLater(Exception):
 
 @dataclass(frozen=True)
 class Attempt:
-    """A recorded attempt that is now to be made."""
+    """A recorded attempt that is now to be made. `answered_turn_id`: the turn that it answers, if so."""
 
     message_id: int
+    conversation_id: int
+    answered_turn_id: int | None
     channel: Channel
     contact: Contact
     text: str
+    choices: Sequence[str]
 
 
 def account(channel: Channel) -> Account:
@@ -64,7 +70,11 @@ def deliver(message_id: int) -> None:
     kind = KINDS[attempt.channel.kind]
     try:
         platform_id = kind.send(
-            account(attempt.channel), attempt.contact.platform_id, attempt.text, str(attempt.message_id)
+            account(attempt.channel),
+            attempt.contact.platform_id,
+            attempt.text,
+            str(attempt.message_id),
+            attempt.choices,
         )
     except ChannelError as error:
         retry_after = _record_failure(attempt, error)
@@ -77,9 +87,12 @@ def deliver(message_id: int) -> None:
 @transaction.atomic
 def _begin(message_id: int) -> Attempt | None:
     """Record the attempt, unless there is none to make."""
-    conversation_id = Message.objects.values_list("conversation_id", flat=True).get(pk=message_id)
+    peek = Message.objects.values_list("state", "conversation_id", "turn_id")
+    state, conversation_id, turn_id = peek.get(pk=message_id)
+    if state not in UNSENT:
+        return None
     actions.lock_conversation(conversation_id)
-    message = Message.objects.select_related("conversation__contact__channel").get(pk=message_id)
+    message = _load(message_id, turn_id)
     if message.state == Message.State.SENDING:
         _note_lost_sender(message)
         return None
@@ -98,13 +111,30 @@ def _begin(message_id: int) -> Attempt | None:
     message.attempts += 1
     message.save(update_fields=["state", "sending_at", "attempts"])
     _seal(message, message.sending_at)
-    return Attempt(message.pk, channel, message.conversation.contact, message.text)
+    answered_turn_id = turn_id if message.purpose == Message.Purpose.ANSWER else None
+    contact = message.conversation.contact
+    return Attempt(
+        message.pk, conversation_id, answered_turn_id, channel, contact, message.text, message.choices
+    )
+
+
+def _load(message_id: int, turn_id: int | None) -> Message:
+    """The message as it is now, with its turn where one is named, and with its channel; whoever asks holds
+    the conversation's lock."""
+    if turn_id is None:
+        return Message.objects.select_related("conversation__contact__channel").get(pk=message_id)
+    turn = actions.load_turn(turn_id)
+    message = next(message for message in turn.message_rows if message.pk == message_id)
+    message.conversation = turn.conversation
+    return message
 
 
 def _seal(message: Message, at: datetime) -> None:
     """From its first attempt on an answer is what it is: what the contact writes then is another turn."""
-    if message.purpose == Message.Purpose.ANSWER and message.turn_id is not None:
-        Turn.objects.filter(pk=message.turn_id, sealed_at__isnull=True).update(sealed_at=at)
+    turn = message.turn if message.purpose == Message.Purpose.ANSWER else None
+    if turn is not None and turn.sealed_at is None:
+        turn.sealed_at = at
+        turn.save(update_fields=["sealed_at"])
 
 
 def _obstacle(message: Message, channel: Channel) -> str:
@@ -136,9 +166,9 @@ def _is_due(message: Message) -> bool:
     what has become pointless on its way is cancelled."""
     if message.state != Message.State.PENDING:
         return False
-    if message.turn_id is None:
+    if message.turn is None:
         return True
-    turn, now = actions.load_turn(message.turn_id), timezone.now()
+    turn, now = message.turn, timezone.now()
     if message.purpose == Message.Purpose.ANSWER:
         return _is_answer_due(turn, message, now)
     if message.purpose == Message.Purpose.HOLDING:
@@ -167,8 +197,8 @@ def _is_answer_due(turn: Turn, message: Message, now: datetime) -> bool:
 
 
 def _advance(message: Message) -> None:
-    if message.purpose == Message.Purpose.ANSWER and message.turn_id is not None:
-        actions.do_what_is_due(actions.load_turn(message.turn_id))
+    if message.purpose == Message.Purpose.ANSWER and message.turn is not None:
+        actions.do_what_is_due(message.turn)
 
 
 def _record_failure(attempt: Attempt, error: ChannelError) -> float | None:
@@ -213,9 +243,8 @@ def _hold(attempt: Attempt, error: CredentialRejected) -> float | None:
         return _retry(attempt, error, 1.0)
     channel.hold(str(error))
     message = _record(attempt, Message.State.PENDING, error=error)
-    turn = message.turn
-    is_begun = message.part > 0 or message.unknown_attempts
-    if message.purpose != Message.Purpose.ANSWER or turn is None or is_begun:
+    turn = message.turn if message.purpose == Message.Purpose.ANSWER else None
+    if turn is None or message.part > 0 or message.unknown_attempts:
         return None
     if turn.conversation.turns.filter(state__in=Turn.UNSETTLED, sealed_at__isnull=True).exists():
         return None  # the contact has begun another turn: this one keeps its answer
@@ -243,9 +272,9 @@ def _record(
     error: ChannelError | None = None,
 ) -> Message:
     """Write down what the platform said, unless a report of the platform's was here first."""
-    actions.lock_conversation(attempt.contact.conversation.pk)
-    message = Message.objects.select_related("turn").get(pk=attempt.message_id)
-    if message.state == Message.State.SENT:
+    actions.lock_conversation(attempt.conversation_id)
+    message = _load(attempt.message_id, attempt.answered_turn_id)
+    if message.state == Message.State.SENT or _has_failed(message, platform_id):
         return message
     message.state, message.error = state, printable(str(error or ""))[:300]
     if state == Message.State.SENT:
@@ -253,6 +282,15 @@ def _record(
     if state == Message.State.UNKNOWN:
         message.unknown_attempts += 1
     message.save(update_fields=["state", "error", "platform_id", "sent_at", "unknown_attempts"])
+    if state == Message.State.SENT and KINDS[attempt.channel.kind].reconciles:
+        reports.catch_up(message)
     if state != Message.State.PENDING:
         _advance(message)
     return message
+
+
+def _has_failed(message: Message, platform_id: str | None) -> bool:
+    """Whether the platform has reported that what it took could not be delivered: that is final. Another
+    attempt, which it took under another id, is another matter."""
+    reported = message.state == Message.State.FAILED and message.platform_id
+    return bool(reported) and platform_id in (None, message.platform_id)

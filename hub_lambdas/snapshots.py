@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from django.conf import settings
-
 from console.channels.models import Channel
 from console.conversations.models import LlmRequest, Message, Turn
 from console.organizations.models import MediaPolicy, UnknownDelivery
@@ -19,23 +17,28 @@ LEFT = (Message.State.SENDING, Message.State.SENT, Message.State.UNKNOWN)
 def snapshot(turn: Turn, now: datetime) -> turns.Turn:
     """Everything known of `turn`. Take it under the conversation's lock: what it says must not change
     meanwhile."""
-    messages = list(turn.messages.defer("payload").order_by("id"))
+    messages = turn.message_rows
     answer = _standing(messages, Message.Purpose.ANSWER)
     known = turns.Turn(
         state=turns.State(turn.state),
         owner=turns.Owner(turn.conversation.owner),
         policy=_policy(turn),
         messages=[_written(message) for message in messages if message.direction == Message.Direction.IN],
-        requests=[_asked(request) for request in turn.requests.order_by("asked_at")],
+        requests=[] if turn.sealed_at else [_asked(request) for request in turn.request_rows],
         parts=[_part(message) for message in answer],
         is_sealed=turn.sealed_at is not None,
         holding_line_sent=bool(_standing(messages, Message.Purpose.HOLDING)),
         is_overtaken=_is_overtaken(turn, answer),
     )
     # Limits are for turns that the LLM is to be asked about now: nothing is counted for the others.
-    if now < known.window_ends_at or any(known.is_fresh(request) for request in known.requests):
+    if (
+        known.is_sealed
+        or now < known.window_ends_at
+        or any(known.is_fresh(request) for request in known.requests)
+    ):
         return known
-    return replace(known, is_held_off=_is_held_off(turn, now), over_limit=limits.exceeded(turn, now))
+    used = limits.used(turn, now)
+    return replace(known, is_held_off=used.is_held_off, over_limit=used.over_limit)
 
 
 def _standing(messages: list[Message], purpose: Message.Purpose) -> list[Message]:
@@ -56,10 +59,6 @@ def _is_overtaken(turn: Turn, answer: Sequence[Message]) -> bool:
         return False
     later = Message.objects.filter(conversation=turn.conversation_id, pk__gt=answer[0].pk)
     return later.exclude(turn=turn).filter(state__in=LEFT).exists()
-
-
-def _is_held_off(turn: Turn, now: datetime) -> bool:
-    return limits.pending_requests(turn.organization, now) >= settings.LLM_REQUESTS_PER_ORGANIZATION
 
 
 def _policy(turn: Turn) -> turns.Policy:

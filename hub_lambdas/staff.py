@@ -23,7 +23,7 @@ def take_over(conversation_id: int, user: User | None) -> None:
     conversation.owned_since = timezone.now()
     conversation.save(update_fields=["owner", "assignee", "owned_since"])
     for turn_id in conversation.turns.filter(state__in=Turn.UNSETTLED).values_list("pk", flat=True):
-        actions.advance(turn_id)
+        actions.do_what_is_due(actions.load_turn(turn_id))
 
 
 @transaction.atomic

@@ -10,16 +10,16 @@ import hub_lambdas.runtime  # noqa: F401, I001 - starts Django before any model 
 import hashlib
 import logging
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.db import DatabaseError, close_old_connections, connection
-from django.db.models import Case, When
 from django.utils import timezone
 
 from console.channels.models import Channel
 from hub_lambdas import inbox
+from hub_lambdas.addressing import addressed
 from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import Account, Inbound, Kind, SignatureError, Unread
 from hub_lambdas.contact_view import LedgerView
@@ -71,39 +71,8 @@ def _route(request: Request) -> Response:
         raise BadRequest(404, "There is nothing here to post to.")
     kind.verify(request, its_account)
     parsed = _parse(kind, request, its_account)
-    inbox.queue(timezone.now(), _addressed(request, kind, channel, parsed))
+    inbox.queue(timezone.now(), addressed(request, kind, channel, parsed))
     return kind.acknowledge(request, its_account)
-
-
-def _addressed(
-    request: Request, kind: Kind, channel: Channel | None, parsed: Sequence[Inbound]
-) -> Iterator[tuple[uuid.UUID, Inbound]]:
-    """Each item with the channel that it is for. What is for nobody here is let go: a platform that is told
-    so may end the whole subscription."""
-    addresses = {item.address for item in parsed if item.address}
-    # A retired one only where no other has the account now.
-    last = Case(When(status=Channel.Status.RETIRED, then=0), default=1)
-    found = Channel.objects.filter(kind=kind.name, address__in=addresses).order_by(last) if addresses else ()
-    known = {each.address: each.pk for each in found if _speaks_for(request, kind, channel, each)}
-    for item in parsed:
-        own_id = channel.pk if channel else None
-        channel_id = known.get(item.address) if item.address else own_id
-        if channel_id is None:
-            log.warning("%s webhook: an item of type %s is for no channel here", kind.name, item.type)
-        else:
-            yield channel_id, item
-
-
-def _speaks_for(request: Request, kind: Kind, called: Channel | None, other: Channel) -> bool:
-    """Whether a request to one channel's address may hold something for another. An app of an organization's
-    own may serve several; elsewhere it is believed only where it is the other channel's app too."""
-    if called is None or called.organization_id == other.organization_id:
-        return True
-    try:
-        kind.verify(request, account(other))
-    except SignatureError:
-        return False
-    return True
 
 
 def _report_health() -> Response:

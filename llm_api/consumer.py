@@ -44,8 +44,9 @@ KEPT_REPLIES = 1000
 KEPT_CANCELLATIONS = 10_000
 MAX_GENERATION_SECONDS = 300.0
 """An engine that has not finished after so long never will: the request goes back to the queue."""
-LOOK_AHEAD_SECONDS = 0.5
-"""How often a busy box looks for more. It does not wait at the queue, where idle boxes come first."""
+LOOK_AHEAD_SECONDS = 0.2
+"""How often a busy box looks for more, since somebody may come whom a flood gives way to. It does not wait at
+the queue, where idle boxes come first."""
 
 
 @dataclass(eq=False)
@@ -218,7 +219,8 @@ class Consumer:
         self._start_due()
 
     def _start_due(self) -> None:
-        """Give every free slot the request that is due; what has expired is answered without the engine."""
+        """Give every slot that is free or is given back the request that is due; what has expired is answered
+        without the engine."""
         if self._stopping.is_set():
             return
         now = time.time()
@@ -228,6 +230,20 @@ class Consumer:
             self._start(self._settle(held, reply))
         while self._slots.free and (due := self._waiting.pick(now)):
             self._generate(due)
+        while (stopped := self._waiting.find_way_giver(now)) and stopped.is_generated:
+            due = self._waiting.pick(now)
+            assert due is not None
+            self._stop(stopped, now)
+            self._generate(due)
+
+    def _stop(self, held: Held, now: float) -> None:
+        """Let a request that is being answered wait again. Its slot counts as taken until the engine has let
+        go of it, a moment later."""
+        assert held.generation is not None
+        generation, held.generation = held.generation, None
+        generation.cancel()
+        self._waiting.wait_again(held.request.id, now)
+        self._metrics.count_stopped()
 
     def _generate(self, held: Held) -> None:
         self._slots.take()
@@ -246,10 +262,12 @@ class Consumer:
     def _finish(self, held: Held, generation: asyncio.Task[LlmReply]) -> None:
         """Called when a generation has ended, in whatever way."""
         error = None if generation.cancelled() else generation.exception()
-        self._waiting.finish(held.request.organization)
+        is_stopped = held.generation is not generation
+        if not is_stopped:
+            self._waiting.finish(held.request.id, time.time())
         self._slots.release()
-        if generation.cancelled() or self._held.get(held.request.id) is not held:
-            return  # who cancelled it has seen to its message
+        if is_stopped or generation.cancelled() or self._held.get(held.request.id) is not held:
+            return  # who stopped or cancelled it has seen to its message
         if error is None:
             self._start(self._settle(held, generation.result()))
             return

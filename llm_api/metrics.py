@@ -55,6 +55,11 @@ class Metrics:
             "hub_llm_waiting", "Queue requests in hand that wait for a slot", registry=self.registry
         )
         self._dropped = self._counter("dropped", "Queue requests not answered, by reason", "reason")
+        self._stopped = Counter(
+            "hub_llm_stopped",
+            "Generations stopped for another organization's request, to be made anew",
+            registry=self.registry,
+        )
         self._wait = self._histogram("queue_wait_seconds", "From sending a request to its start")
         self._generation = self._histogram("generation_seconds", "From the start to the last token")
 
@@ -74,6 +79,9 @@ class Metrics:
 
     def count_dropped(self, reason: Literal["expired", "cancelled"]) -> None:
         self._dropped.labels(reason).inc()
+
+    def count_stopped(self) -> None:
+        self._stopped.inc()
 
     async def observe(
         self, source: Source, events: AsyncGenerator[Event, None], sent_at: float

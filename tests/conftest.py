@@ -3,6 +3,8 @@
 It happens on import, for the conftest files below this one import models.
 """
 
+import gc
+
 import django
 import pytest
 from django.conf import settings
@@ -13,8 +15,9 @@ set_keys()
 make_home()
 django.setup()
 
-# Nothing here outlives the run, so no commit has to reach the disk.
+# Nothing here outlives the run, so no commit has to reach the disk; and its server does not go away.
 settings.DATABASES["default"]["OPTIONS"]["options"] = "-c synchronous_commit=off"
+settings.DATABASES["default"]["CONN_HEALTH_CHECKS"] = False
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast, and only that
 
 
@@ -25,3 +28,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.name != "test_histories.py":
             group = "stack" if item.path.parent.name == "end_to_end" else item.path.stem
             item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_collection_finish() -> None:
+    """All that was imported and collected stays to the end: nobody has to look for garbage in it."""
+    gc.collect()
+    gc.freeze()

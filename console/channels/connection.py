@@ -48,6 +48,7 @@ def connect(channel: Channel) -> Connected:
     """
     kind = KINDS[channel.kind]
     found = _ask(channel, lambda account, _: kind.identify(account))
+    _leave_other_account(channel, found.address)
     if not found.problems and not _claim(channel, found.address):
         found = replace(found, problems=[TAKEN])
     if not found.problems:  # the platform is told nothing before the account is known to be this channel's
@@ -56,6 +57,14 @@ def connect(channel: Channel) -> Connected:
     problems = list(found.problems if not accepted else _ask(channel, kind.check).problems)
     is_repaired = _store(channel, found, problems, accepted)
     return Connected(problems, is_repaired, staff.resume_channel(channel.pk) if is_repaired else 0)
+
+
+def _leave_other_account(channel: Channel, address: str) -> None:
+    """A channel that was given another account has nothing more to do with the one before, also where the new
+    one cannot be connected: what people write there must not be answered from here."""
+    if address and channel.address not in ("", address[:120]):
+        Channel.objects.filter(pk=channel.pk).update(address="", parent_address="")
+        channel.address = channel.parent_address = ""
 
 
 def _claim(channel: Channel, address: str) -> bool:
@@ -84,13 +93,15 @@ def _store(channel: Channel, registered: Health, problems: Sequence[str], accept
     channel.status = Channel.Status.ACTIVE if is_repaired else Channel.Status(stored.status)
     channel.resumed_at = now if is_repaired else stored.resumed_at
     channel.account = registered.account[:120] or channel.account
+    if accepted and registered.parent:  # only now the platform has shown that it is this account's
+        channel.parent_address = registered.parent[:120]
     channel.checked_at = now
     is_off_by_hand = channel.status != Channel.Status.ACTIVE and not stored.is_held
     channel.status_reason = "" if is_off_by_hand else printable(" ".join(problems))[:REASON_MAX_LENGTH]
     if problems:
         channel.alerted_at = now  # whoever connects it sees them at once
     state = ["status", "status_reason", "alerted_at", "checked_at", "resumed_at"]
-    channel.save(update_fields=["account", *state])
+    channel.save(update_fields=["account", "parent_address", *state])
     return is_repaired
 
 

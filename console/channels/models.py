@@ -40,6 +40,15 @@ class Channel(models.Model):
         editable=False,
         help_text="The platform's id for the account, by which a webhook that serves several names it.",
     )
+    parent_address = models.CharField(
+        max_length=120,
+        blank=True,
+        default="",
+        db_default="",
+        db_index=True,
+        editable=False,
+        help_text="The platform's id for what the account belongs to, by which webhooks name all of it.",
+    )
     credentials = EncryptedJSONField(default=dict)
     options = models.JSONField(default=dict, blank=True)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)

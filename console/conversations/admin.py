@@ -26,6 +26,7 @@ from console.conversations.dead_letters.admin import DeadLetterAdmin as DeadLett
 from console.conversations.forms import ReplyForm
 from console.conversations.jobs import make_export
 from console.conversations.models import Conversation, Export, Message, MessageMedia, Turn
+from console.conversations.reply_window import reply_window
 from console.exact_text import escape, printable
 from console.prompts.models import CannedPrompt
 from console.signed_in import user_of
@@ -181,6 +182,7 @@ class ConversationAdmin(TenantAdmin):
             "may_answer": self.has_change_permission(request, conversation),
             "channel": conversation.contact.channel,
             "quick_replies": self._quick_replies(conversation),
+            "window": reply_window(conversation),
             "is_fullwidth": "1",
         }
         return TemplateResponse(request, "admin/conversations/conversation.html", context)
@@ -212,6 +214,9 @@ class ConversationAdmin(TenantAdmin):
         """Send the contact a message by the user, who takes the conversation over with it."""
         conversation = self._get(request, str(object_id), "change")
         form = ReplyForm(request.POST)
+        window = reply_window(conversation)
+        if window and not window.is_open:
+            form.add_error("text", window.sentence)
         if request.method == "POST" and not form.is_valid():
             return self._show(request, conversation, form)
         return self._act(

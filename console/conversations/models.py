@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from console.channels.models import Channel
 from console.exact_text import ExactTextField
@@ -143,6 +144,17 @@ class Turn(models.Model):
     def __str__(self) -> str:
         return f"Turn {self.pk}"
 
+    @cached_property
+    def message_rows(self) -> "list[Message]":
+        """Its messages in order, read once: for whoever holds the conversation's lock. Without their
+        payloads."""
+        return list(self.messages.defer("payload").order_by("id"))
+
+    @cached_property
+    def request_rows(self) -> "list[LlmRequest]":
+        """Its requests to the LLM in order, read once: for whoever holds the conversation's lock."""
+        return list(self.requests.order_by("asked_at"))
+
 
 class Message(models.Model):
     """One message, in or out. Inbound rows change by edits only; outbound rows record each attempt."""
@@ -187,6 +199,9 @@ class Message(models.Model):
     )
     kind = models.CharField(max_length=20, default="text")
     text = ExactTextField(blank=True)
+    choices = models.JSONField(
+        default=list, db_default=[], blank=True, help_text="What the contact may tap in answer to it."
+    )
     payload = ExactTextField(blank=True, help_text="What the platform sent, as JSON.")
     platform_id = models.CharField(max_length=200, null=True)
     author = models.ForeignKey(
@@ -318,7 +333,8 @@ class LlmRequest(models.Model):
 
 
 class PlatformEvent(models.Model):
-    """Whatever a platform reports that is no message: reactions, edits, blocks, and kinds not known yet."""
+    """Whatever a platform reports that is no message: reactions, edits, blocks, and kinds not known yet. Of a
+    receipt also what it says of which message: that may not be known by its id yet."""
 
     organization_lookup: ClassVar[str] = "channel__organization"
 
@@ -327,12 +343,28 @@ class PlatformEvent(models.Model):
     kind = models.CharField(max_length=40)
     contact_platform_id = models.CharField(max_length=200, blank=True)
     payload = ExactTextField()
+    message_platform_id = models.CharField(max_length=200, blank=True, default="", db_default="")
+    until = models.DateTimeField(null=True, help_text="All that the contact was sent up to then is meant.")
+    reached = models.CharField(max_length=9, blank=True, default="", db_default="")
+    failure = models.CharField(max_length=300, blank=True, default="", db_default="")
     received_at = models.DateTimeField()
     stored_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["channel", "platform_id"], name="one_event_per_platform_id"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["channel", "message_platform_id"],
+                condition=~Q(message_platform_id=""),
+                name="event_of_message",
+            ),
+            models.Index(
+                fields=["channel", "contact_platform_id", "until"],
+                condition=Q(until__isnull=False),
+                name="event_with_watermark",
+            ),
         ]
 
 

@@ -1,6 +1,7 @@
 """What the page of one conversation shows: bubbles, and a timeline for each turn."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -46,6 +47,8 @@ class Bubble:
     sender: str
     purpose: str
     text: str
+    choices: Sequence[str]
+    """What the contact may tap below it."""
     media: str
     icon: str
     at: datetime
@@ -123,6 +126,7 @@ def _bubble(message: Message, late_after: timedelta, turn: Timeline | None) -> B
         sender=sender,
         purpose="" if is_inbound else message.get_purpose_display(),
         text=printable(message.text),
+        choices=message.choices,
         media=_media(message),
         icon=ICONS.get(message.kind, "attach_file"),
         at=message.received_at or message.sent_at or message.stored_at,

@@ -38,6 +38,7 @@ SETTINGS: Mapping[str, type] = {
 }
 Translations = Mapping[tuple[str, str], str]
 """Texts by (language, purpose)."""
+_CANNED_PROMPT_KEYS = ("question", "also_asked", "answer", "choices", "active")
 _KEYS = ("slug", *SETTINGS, "translations", "prompt", "canned_prompts", "channels")
 
 
@@ -55,6 +56,7 @@ class CannedPromptEntry:
     question: str
     also_asked: Sequence[str]
     answer: str
+    choices: Sequence[str]
     is_active: bool
 
 
@@ -131,16 +133,22 @@ def _prompt(root: Section) -> str:
 def _canned_prompts(root: Section) -> list[CannedPromptEntry]:
     entries: list[CannedPromptEntry] = []
     seen: dict[str, int] = {}
-    for section in root.sections("canned_prompts", ("question", "also_asked", "answer", "active")):
+    for section in root.sections("canned_prompts", _CANNED_PROMPT_KEYS):
         section.demand("question", "answer")
         active = section.value("active", bool) if "active" in section else True
-        also_asked = [text.strip() for text in section.texts("also_asked")] if "also_asked" in section else []
         entry = CannedPromptEntry(
-            section.value("question", str).strip(), also_asked, section.value("answer", str).strip(), active
+            question=section.value("question", str).strip(),
+            also_asked=_list(section, "also_asked"),
+            answer=section.value("answer", str).strip(),
+            choices=_list(section, "choices"),
+            is_active=active,
         )
         _validate(
             CannedPrompt(
-                question=entry.question, also_asked="\n".join(entry.also_asked), answer=entry.answer
+                question=entry.question,
+                also_asked="\n".join(entry.also_asked),
+                answer=entry.answer,
+                choices="\n".join(entry.choices),
             ),
             section,
         )
@@ -150,6 +158,11 @@ def _canned_prompts(root: Section) -> list[CannedPromptEntry]:
         seen[entry.question] = line
         entries.append(entry)
     return entries
+
+
+def _list(section: Section, key: str) -> list[str]:
+    """The texts in the list at `key`, none where it is absent."""
+    return [text.strip() for text in section.texts(key)] if key in section else []
 
 
 def _channels(root: Section) -> list[ChannelEntry]:
@@ -259,6 +272,8 @@ def _canned_prompt_entry(canned_prompt: CannedPrompt) -> dict[str, Any]:
     if canned_prompt.wordings[1:]:
         entry["also_asked"] = canned_prompt.wordings[1:]
     entry["answer"] = canned_prompt.answer
+    if canned_prompt.offered:
+        entry["choices"] = canned_prompt.offered
     return entry if canned_prompt.is_active else {**entry, "active": False}
 
 

@@ -97,6 +97,7 @@ def _apply_canned_prompts(outcome: Outcome, entries: Sequence[CannedPromptEntry]
         new = {
             "also_asked": "\n".join(entry.also_asked),
             "answer": entry.answer,
+            "choices": "\n".join(entry.choices),
             "is_active": entry.is_active,
             "position": canned_prompt.position if keep else position,
         }

@@ -105,7 +105,9 @@ class CannedPromptAdmin(TenantAdmin):
     hide_ordering_field = True
     list_per_page = 200
     offers_add_another = True
-    fieldsets = [(None, {"fields": ["organization", "question", "also_asked", "answer", "is_active"]})]
+    fieldsets = [
+        (None, {"fields": ["organization", "question", "also_asked", "answer", "choices", "is_active"]})
+    ]
 
     @display(description="Answer")
     def opening(self, canned_prompt: CannedPrompt) -> Any:

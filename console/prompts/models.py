@@ -8,6 +8,8 @@ from django.db.models import Max, Q
 from django.utils import timezone
 
 from console.organizations.models import Organization
+from console.prompts.choices import lines, validate_choices
+from hub_lambdas.channels.base import CHOICE_LIMIT, MAX_CHOICES
 
 
 class PromptVersion(models.Model):
@@ -82,6 +84,16 @@ class CannedPrompt(models.Model):
         help_text="Other ways to ask it, one per line: they help the bot to recognize the question.",
     )
     answer = models.TextField(max_length=2000)
+    choices = models.TextField(
+        max_length=400,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[validate_choices],
+        help_text=f"What the contact may tap below the answer, one per line: up to {MAX_CHOICES}, of at most "
+        f"{CHOICE_LIMIT} characters each. They are offered whenever the bot's answer is word for word this "
+        "one. What is tapped comes back as a message, so another canned prompt should answer it.",
+    )
     is_active = models.BooleanField("active", default=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -101,3 +113,8 @@ class CannedPrompt(models.Model):
         """Every way to ask it, the question first."""
         others = (line.strip() for line in self.also_asked.splitlines())
         return [self.question, *(line for line in others if line)]
+
+    @property
+    def offered(self) -> list[str]:
+        """Its choices, one by one."""
+        return lines(self.choices)

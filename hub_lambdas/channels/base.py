@@ -101,9 +101,11 @@ class FetchedMedia:
 @dataclass(frozen=True, kw_only=True)
 class Item:
     """One thing in a webhook. `address`: the platform's id of the account that it is for, where one webhook
-    may serve several; "" for the channel that was called."""
+    may serve several; "" for the channel that was called. `parent`: for what is about several accounts, the
+    platform's id of what they belong to (WhatsApp's business account)."""
 
     address: str = ""
+    parent: str = ""
 
 
 @dataclass(frozen=True)
@@ -203,15 +205,26 @@ class Receipt(Item):
 @dataclass(frozen=True)
 class Unread(Item):
     """A whole webhook in which the kind stumbled. It is read again where it is stored: what never can be read
-    ends as a dead letter, which staff are told of and which a later release may read."""
+    ends as a dead letter, which staff are told of and which a later release may read. `kind`: whose webhook
+    it is, where it came to the hub's own app and nobody can tell for which channel."""
 
     platform_id: str
     payload: str
+    kind: str = ""
     sender: None = None
     type: Literal["unread"] = "unread"
 
 
 Inbound = InboundMessage | InboundEdit | InboundUnsend | Echo | Receipt | OtherEvent | Unread
+
+
+# --- what goes out ------------------------------------------------------------------------------------------
+
+MAX_CHOICES = 10
+"""That go with one message: WhatsApp's list has no more rows (Messenger and Instagram take 13)."""
+CHOICE_LIMIT = 20
+"""UTF-16 code units of one: the titles of WhatsApp's, Messenger's and Instagram's buttons. They are at most
+60 bytes of UTF-8; Telegram's buttons carry 64."""
 
 
 # --- a connected channel ------------------------------------------------------------------------------------
@@ -246,23 +259,26 @@ class Field:
 @dataclass(frozen=True)
 class Health:
     """What the platform says of a channel: the account's own name, what is wrong (empty = nothing), and the
-    `address` by which its webhooks name the account, where one webhook may serve several."""
+    `address` by which its webhooks name the account, where one webhook may serve several, and the `parent` by
+    which they name all that belong to the same."""
 
     account: str
     problems: Sequence[str] = ()
     address: str = ""
+    parent: str = ""
 
 
 @dataclass(frozen=True)
 class ShownMessage:
     """One message of a conversation as a contact may see it. `mine`: the contact wrote it. `id` grows with
-    time."""
+    time. `choices`: what may be answered with a click."""
 
     id: int
     mine: bool
     text: str
     at: datetime
     client_id: str
+    choices: Sequence[str] = ()
 
 
 class ContactView(Protocol):
@@ -296,6 +312,8 @@ class Kind(Protocol):
     """Whether webhooks say who a contact is, as far as the platform tells: where not, `look_up` may."""
     reply_window: ClassVar[timedelta | None]
     """How long after a contact's last message the platform takes an answer; None for as long as one likes."""
+    numbers_choices: ClassVar[bool]
+    """Whether choices are numbered lines, for want of buttons: then a bare number is a choice too."""
 
     def shared_account(self) -> Account | None:
         """The app that the hub itself has at the platform, for the webhook that serves every organization's
@@ -307,7 +325,8 @@ class Kind(Protocol):
     def parse(self, request: Request, account: Account) -> Sequence[Inbound]:
         """Everything in one webhook, each item apart: an unknown shape becomes OtherEvent, one that cannot be
         read Unread, and neither keeps its neighbours from being read. BadRequest only for a body that is no
-        JSON, and in the hub's own chat for what its page does not send. Only the body of `request` counts."""
+        JSON, and in the hub's own chat for what its page does not send; what else is raised makes the whole
+        an Unread. Only the body of `request` counts."""
 
     def acknowledge(self, request: Request, account: Account) -> Response:
         """The answer the platform wants once everything is queued."""
@@ -319,17 +338,20 @@ class Kind(Protocol):
     def serve(self, request: Request, account: Account, subpath: str, view: ContactView) -> Response:
         """Answer a GET or OPTIONS below the channel's address (a handshake, a page); 404 where nothing is."""
 
-    def send(self, account: Account, contact: str, text: str, reference: str) -> str:
-        """Send one text of at most `text_limit` characters; returns the platform's id for it. `reference` is
-        our own id of the message. Raises SendRefused, SendRejected, ContactMoved, CredentialRejected or
-        SendUnknown."""
+    def send(
+        self, account: Account, contact: str, text: str, reference: str, choices: Sequence[str] = ()
+    ) -> str:
+        """Send one piece that `split` made; returns the platform's id for it. `reference` is our own id of
+        the message. `choices`: at most MAX_CHOICES different texts of at most CHOICE_LIMIT that the contact
+        may answer with; a tap comes back as an InboundMessage of kind "button" with that text. Raises
+        SendRefused, SendRejected, ContactMoved, CredentialRejected or SendUnknown."""
 
     def show_typing(self, account: Account, contact: str, message_id: str) -> None:
         """Show the contact that their message (by the platform's id) was read and an answer is being written,
         where the platform can. Raises ChannelError."""
 
-    def split(self, text: str) -> Sequence[str]:
-        """`text` in pieces the platform takes."""
+    def split(self, text: str, choices: Sequence[str] = ()) -> Sequence[str]:
+        """`text` in pieces the platform takes, the last of them together with `choices`."""
 
     def fetch_media(self, account: Account, media: Media, limit_bytes: int) -> FetchedMedia:
         """The file that a message carries. Raises MediaRefused where it is larger than `limit_bytes` or in a

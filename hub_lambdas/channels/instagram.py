@@ -95,15 +95,18 @@ class Instagram(meta.MetaKind):
     def parse(self, request: Request, account: Account) -> Sequence[Inbound]:
         return messaging.parse(request, account, _address)
 
-    def send(self, account: Account, contact: str, text: str, reference: str) -> str:
+    def send(
+        self, account: Account, contact: str, text: str, reference: str, choices: Sequence[str] = ()
+    ) -> str:
         """Instagram documents no field that would come back with the echo: it is known by its text."""
-        content = {"recipient": {"id": contact}, "message": {"text": text}}
+        message = {"text": text, **messaging.quick_replies(choices)}
+        content = {"recipient": {"id": contact}, "message": message}
         return messaging.sent_id(GRAPH.call(meta.token(account), "POST", "me/messages", content), reference)
 
     def show_typing(self, account: Account, contact: str, message_id: str) -> None:
         messaging.act(GRAPH, meta.token(account), contact, "typing_on")
 
-    def split(self, text: str) -> Sequence[str]:
+    def split(self, text: str, choices: Sequence[str] = ()) -> Sequence[str]:
         """1000 bytes, and not characters: an emoji takes 4 and more."""
         return texts.split(text, self.text_limit, texts.utf8_bytes)
 

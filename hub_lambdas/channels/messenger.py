@@ -143,11 +143,17 @@ class Messenger(meta.MetaKind):
     def parse(self, request: Request, account: Account) -> Sequence[Inbound]:
         return messaging.parse(request, account, _address)
 
-    def send(self, account: Account, contact: str, text: str, reference: str) -> str:
+    def send(
+        self, account: Account, contact: str, text: str, reference: str, choices: Sequence[str] = ()
+    ) -> str:
         content = {
             "recipient": {"id": contact},
             "messaging_type": "RESPONSE",
-            "message": {"text": text, "metadata": meta.marked(reference)},
+            "message": {
+                "text": text,
+                "metadata": meta.marked(reference),
+                **messaging.quick_replies(choices),
+            },
         }
         return messaging.sent_id(GRAPH.call(meta.token(account), "POST", "me/messages", content), reference)
 
@@ -156,7 +162,7 @@ class Messenger(meta.MetaKind):
         for action in ("mark_seen", "typing_on"):
             messaging.act(GRAPH, token, contact, action)
 
-    def split(self, text: str) -> Sequence[str]:
+    def split(self, text: str, choices: Sequence[str] = ()) -> Sequence[str]:
         """Meta says "2000 characters" and does not say which: UTF-16 code units are the stricter reading."""
         return texts.split(text, self.text_limit, texts.utf16_units)
 

@@ -126,6 +126,7 @@ class MetaKind:
     reconciles: ClassVar[bool] = True
     names_contacts: ClassVar[bool] = True
     reply_window: ClassVar[timedelta | None] = timedelta(hours=24)
+    numbers_choices: ClassVar[bool] = False
 
     def shared_account(self) -> Account | None:
         return shared_account()

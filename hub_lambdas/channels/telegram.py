@@ -224,6 +224,18 @@ def _call(
     return payloads.find(answer.content, "result")
 
 
+def _keyboard(choices: Sequence[str]) -> dict[str, Any]:
+    """The part of a message that offers choices, none where there are none: a button a line. What it carries
+    (at most 64 bytes) comes back as it is."""
+    if not choices:
+        return {}
+    return {
+        "reply_markup": {
+            "inline_keyboard": [[{"text": choice, "callback_data": choice}] for choice in choices]
+        }
+    }
+
+
 def _token(account: Account) -> str:
     token = account.credentials.get("bot_token")
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
@@ -304,6 +316,7 @@ class Telegram:
     reconciles: ClassVar[bool] = False
     names_contacts: ClassVar[bool] = True
     reply_window: ClassVar[timedelta | None] = None
+    numbers_choices: ClassVar[bool] = False
 
     def shared_account(self) -> Account | None:
         return None
@@ -333,15 +346,17 @@ class Telegram:
     def serve(self, request: Request, account: Account, subpath: str, view: ContactView) -> Response:
         return Response(404)
 
-    def send(self, account: Account, contact: str, text: str, reference: str) -> str:
-        sent = _call(account, "sendMessage", {"chat_id": contact, "text": text})
+    def send(
+        self, account: Account, contact: str, text: str, reference: str, choices: Sequence[str] = ()
+    ) -> str:
+        sent = _call(account, "sendMessage", {"chat_id": contact, "text": text, **_keyboard(choices)})
         message_id = payloads.integer(sent, "message_id")
         return f"{contact}:{message_id}" if message_id is not None else f"sent:{reference}"
 
     def show_typing(self, account: Account, contact: str, message_id: str) -> None:
         _call(account, "sendChatAction", {"chat_id": contact, "action": "typing"}, COURTESY_TIMEOUT_SECONDS)
 
-    def split(self, text: str) -> Sequence[str]:
+    def split(self, text: str, choices: Sequence[str] = ()) -> Sequence[str]:
         """Telegram says "4096 characters" and counts UTF-16 code units elsewhere: the stricter of the two."""
         return texts.split(text, self.text_limit, texts.utf16_units)
 

@@ -332,6 +332,16 @@ def _messaging_url() -> str:
     return api_url.replace("//api.", "//messaging.", 1)
 
 
+def _numbered(choices: Sequence[str]) -> str:
+    """What is put below a text: a line for each choice, with the number to answer with."""
+    return "".join(f"\n{number}. {choice}" for number, choice in enumerate(choices, start=1))
+
+
+def _printable(text: str) -> str:
+    """A form has no place for lone surrogates."""
+    return text.encode("utf-8", "replace").decode()
+
+
 # --- the webhook's registration -----------------------------------------------------------------------------
 
 
@@ -462,6 +472,8 @@ class Twilio:
     shows_typing: ClassVar[bool] = False
     reconciles: ClassVar[bool] = True
     names_contacts: ClassVar[bool] = True
+    numbers_choices: ClassVar[bool] = True
+    """An SMS has no buttons, and WhatsApp's are templates here, which Meta has to approve first."""
     reply_window: ClassVar[timedelta | None] = None
     """SMS has none. WhatsApp's 24 hours Twilio keeps itself (error 63016)."""
 
@@ -503,13 +515,15 @@ class Twilio:
     def serve(self, request: Request, account: Account, subpath: str, view: ContactView) -> Response:
         return Response(404)
 
-    def send(self, account: Account, contact: str, text: str, reference: str) -> str:
+    def send(
+        self, account: Account, contact: str, text: str, reference: str, choices: Sequence[str] = ()
+    ) -> str:
         sender = _credential(account, "sender")
         webhook_url = f"{settings.WEBHOOK_URL}/{self.name}/{account.channel_id}"
         form = {
             "MessagingServiceSid" if _is_service(sender) else "From": sender,
             "To": contact,
-            "Body": text.encode("utf-8", "replace").decode(),  # a form has no place for lone surrogates
+            "Body": _printable(f"{text}{_numbered(choices)}"),
             "StatusCallback": f"{webhook_url}?{urlencode({_REFERENCE: reference})}{RETRIES}",
         }
         sent = _call(account, "POST", f"{_account_url(account)}/Messages.json", form=form)
@@ -518,9 +532,10 @@ class Twilio:
     def show_typing(self, account: Account, contact: str, message_id: str) -> None:
         """Twilio offers no such thing."""
 
-    def split(self, text: str) -> Sequence[str]:
+    def split(self, text: str, choices: Sequence[str] = ()) -> Sequence[str]:
         """Twilio says "1600 characters" and counts an SMS in UTF-16 code units: the stricter of the two."""
-        return texts.split(text, self.text_limit, texts.utf16_units)
+        size = sum(texts.utf16_units(character) for character in _numbered(choices))
+        return texts.split(text, self.text_limit - size, texts.utf16_units)
 
     def fetch_media(self, account: Account, media: Media, limit_bytes: int) -> FetchedMedia:
         """Twilio keeps the file until somebody deletes it there, and sends whoever may have it on to where it

@@ -6,7 +6,7 @@ else can read or continue the conversation, and no table holds the key.
 
 Below the channel's address: GET "" the page · GET "chat.js", "chat.css" · GET "embed.js" · GET
 "messages?after=ID" (with the key) · POST "" (with the key) {"id": "the browser's own id of the message",
-"text": "…"}, which is the webhook.
+"text": "…", "choice": true where it was clicked}, which is the webhook.
 """
 
 import hashlib
@@ -159,6 +159,13 @@ def _cors(request: Request, account: Account) -> dict[str, str]:
     return {"access-control-allow-origin": origin, "vary": "origin"}
 
 
+def _json(request: Request) -> Any:
+    try:
+        return request.json()
+    except RecursionError:
+        raise BadRequest(400, "The body is nested too deeply.") from None
+
+
 # --- what is served -----------------------------------------------------------------------------------------
 
 
@@ -256,6 +263,7 @@ def _shown(message: ShownMessage) -> dict[str, Any]:
         "text": message.text,
         "at": message.at.isoformat(),
         "client_id": message.client_id if message.mine else "",
+        "choices": list(message.choices),
     }
 
 
@@ -299,6 +307,7 @@ class WebChat:
     reconciles: ClassVar[bool] = False
     names_contacts: ClassVar[bool] = True
     reply_window: ClassVar[timedelta | None] = None
+    numbers_choices: ClassVar[bool] = False
 
     def shared_account(self) -> Account | None:
         return None
@@ -309,7 +318,7 @@ class WebChat:
     def parse(self, request: Request, account: Account) -> Sequence[Inbound]:
         """One message. The sender is our own page or somebody's program: whatever else it sends is refused
         with a sentence, for nothing would come of storing it."""
-        contact, content = _contact(request, account), request.json()
+        contact, content = _contact(request, account), _json(request)
         client_id, text = payloads.text(content, "id"), payloads.find(content, "text")
         if not _CLIENT_ID.fullmatch(client_id):
             raise BadRequest(400, "`id` must be 1 to 64 letters, digits, dashes or underscores.")
@@ -318,8 +327,9 @@ class WebChat:
         if len(text) > TEXT_LIMIT:
             raise BadRequest(413, f"A message may have {TEXT_LIMIT} characters; this one has {len(text)}.")
         sender = Sender(contact, f"Visitor {contact[:6]}", _language(request))
+        kind = "button" if payloads.find(content, "choice") is True else "text"
         payload = request.body.decode("utf-8", "replace")
-        return [InboundMessage(sender, f"{contact}:{client_id}", "text", text, None, payload)]
+        return [InboundMessage(sender, f"{contact}:{client_id}", kind, text, None, payload)]
 
     def acknowledge(self, request: Request, account: Account) -> Response:
         headers = {"cache-control": "no-store", **_cors(request, account)}
@@ -344,14 +354,16 @@ class WebChat:
             raise BadRequest(404, "There is nothing here.")
         return _page(request, account, look)
 
-    def send(self, account: Account, contact: str, text: str, reference: str) -> str:
+    def send(
+        self, account: Account, contact: str, text: str, reference: str, choices: Sequence[str] = ()
+    ) -> str:
         """Nothing leaves the hub: the page reads the ledger, where the message stands."""
         return f"sent:{reference}"
 
     def show_typing(self, account: Account, contact: str, message_id: str) -> None:
         """The page asks whether an answer is due."""
 
-    def split(self, text: str) -> Sequence[str]:
+    def split(self, text: str, choices: Sequence[str] = ()) -> Sequence[str]:
         return texts.split(text, self.text_limit)
 
     def fetch_media(self, account: Account, media: Media, limit_bytes: int) -> FetchedMedia:

@@ -17,6 +17,7 @@ from hub_lambdas.channels import meta, payloads
 from hub_lambdas.channels import text as texts
 from hub_lambdas.channels.base import (
     Account,
+    ChannelError,
     CredentialRejected,
     Echo,
     FetchedMedia,
@@ -92,9 +93,11 @@ _REACHED = {
 @dataclass(frozen=True)
 class _Item:
     """One element of such a list (`part`), or a whole change ("") that has none; read without trust in its
-    shape. `contact`: what the webhook says of the person."""
+    shape. `address`: the number that it is for; `parent`: the business account of that. `contact`: what the
+    webhook says of the person."""
 
     address: str
+    parent: str
     part: str
     content: Any
     contact: Any
@@ -129,7 +132,8 @@ class _Item:
         return Sender(user_id or phone, name, alias=phone if user_id else "") if user_id or phone else None
 
     def _other(self, kind: str) -> OtherEvent:
-        return OtherEvent(self._id(), kind, self.payload, self._sender(), address=self.address)
+        parent = "" if self.address else self.parent
+        return OtherEvent(self._id(), kind, self.payload, self._sender(), address=self.address, parent=parent)
 
     def _message(self) -> Inbound:
         sender, type_ = self._sender(), self._type()
@@ -214,7 +218,8 @@ def _items(body: Any) -> Iterator[tuple[str, _Item, Mapping[str, Any]]]:
                 own = {key: entry[key] for key in ("id", "time") if key in entry}
                 own_change = {"field": payloads.find(change, "field"), "value": value} if part else change
                 alone = {"object": OBJECT, "entry": [{**own, "changes": [own_change]}]}
-                yield named, _Item(named, part, content, contact, json.dumps(alone)), alone
+                item = _Item(named, _usable(entry, "id"), part, content, contact, json.dumps(alone))
+                yield named, item, alone
 
 
 def _parts(change: Any) -> Iterator[tuple[str, Any, Any, Mapping[str, Any]]]:
@@ -315,6 +320,29 @@ def _failure(status: Any) -> str:
     return f"WhatsApp: {meta.sentence(errors[0] if isinstance(errors, list) and errors else None)}"
 
 
+# --- what goes out ------------------------------------------------------------------------------------------
+
+MAX_BUTTONS = 3
+BUTTONS_TEXT_LIMIT = 1024
+LIST_SIGN = "☰"
+"""On the button that opens a list: a sign that needs no language."""
+
+
+def _content(text: str, choices: Sequence[str]) -> dict[str, Any]:
+    """The part of a message that says what is in it. Choices are buttons, or else the rows of a list, whose
+    text may be as long as any (/messages/interactive-reply-buttons-messages, /interactive-list-messages)."""
+    if not choices:
+        return {"type": "text", "text": {"body": text, "preview_url": False}}
+    size = sum(texts.utf16_units(character) for character in text)
+    is_short = len(choices) <= MAX_BUTTONS and size <= BUTTONS_TEXT_LIMIT
+    titles = [{"id": choice, "title": choice} for choice in choices]
+    action: dict[str, Any] = {"button": LIST_SIGN, "sections": [{"rows": titles}]}
+    if is_short:
+        action = {"buttons": [{"type": "reply", "reply": title} for title in titles]}
+    interactive = {"type": "button" if is_short else "list", "body": {"text": text}, "action": action}
+    return {"type": "interactive", "interactive": interactive}
+
+
 # --- the number and its webhook -----------------------------------------------------------------------------
 
 
@@ -410,14 +438,15 @@ class WhatsApp(meta.MetaKind):
             OtherEvent(payloads.digest(request.body), "unknown", request.body.decode("utf-8", "replace"))
         ]
 
-    def send(self, account: Account, contact: str, text: str, reference: str) -> str:
+    def send(
+        self, account: Account, contact: str, text: str, reference: str, choices: Sequence[str] = ()
+    ) -> str:
         is_phone = _DIGITS.fullmatch(contact)
         message = {
             "messaging_product": "whatsapp",
             "recipient_type": "individual",
             "to" if is_phone else "recipient": contact,
-            "type": "text",
-            "text": {"body": text, "preview_url": False},
+            **_content(text, choices),
             "biz_opaque_callback_data": meta.marked(reference),
         }
         sent = GRAPH.call(meta.token(account), "POST", f"{_number(account)}/messages", message)
@@ -435,7 +464,7 @@ class WhatsApp(meta.MetaKind):
         path, timeout = f"{_number(account)}/messages", COURTESY_TIMEOUT_SECONDS
         GRAPH.call(meta.token(account), "POST", path, read, timeout_seconds=timeout)
 
-    def split(self, text: str) -> Sequence[str]:
+    def split(self, text: str, choices: Sequence[str] = ()) -> Sequence[str]:
         """WhatsApp says "4096 characters" and not how it counts them: the stricter of two ways."""
         return texts.split(text, self.text_limit, texts.utf16_units)
 
@@ -451,7 +480,12 @@ class WhatsApp(meta.MetaKind):
         return download.fetch(payloads.web_address(file, "url"))
 
     def identify(self, account: Account) -> Health:
-        return Health(_account_name(_ask_number(account)), address=_number(account))
+        """Which number it is stands in the channel, also where Meta does not say whose."""
+        number_id = _number(account)
+        try:
+            return Health(_account_name(_ask_number(account)), address=number_id)
+        except ChannelError as error:
+            return Health("", [str(error)], number_id)
 
     def register(self, account: Account, webhook_url: str) -> Health:
         """Subscribe the app that the token belongs to.
@@ -468,14 +502,15 @@ class WhatsApp(meta.MetaKind):
         elif meta.shared_account() is None:
             missing = "This hub has no Meta app of its own: enter the app secret of yours."
             return Health(name, [missing], number_id)
-        path = f"{_number(account, 'waba_id')}/subscribed_apps"
-        GRAPH.call(meta.token(account), "POST", path, override)
-        return Health(name, address=number_id)
+        waba_id = _number(account, "waba_id")
+        GRAPH.call(meta.token(account), "POST", f"{waba_id}/subscribed_apps", override)
+        return Health(name, address=number_id, parent=waba_id)
 
     def check(self, account: Account, webhook_url: str) -> Health:
         """Meta tells only of tokens of the hub's app when they end; another's is noticed when it has."""
         number, has_own_app = _ask_number(account), _has_own_app(account)
-        path = f"{_number(account, 'waba_id')}/subscribed_apps"
+        waba_id = _number(account, "waba_id")
+        path = f"{waba_id}/subscribed_apps"
 
         def delivery_problems() -> list[str]:
             subscribed = GRAPH.call(meta.token(account), "GET", path)
@@ -486,4 +521,4 @@ class WhatsApp(meta.MetaKind):
             *meta.asked_beside(delivery_problems),
             *meta.token_problems(GRAPH, account),
         ]
-        return Health(_account_name(number), problems, _number(account))
+        return Health(_account_name(number), problems, _number(account), waba_id)

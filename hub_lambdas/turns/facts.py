@@ -154,7 +154,8 @@ class Part:
 @dataclass(frozen=True)
 class Turn:
     """Snapshot of a turn. Messages, requests and parts are in order; cancelled parts are left out.
-    `is_sealed`: its answer started on its way: later messages belong to the next turn. `is_held_off`: its
+    `is_sealed`: its answer started on its way: later messages belong to the next turn, and its requests,
+    which are left out then, are of no use any more. `is_held_off`: its
     organization has as many requests at the LLM as one may have. `over_limit`: the limit that it exceeds.
     `is_overtaken`: the contact was sent something after its answer."""
 

@@ -108,7 +108,7 @@
       const response = await request(address, {
         method: "POST",
         headers: { "content-type": "application/json" },
-        body: JSON.stringify({ id: entry.clientId, text: entry.text }),
+        body: JSON.stringify({ id: entry.clientId, text: entry.text, choice: entry.isChoice }),
       });
       if (response.ok) return "accepted";
       const isFinal = response.status < 500 && ![408, 425, 429].includes(response.status);
@@ -166,9 +166,9 @@
     showState(entry);
   }
 
-  function write(text) {
-    const entry = { clientId: randomId(16), mine: true, text, at: Date.now(), state: "sending" };
-    keep(outboxName(entry.clientId), JSON.stringify({ id: entry.clientId, text, at: entry.at }));
+  function write(text, isChoice = false) {
+    const entry = { clientId: randomId(16), mine: true, text, isChoice, at: Date.now(), state: "sending" };
+    keep(outboxName(entry.clientId), JSON.stringify({ id: entry.clientId, text, isChoice, at: entry.at }));
     add(entry);
     scrollToEnd();
     sendWaiting();
@@ -238,6 +238,7 @@
     if (known?.state === "stored") return false;
     const entry = known ?? { clientId: id };
     Object.assign(entry, { mine: message.mine, text: message.text, at: Date.parse(message.at), ledgerId: message.id });
+    entry.choices = message.choices ?? [];
     entry.state = "stored";
     if (known) replace(entry);
     else add(entry);
@@ -289,6 +290,27 @@
       entry.node.classList.remove("continued");
       previous = entry;
     }
+    offer(previous);
+  }
+
+  /** The choices of the last message: once something follows it, they have had their time. */
+  function offer(last) {
+    const offered = last && !last.mine ? (last.choices ?? []) : [];
+    const shown = [...at("choices").children].map((button) => button.textContent);
+    at("choices").hidden = offered.length === 0;
+    if (offered.join("\n") !== shown.join("\n")) at("choices").replaceChildren(...offered.map(choiceButton));
+  }
+
+  function choiceButton(choice) {
+    const button = make("button", "suggestion");
+    button.type = "button";
+    button.dir = "auto";
+    button.textContent = choice;
+    button.onclick = () => {
+      if (at("choices").contains(document.activeElement)) scroller.focus({ preventScroll: true }); // the button goes
+      write(choice, true);
+    };
+    return button;
   }
 
   function makeNode(entry) {
@@ -465,8 +487,8 @@
   if (window.parent !== window) startInFrame();
   else if (matchMedia("(pointer: fine)").matches) composer.focus(); // elsewhere it would open a keyboard
 
-  for (const { id, text, at: writtenAt } of unsentMessages()) {
-    add({ clientId: id, mine: true, text, at: writtenAt, state: "sending" });
+  for (const { id, text, isChoice = false, at: writtenAt } of unsentMessages()) {
+    add({ clientId: id, mine: true, text, isChoice, at: writtenAt, state: "sending" });
   }
   composerChanged();
   sendWaiting();

@@ -3,14 +3,16 @@
 import hashlib
 import hmac
 import json
-import urllib.request
 from collections.abc import Iterator
 
 import pytest
 
 from hub_lambdas.http import Request, Response
 from tests.channels.listening import listening
-from tests.fakes.pages import Call, FakePages
+from tests.fakes import server
+from tests.fakes.pages import FakePages
+from tests.fakes.platform import request
+from tests.fakes.platforms import FakePlatforms
 
 
 @pytest.fixture
@@ -23,8 +25,9 @@ def platform() -> Iterator[FakePages]:
 
 
 def call(platform: FakePages, path: str, token: str, **parameters: object) -> int:
-    status, _ = platform.answer(Call("POST", f"/facebook/v26.0/{path}", token, parameters)) or (0, "")
-    return status
+    headers, body = {"authorization": f"Bearer {token}"}, json.dumps(parameters).encode()
+    answer = platform.respond(server.Request("POST", f"/facebook/v26.0/{path}", {}, headers, body))
+    return answer.status if answer else 0
 
 
 def subscribe(platform: FakePages, hub: str) -> None:
@@ -70,8 +73,19 @@ def test_a_refused_webhook_comes_again(platform: FakePages) -> None:
         subscribe(platform, url)
         platform.write("T1", "7", "hi")
         platform.wait_until_delivered()
-    assert [status for _, status in platform.deliveries] == [503, 503, 200]
+    assert [each.status for each in platform.deliveries] == [503, 503, 200]
     assert len(hub.arrived) == 3
+
+
+def test_pages_and_whatsapp_are_called_at_one_address() -> None:
+    with FakePlatforms() as platforms:
+        page = platforms.of["messenger"].open_account("messenger", "Clinic")
+        number = platforms.of["whatsapp"].open_account("whatsapp", "Clinic")
+        for account in (page, number):
+            headers = {"authorization": f"Bearer {account.credentials['access_token']}"}
+            url = f"{platforms.graph.url}/v26.0/{account.address}"
+            status, body = request(url, headers=headers)
+            assert (status, json.loads(body)["id"]) == (200, account.address)
 
 
 def test_a_webhook_that_does_not_shake_hands_is_not_registered(platform: FakePages) -> None:
@@ -91,13 +105,9 @@ def test_a_message_comes_back_as_an_echo_with_what_was_attached(platform: FakePa
             "messaging_type": "RESPONSE",
             "message": {"text": "hello", "metadata": "ref"},
         }
-        request = urllib.request.Request(  # noqa: S310
-            f"{platform.graph_url}/v26.0/me/messages",
-            json.dumps(content).encode(),
-            {"authorization": "Bearer T1", "content-type": "application/json"},
-        )
-        with urllib.request.urlopen(request) as response:  # noqa: S310
-            mid = json.loads(response.read())["message_id"]
+        url, headers = f"{platform.graph_url}/v26.0/me/messages", {"authorization": "Bearer T1"}
+        _, answer = request(url, json.dumps(content).encode(), headers)
+        mid = json.loads(answer)["message_id"]
         platform.wait_until_delivered()
     items = [
         item

@@ -5,12 +5,13 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import telegram
 
 from tests.channels.conftest import CHAT, TOKEN
+from tests.fakes import server
+from tests.fakes.platform import Call
 from tests.fakes.telegram import FakeTelegram
 
 Answer = Callable[[dict[str, Any]], tuple[int, str]]
@@ -21,32 +22,20 @@ def webhook(answer: Answer) -> Iterator[tuple[str, list[tuple[str | None, dict[s
     """A webhook that answers as told; yields its address and what arrived, with the secret."""
     arrived: list[tuple[str | None, dict[str, Any]]] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *arguments: object) -> None:
-            """Nothing."""
+    def respond(request: server.Request) -> server.Answer:
+        answered = server.Answer(*answer(request.content))
+        arrived.append((request.headers.get("x-telegram-bot-api-secret-token"), request.content))
+        return answered
 
-        def do_POST(self) -> None:
-            update = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            status, body = answer(update)
-            arrived.append((self.headers.get("X-Telegram-Bot-Api-Secret-Token"), update))
-            self.send_response(status)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/hook", arrived
-    finally:
-        server.shutdown()
-        server.server_close()
+    with server.Served(respond) as served:
+        yield f"{served.url}/hook", arrived
 
 
 def register(platform: FakeTelegram, url: str) -> None:
-    platform.bots[TOKEN].waiting.clear()
-    status, _ = platform.answer(TOKEN, "setWebhook", {"url": url, "secret_token": "s3"}) or (0, "")
-    assert status == 200
+    platform.lanes.drop(platform.bots[TOKEN].id)
+    answer = platform.answer(Call("setWebhook", TOKEN, {"url": url, "secret_token": "s3"}))
+    assert answer
+    assert answer.status == 200
 
 
 def test_another_client_can_talk_to_it(platform: FakeTelegram) -> None:
@@ -85,7 +74,7 @@ def test_a_refused_update_comes_again_and_holds_back_its_chat_alone(platform: Fa
         register(platform, url)
         platform.write(TOKEN, 1, "first")
         platform.write(TOKEN, 1, "second")
-        platform.wait_until(lambda fake: any(status == 503 for _, status in fake.deliveries))
+        platform.wait_until(lambda fake: any(each.status == 503 for each in fake.deliveries))
         platform.write(TOKEN, 2, "other chat")
         platform.wait_until_delivered()
     assert tries.count("first") >= 2
@@ -100,7 +89,7 @@ def test_a_method_in_the_answer_is_carried_out(platform: FakeTelegram) -> None:
         register(platform, url)
         platform.write(TOKEN, CHAT, "hi")
         platform.wait_until(lambda fake: bool(fake.sent))
-    assert platform.calls[-1].from_webhook
+    assert platform.calls[-1].method == ""
     assert platform.sent[-1]["text"] == "by accident"
 
 

@@ -11,6 +11,7 @@ from hub_lambdas.channels.base import (
     ChannelError,
     CredentialRejected,
     Health,
+    InboundMessage,
     Media,
     Sender,
     SendRefused,
@@ -18,8 +19,10 @@ from hub_lambdas.channels.base import (
     SendUnknown,
 )
 from hub_lambdas.channels.instagram import SUBSCRIBED_FIELDS, Instagram
-from tests.channels.messaging import APP_ID, APP_SECRET
-from tests.fakes.pages import FakePages, Fault, GraphError, Owner
+from tests.channels.messaging import APP_ID, APP_SECRET, post
+from tests.fakes.meta import ApiError
+from tests.fakes.pages import FakePages, Owner
+from tests.fakes.platform import Fault
 
 KIND = Instagram()
 TOKEN = "IGAA-token"
@@ -52,12 +55,25 @@ def send(text: str = "hello", contact: str = CONTACT) -> str:
 def test_a_text_goes_out_as_it_is(platform: FakePages) -> None:
     platform_id = send("Grüße 😀")
     (sent,) = platform.sent
-    assert (sent["contact"], sent["text"], sent["mid"]) == (CONTACT, "Grüße 😀", platform_id)
+    assert (sent["contact"], sent["text"], sent["id"]) == (CONTACT, "Grüße 😀", platform_id)
     assert platform.calls[-1].path == "/instagram/v26.0/me/messages"
 
 
+def test_choices_are_quick_replies_and_come_back(platform: FakePages) -> None:
+    choices = [f"Choice number {number}" for number in range(10)]
+    KIND.send(ACCOUNT, CONTACT, "hello", "77", choices)
+    assert platform.sent[0]["choices"] == {choice: choice for choice in choices}
+    for choice in choices:
+        item = platform.press(TOKEN, CONTACT, choice)
+        [pressed] = KIND.parse(
+            post({"object": "instagram", "entry": [{"id": OWNER, "messaging": [item]}]}), ACCOUNT
+        )
+        assert isinstance(pressed, InboundMessage)
+        assert (pressed.kind, pressed.text, pressed.sender.platform_id) == ("button", choice, CONTACT)
+
+
 def error(code: int, subcode: int | None = None, status: int = 400) -> Fault:
-    return Fault(GraphError(code, "said Instagram", subcode, status))
+    return Fault(ApiError(code, "said Instagram", subcode, status))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +94,7 @@ def error(code: int, subcode: int | None = None, status: int = 400) -> Fault:
 def test_each_refusal_means_what_instagram_means(
     platform: FakePages, fault: Fault, expected: type[ChannelError]
 ) -> None:
-    platform.fail_next("/messages", fault)
+    platform.fail_next("messages", fault)
     with pytest.raises(ChannelError) as raised:
         send()
     assert type(raised.value) is expected
@@ -123,7 +139,7 @@ def test_problems_are_told_in_plain_words(platform: FakePages, owner: Owner) -> 
 
 
 def test_a_token_that_is_nobodys_is_said(platform: FakePages) -> None:
-    platform.fail_next("/me", Fault(raw=(200, '{"id": "1"}')))
+    platform.fail_next("me", Fault(raw=(200, '{"id": "1"}')))
     with pytest.raises(SendRejected, match="professional account"):
         KIND.register(ACCOUNT, WEBHOOK)
 

@@ -16,6 +16,7 @@ from hub_lambdas.channels.base import (
     CredentialRejected,
     FetchedMedia,
     Health,
+    InboundMessage,
     Media,
     MediaGone,
     MediaRefused,
@@ -28,8 +29,10 @@ from hub_lambdas.channels.messenger import SUBSCRIBED_FIELDS, Messenger
 from hub_lambdas.contact_view import LedgerView
 from hub_lambdas.http import Request, Response
 from tests.channels.listening import listening
-from tests.channels.messaging import APP_ID, APP_SECRET
-from tests.fakes.pages import App, FakePages, Fault, GraphError, Owner
+from tests.channels.messaging import APP_ID, APP_SECRET, post
+from tests.fakes.meta import ApiError, App
+from tests.fakes.pages import FakePages, Owner
+from tests.fakes.platform import Fault
 
 KIND = Messenger()
 TOKEN = "EAAB-page-token-that-nobody-may-see"
@@ -64,7 +67,7 @@ def send(text: str = "hello", contact: str = CONTACT) -> str:
 def test_a_text_goes_out_as_an_answer_with_our_reference(platform: FakePages) -> None:
     platform_id = send("*not bold* <b>nor this</b> 😀")
     (sent,) = platform.sent
-    assert (sent["contact"], sent["text"], sent["mid"]) == (
+    assert (sent["contact"], sent["text"], sent["id"]) == (
         CONTACT,
         "*not bold* <b>nor this</b> 😀",
         platform_id,
@@ -75,8 +78,21 @@ def test_a_text_goes_out_as_an_answer_with_our_reference(platform: FakePages) ->
     assert call.parameters["message"]["metadata"] == "channels-hub:77"
 
 
+def test_choices_are_quick_replies_and_come_back(platform: FakePages) -> None:
+    choices = [f"Choice number {number}" for number in range(10)]
+    KIND.send(ACCOUNT, CONTACT, "hello", "77", choices)
+    assert platform.sent[0]["choices"] == {choice: choice for choice in choices}
+    for choice in choices:
+        item = platform.press(TOKEN, CONTACT, choice)
+        [pressed] = KIND.parse(
+            post({"object": "page", "entry": [{"id": PAGE, "messaging": [item]}]}), ACCOUNT
+        )
+        assert isinstance(pressed, InboundMessage)
+        assert (pressed.kind, pressed.text, pressed.sender.platform_id) == ("button", choice, CONTACT)
+
+
 def error(code: int, subcode: int | None = None, status: int = 400) -> Fault:
-    return Fault(GraphError(code, "said Meta", subcode, status))
+    return Fault(ApiError(code, "said Meta", subcode, status))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +128,7 @@ def error(code: int, subcode: int | None = None, status: int = 400) -> Fault:
 def test_each_refusal_means_what_meta_means(
     platform: FakePages, fault: Fault, expected: type[ChannelError]
 ) -> None:
-    platform.fail_next("/messages", fault)
+    platform.fail_next("messages", fault)
     with pytest.raises(ChannelError) as raised:
         send()
     assert type(raised.value) is expected
@@ -128,7 +144,7 @@ def test_each_refusal_means_what_meta_means(
     ],
 )
 def test_only_who_cannot_be_reached_is_gone(platform: FakePages, fault: Fault, is_gone: bool) -> None:
-    platform.fail_next("/messages", fault)
+    platform.fail_next("messages", fault)
     with pytest.raises(SendRejected) as raised:
         send()
     assert raised.value.contact_gone is is_gone
@@ -152,7 +168,7 @@ def test_who_is_where_is_told_by_the_platform_itself(platform: FakePages, page: 
 
 
 def test_a_connection_that_breaks_after_the_message_was_taken_is_unknown(platform: FakePages) -> None:
-    platform.fail_next("/messages", Fault(after=True))
+    platform.fail_next("messages", Fault(after=True))
     with pytest.raises(SendUnknown):
         send()
     assert len(platform.sent) == 1
@@ -162,7 +178,7 @@ def test_silence_is_waited_for_a_short_time_only_where_nobody_misses_it(
     platform: FakePages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hub_lambdas.channels.messaging.COURTESY_TIMEOUT_SECONDS", 0.1)
-    platform.fail_next("/messages", Fault(silence_seconds=5))
+    platform.fail_next("sender_action", Fault(silence_seconds=5))
     with pytest.raises(SendUnknown):
         KIND.show_typing(ACCOUNT, CONTACT, "m1")
 
@@ -187,7 +203,7 @@ def test_the_token_is_in_no_error_and_no_log(
     platform: FakePages, caplog: pytest.LogCaptureFixture, fault: Fault
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    platform.fail_next("/messages", fault)
+    platform.fail_next("messages", fault)
     with pytest.raises(ChannelError) as raised:
         send()
     logging.getLogger("test").exception("failed", exc_info=raised.value)
@@ -196,7 +212,7 @@ def test_the_token_is_in_no_error_and_no_log(
 
 
 def test_an_answer_without_an_id_is_still_one_message(platform: FakePages) -> None:
-    platform.fail_next("/messages", Fault(raw=(200, "{}")))
+    platform.fail_next("messages", Fault(raw=(200, "{}")))
     assert send() == "sent:77"
 
 
@@ -228,7 +244,7 @@ def test_a_wrong_token_cannot_be_registered(platform: FakePages) -> None:
 
 
 def test_a_token_that_is_nobodys_is_said(platform: FakePages) -> None:
-    platform.fail_next("/me", Fault(raw=(200, "{}")))
+    platform.fail_next("me", Fault(raw=(200, "{}")))
     with pytest.raises(SendRejected, match="access token of a page"):
         KIND.register(ACCOUNT, WEBHOOK)
 

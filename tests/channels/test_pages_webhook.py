@@ -23,7 +23,8 @@ from tests.channels.messaging import ANY_JSON, APP_ID, APP_SECRET, mutated, post
 from tests.channels.test_instagram import REAL as INSTAGRAM_WEBHOOKS
 from tests.channels.test_messenger import REAL as MESSENGER_WEBHOOKS
 from tests.factories import make_channel, make_inbound, make_organization, make_outbound
-from tests.fakes.pages import FakePages, Fault
+from tests.fakes.pages import FakePages
+from tests.fakes.platform import Fault
 from tests.fakes.sqs import FakeSqs
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -105,7 +106,7 @@ def test_a_page_of_nobody_here_is_acknowledged(platform: FakePages, sqs: FakeSqs
     Channel.objects.all().update(address="999")
     platform.write("T1", ANN, "hello")
     platform.wait_until_delivered()
-    assert [status for _, status in platform.deliveries] == [200]
+    assert [each.status for each in platform.deliveries] == [200]
     assert queued(sqs) == []
 
 
@@ -145,14 +146,14 @@ def test_our_echo_settles_a_message_and_takes_nothing_over(
     message = answering(channel)
     platform.owners[token].written_at[ANN] = timezone.now().timestamp()
     if not is_answered:
-        platform.fail_next("/messages", Fault(after=True))
+        platform.fail_next("messages", Fault(after=True))
     sending.deliver(message.pk)
     message.refresh_from_db()
     assert message.state == (Message.State.SENT if is_answered else Message.State.UNKNOWN)
     platform.wait_until_delivered()
     store_what_is_queued(sqs)
     message.refresh_from_db()
-    assert (message.state, message.platform_id) == (Message.State.SENT, platform.sent[0]["mid"])
+    assert (message.state, message.platform_id) == (Message.State.SENT, platform.sent[0]["id"])
     assert message.conversation.owner == Conversation.Owner.BOT
     assert Message.objects.filter(direction=Message.Direction.OUT).count() == 1
 
@@ -178,7 +179,7 @@ def test_an_echo_before_the_answer_of_the_platform(
     monkeypatch.setattr(sending, "_record", record_late)
     sending.deliver(message.pk)
     message.refresh_from_db()
-    assert (message.state, message.platform_id) == (Message.State.SENT, platform.sent[0]["mid"])
+    assert (message.state, message.platform_id) == (Message.State.SENT, platform.sent[0]["id"])
     assert message.conversation.owner == Conversation.Owner.BOT
 
 
@@ -229,7 +230,7 @@ def test_a_message_that_comes_twice_is_stored_once(platform: FakePages, sqs: Fak
 
 
 def test_an_unsent_message_is_forgotten(platform: FakePages, sqs: FakeSqs, instagram: Channel) -> None:
-    mid = platform.write("T9", ANN, "my number is 12345")["message"]["mid"]
+    mid = platform.write("T9", ANN, "my number is 12345")
     platform.happen("T9", ANN, {"message": {"mid": mid, "is_deleted": True}})
     platform.wait_until_delivered()
     store_what_is_queued(sqs)
@@ -242,7 +243,7 @@ def test_a_refused_webhook_comes_again(platform: FakePages, sqs: FakeSqs, page: 
     address, app = platform.apps[APP_ID].callbacks["page"], platform.apps[APP_ID]
     app.callbacks["page"] = address.replace("/messenger", "/nowhere")
     platform.write("T1", ANN, "hello")
-    platform.wait_until(lambda fake: any(status == 404 for _, status in fake.deliveries))
+    platform.wait_until(lambda fake: any(each.status == 404 for each in fake.deliveries))
     app.callbacks["page"] = address
     platform.wait_until_delivered()
     assert [body["inbound"]["text"] for body in queued(sqs)] == ["hello"]

@@ -26,8 +26,10 @@ from hub_lambdas.channels.base import (
     SendUnknown,
 )
 from hub_lambdas.channels.telegram import ALLOWED_UPDATES, Telegram
+from hub_lambdas.http import Request
 from tests.channels.conftest import CHAT, SECRET, TOKEN
-from tests.fakes.telegram import ApiError, FakeTelegram, Fault
+from tests.fakes.platform import Fault
+from tests.fakes.telegram import ApiError, FakeTelegram
 
 KIND = Telegram()
 FOLDER = Path(__file__).parent.parent / "payloads" / "telegram"
@@ -47,9 +49,19 @@ def test_a_text_goes_out_as_it_is(platform: FakeTelegram, bot: Account) -> None:
     text = "*not bold* <b>nor this</b> _x_ [a](b) 😀"
     platform_id = send(bot, text)
     (sent,) = platform.sent
-    assert (sent["chat_id"], sent["text"]) == (CHAT, text)
-    assert platform_id == f"{CHAT}:{sent['message_id']}"
+    assert (sent["contact"], sent["text"], sent["id"]) == (str(CHAT), text, platform_id)
     assert "parse_mode" not in platform.calls[-1].parameters
+
+
+def test_choices_are_buttons_and_come_back(platform: FakeTelegram, bot: Account) -> None:
+    choices = ["Prices", "営業時間について教えてくださいませんか", "🦷" * 10]
+    KIND.send(bot, str(CHAT), "hello", "77", choices)
+    assert platform.sent[0]["choices"] == {choice: choice for choice in choices}
+    for choice in choices:
+        update = json.dumps(platform.press(TOKEN, CHAT, choice)).encode()
+        [pressed] = KIND.parse(Request("POST", "", body=update), bot)
+        assert isinstance(pressed, InboundMessage)
+        assert (pressed.kind, pressed.text, pressed.sender.platform_id) == ("button", choice, str(CHAT))
 
 
 @pytest.mark.parametrize(
@@ -198,13 +210,13 @@ def test_the_token_is_not_in_the_log_of_an_unreachable_server(
 
 def test_typing_is_shown(platform: FakeTelegram, bot: Account) -> None:
     KIND.show_typing(bot, str(CHAT), "")
-    assert platform.calls[-1].method == "sendChatAction"
+    assert platform.calls[-1].operation == "sendChatAction"
     assert platform.calls[-1].parameters["action"] == "typing"
 
 
 def test_a_pressed_button_stops_waiting(platform: FakeTelegram, bot: Account) -> None:
     KIND.after_storing(bot, InboundMessage(Sender("5"), "callback:q1", "button", "yes", None, ""))
-    assert platform.calls[-1].method == "answerCallbackQuery"
+    assert platform.calls[-1].operation == "answerCallbackQuery"
     assert platform.calls[-1].parameters == {"callback_query_id": "q1"}
 
 
@@ -252,7 +264,7 @@ def test_an_address_that_telegram_refuses_is_said(platform: FakeTelegram, bot: A
 
 
 def test_a_healthy_channel_has_no_problems(platform: FakeTelegram, bot: Account) -> None:
-    platform.bots[TOKEN].waiting.clear()
+    platform.lanes.drop(platform.bots[TOKEN].id)
     KIND.register(bot, WEBHOOK)
     assert list(KIND.check(bot, WEBHOOK).problems) == []
 

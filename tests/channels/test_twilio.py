@@ -36,8 +36,9 @@ from hub_lambdas.channels.base import (
 from hub_lambdas.channels.twilio import Twilio
 from hub_lambdas.http import Request, request_from_event
 from tests.factories import make_channel, make_organization
+from tests.fakes.platform import Fault
 from tests.fakes.sqs import FakeSqs
-from tests.fakes.twilio import ACCOUNT_SID, AUTH_TOKEN, NUMBER, FakeTwilio, Fault, signature
+from tests.fakes.twilio import ACCOUNT_SID, AUTH_TOKEN, NUMBER, FakeTwilio, signature
 
 FOLDER = Path(__file__).parent.parent / "payloads" / "twilio"
 PAYLOADS = sorted(path.name for path in FOLDER.glob("*.json"))
@@ -504,8 +505,8 @@ def test_no_bytes_make_it_stumble(body: bytes, reference: str) -> None:
 
 def test_the_fakes_people_write_what_the_payloads_are() -> None:
     with FakeTwilio() as fake:
-        sms_form = fake.compose("+14158675309", "hi")
-        whatsapp_form = fake.compose("whatsapp:+14158675309", "hi", "whatsapp:+14155238886")
+        sms_form = fake.compose(NUMBER, "+14158675309", "hi")
+        whatsapp_form = fake.compose("whatsapp:+14155238886", "whatsapp:+14158675309", "hi")
     sms, whatsapp = read(sms_form), read(whatsapp_form)
     assert (sms.sender.platform_id, sms.kind, sms.text) == ("+14158675309", "text", "hi")
     assert (whatsapp.sender.name, whatsapp.kind) == ("Person 5309", "text")
@@ -536,7 +537,7 @@ def test_a_message_of_unknown_fate_is_settled_through_the_hub(
 
     with FakeTwilio() as fake:
         settings.TWILIO_API_URL = fake.url
-        deliver(fake.compose(SMS.platform_id, "Are you open?"))
+        deliver(fake.compose(NUMBER, SMS.platform_id, "Are you open?"))
         written = Message.objects.get(text="Are you open?")
         reply = Message.objects.create(
             conversation=written.conversation,
@@ -546,11 +547,11 @@ def test_a_message_of_unknown_fate_is_settled_through_the_hub(
             state=Message.State.PENDING,
             text="Yes",
         )
-        fake.fail_next(Fault(after=True))
+        fake.fail_next(FakeTwilio.sends, Fault(after=True))
         sending.deliver(reply.pk)
         reply.refresh_from_db()
         assert reply.state == Message.State.UNKNOWN
-        sid, query = fake.sent[0]["sid"], urlsplit(fake.sent[0]["status_callback"]).query
+        sid, query = fake.messages[0]["sid"], urlsplit(fake.messages[0]["status_callback"]).query
     assert query == f"ref={reply.pk}"
     for state in ("delivered", "sent"):
         deliver(status(state, MessageSid=sid), query)

@@ -2,12 +2,10 @@
 
 import logging
 import socket
-import threading
 import uuid
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 from pytest_django import Settings
@@ -36,8 +34,9 @@ from hub_lambdas.channels.base import (
     SignatureError,
 )
 from hub_lambdas.channels.twilio import RETRIES, Twilio
-from hub_lambdas.http import Request
-from tests.fakes.server import FakeServer
+from hub_lambdas.http import Request, Response
+from tests.channels.listening import listening
+from tests.fakes.platform import Fault
 from tests.fakes.twilio import (
     ACCOUNT_SID,
     AUTH_TOKEN,
@@ -46,7 +45,6 @@ from tests.fakes.twilio import (
     WHATSAPP,
     ApiError,
     FakeTwilio,
-    Fault,
 )
 
 KIND = Twilio()
@@ -74,35 +72,52 @@ def send(text: str = "hello", contact: str = CONTACT, reference: str = "77", **c
 def test_a_text_goes_out_as_it_is(platform: FakeTwilio) -> None:
     text = "*not bold* & a=b+c% 😀\nsecond line"
     sid = send(text)
-    (sent,) = platform.sent
+    (sent,) = platform.messages
     assert (sent["to"], sent["from"], sent["body"], sent["sid"]) == (CONTACT, NUMBER, text, sid)
 
 
 def test_a_message_tells_where_its_receipts_go_and_whose_they_are(platform: FakeTwilio) -> None:
     send()
-    assert platform.sent[0]["status_callback"] == f"https://hub.example/twilio/{CHANNEL}?ref=77#rc=5&rp=all"
+    assert (
+        platform.messages[0]["status_callback"] == f"https://hub.example/twilio/{CHANNEL}?ref=77#rc=5&rp=all"
+    )
 
 
 def test_a_messaging_service_sends_too(platform: FakeTwilio) -> None:
     send(sender=SERVICE_SID)
-    assert (platform.sent[0]["from"], platform.sent[0]["messaging_service_sid"]) == (None, SERVICE_SID)
+    assert (platform.messages[0]["from"], platform.messages[0]["messaging_service_sid"]) == (
+        None,
+        SERVICE_SID,
+    )
 
 
 def test_whatsapp_contacts_get_their_answer(platform: FakeTwilio) -> None:
     send(contact=f"whatsapp:{CONTACT}", sender=WHATSAPP)
-    assert (platform.sent[0]["to"], platform.sent[0]["from"]) == (f"whatsapp:{CONTACT}", WHATSAPP)
+    assert (platform.messages[0]["to"], platform.messages[0]["from"]) == (f"whatsapp:{CONTACT}", WHATSAPP)
 
 
 def test_half_a_surrogate_pair_does_not_keep_a_message_from_leaving(platform: FakeTwilio) -> None:
     send("a\ud800b")
-    assert platform.sent[0]["body"] == "a?b"
+    assert platform.messages[0]["body"] == "a?b"
+
+
+def test_choices_are_numbered_lines(platform: FakeTwilio) -> None:
+    KIND.send(account(), CONTACT, "How can we help?", "77", ["Opening hours", "Prices"])
+    assert platform.sent[0]["text"] == "How can we help?\n1. Opening hours\n2. Prices"
+
+
+def test_they_leave_with_the_last_piece(platform: FakeTwilio) -> None:
+    choices = [f"Choice number {number}" for number in range(10)]
+    pieces = KIND.split("x" * 2000, choices)
+    KIND.send(account(), CONTACT, pieces[-1], "77", choices)
+    assert "".join(pieces) == "x" * 2000
 
 
 @pytest.mark.parametrize("text", ["x" * 4000, "😀" * 2000, "word " * 1000])
 def test_twilio_takes_every_piece(platform: FakeTwilio, text: str) -> None:
     for piece in KIND.split(text):
         send(piece)
-    assert "".join(sent["body"] for sent in platform.sent) == text
+    assert "".join(sent["body"] for sent in platform.messages) == text
 
 
 @pytest.mark.parametrize(
@@ -134,7 +149,7 @@ def test_twilio_takes_every_piece(platform: FakeTwilio, text: str) -> None:
 def test_each_refusal_means_what_twilio_means(
     platform: FakeTwilio, status: int, code: int, expected: type[ChannelError]
 ) -> None:
-    platform.fail_next(Fault(ApiError(status, code, "Something.")))
+    platform.fail_next(FakeTwilio.sends, Fault(ApiError(status, code, "Something.")))
     with pytest.raises(ChannelError) as raised:
         send()
     assert type(raised.value) is expected
@@ -143,7 +158,7 @@ def test_each_refusal_means_what_twilio_means(
 
 @pytest.mark.parametrize(("code", "is_gone"), [(21610, True), (21211, True), (21614, True), (63016, False)])
 def test_who_cannot_be_reached_any_more_is_gone(platform: FakeTwilio, code: int, is_gone: bool) -> None:
-    platform.fail_next(Fault(ApiError(400, code, "Something.")))
+    platform.fail_next(FakeTwilio.sends, Fault(ApiError(400, code, "Something.")))
     with pytest.raises(SendRejected) as raised:
         send()
     assert raised.value.contact_gone is is_gone
@@ -166,21 +181,23 @@ def test_what_the_fake_refuses_is_told_in_words(
     platform.opted_out.add("+4915")
     with pytest.raises(ChannelError, match=expected):
         send(contact=contact, **credentials)
-    assert not platform.sent
+    assert not platform.messages
 
 
 @pytest.mark.parametrize(
     ("header", "seconds"), [({"Retry-After": "14"}, 14), ({}, 1), ({"Retry-After": "0"}, 1)]
 )
 def test_the_time_to_wait_is_twilios(platform: FakeTwilio, header: dict[str, str], seconds: float) -> None:
-    platform.fail_next(Fault(ApiError(429, 20429, "Too Many Requests"), headers=header))
+    platform.fail_next(FakeTwilio.sends, Fault(ApiError(429, 20429, "Too Many Requests"), headers=header))
     with pytest.raises(SendRefused) as raised:
         send()
     assert raised.value.retry_after_seconds == seconds
 
 
 def test_a_429_was_never_processed_whoever_answers_it(platform: FakeTwilio) -> None:
-    platform.fail_next(Fault(raw=(429, "<html>slow down</html>"), headers={"Retry-After": "3"}))
+    platform.fail_next(
+        FakeTwilio.sends, Fault(raw=(429, "<html>slow down</html>"), headers={"Retry-After": "3"})
+    )
     with pytest.raises(SendRefused) as raised:
         send()
     assert raised.value.retry_after_seconds == 3
@@ -191,16 +208,16 @@ def test_a_429_was_never_processed_whoever_answers_it(platform: FakeTwilio) -> N
     [(502, "<html>Bad Gateway</html>"), (200, "hello"), (201, "[]"), (403, "<html>proxy</html>"), (301, "")],
 )
 def test_an_answer_that_is_not_twilios_proves_nothing(platform: FakeTwilio, raw: tuple[int, str]) -> None:
-    platform.fail_next(Fault(raw=raw))
+    platform.fail_next(FakeTwilio.sends, Fault(raw=raw))
     with pytest.raises(SendUnknown):
         send()
 
 
 def test_a_connection_that_breaks_after_the_message_was_taken_is_unknown(platform: FakeTwilio) -> None:
-    platform.fail_next(Fault(after=True))
+    platform.fail_next(FakeTwilio.sends, Fault(after=True))
     with pytest.raises(SendUnknown):
         send()
-    assert len(platform.sent) == 1
+    assert len(platform.messages) == 1
 
 
 def test_silence_after_the_message_was_taken_is_unknown(
@@ -208,10 +225,10 @@ def test_silence_after_the_message_was_taken_is_unknown(
 ) -> None:
     patient = client.CLIENT.call
     monkeypatch.setattr(client.CLIENT, "call", lambda *a, **k: patient(*a, **k, read_timeout_seconds=0.1))
-    platform.fail_next(Fault(silence_seconds=5, after=True))
+    platform.fail_next(FakeTwilio.sends, Fault(silence_seconds=5, after=True))
     with pytest.raises(SendUnknown):
         send()
-    assert len(platform.sent) == 1
+    assert len(platform.messages) == 1
 
 
 def test_where_nothing_listens_nothing_was_sent(settings: Settings) -> None:
@@ -248,7 +265,7 @@ def test_the_token_is_in_no_error_and_no_log(
     platform: FakeTwilio, caplog: pytest.LogCaptureFixture, fault: Fault
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    platform.fail_next(fault)
+    platform.fail_next(FakeTwilio.sends, fault)
     with pytest.raises(ChannelError) as raised:
         send()
     logging.getLogger("test").exception("failed", exc_info=raised.value)
@@ -314,8 +331,7 @@ def test_what_the_api_does_not_know_is_to_be_entered_by_hand(platform: FakeTwili
 
 
 def test_an_account_without_the_api_for_whatsapp_senders_does_it_by_hand(platform: FakeTwilio) -> None:
-    platform.fail_next(Fault(raw=(200, '{"friendly_name": "Bright Smile"}')))
-    platform.fail_next(Fault(ApiError(403, 20403, "Forbidden")))
+    platform.fail_next("Senders", Fault(ApiError(403, 20403, "Forbidden")))
     assert not KIND.register(account(sender=WHATSAPP), WEBHOOK).problems
 
 
@@ -331,7 +347,7 @@ def test_a_service_that_is_not_there_cannot_be_registered(platform: FakeTwilio) 
 
 @pytest.mark.parametrize("state", ["suspended", "closed"])
 def test_an_account_that_was_closed_is_no_account(platform: FakeTwilio, state: str) -> None:
-    platform.account["status"] = state
+    platform.account_resource["status"] = state
     with pytest.raises(CredentialRejected, match=state):
         KIND.check(account(), WEBHOOK)
 
@@ -383,73 +399,44 @@ class Hub:
     def __init__(self) -> None:
         self.read: list[Inbound] = []
         self.failures = 0
-        self._server = FakeServer(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def take(self, request: Request) -> tuple[int, str]:
+    def __call__(self, request: Request) -> Response:
         if self.failures:
             self.failures -= 1
-            return 503, ""
+            return Response(503)
         try:
             KIND.verify(request, account())
         except SignatureError:
-            return 401, ""
+            return Response(401)
         self.read += KIND.parse(request, account())
-        return 200, KIND.acknowledge(request, account()).body
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        hub = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *arguments: object) -> None:
-                """Nothing."""
-
-            def do_POST(self) -> None:
-                address = urlsplit(self.path)
-                query = dict(parse_qsl(address.query, keep_blank_values=True))
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                body = self.rfile.read(int(headers["content-length"]))
-                status, answer = hub.take(
-                    Request("POST", address.path, query, headers, body, raw_query=address.query)
-                )
-                self.send_response(status)
-                self.send_header("content-length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer.encode())
-
-        return Handler
+        return KIND.acknowledge(request, account())
 
 
 @pytest.fixture
 def hub(platform: FakeTwilio, settings: Settings) -> Iterator[Hub]:
     served = Hub()
-    settings.WEBHOOK_URL = served.url
-    KIND.register(account(), f"{served.url}/twilio/{CHANNEL}")
-    yield served
-    served.stop()
+    with listening(served) as url:
+        settings.WEBHOOK_URL = url
+        KIND.register(account(), f"{url}/twilio/{CHANNEL}")
+        yield served
 
 
 def test_a_person_writes_and_is_heard(platform: FakeTwilio, hub: Hub) -> None:
-    platform.write(CONTACT, "Are you open? 😀 &+=")
+    platform.write(NUMBER, CONTACT, "Are you open? 😀 &+=")
     platform.wait_until(lambda fake: bool(fake.deliveries))
     (message,) = hub.read
     assert isinstance(message, InboundMessage)
     assert (message.sender.platform_id, message.text) == (CONTACT, "Are you open? 😀 &+=")
     delivery = platform.deliveries[0]
-    assert delivery.body == "<Response/>"
+    assert delivery.answer == b"<Response/>"
     assert "#" not in delivery.url
     given = delivery.headers["X-Twilio-Signature"]
-    assert RequestValidator(AUTH_TOKEN).validate(delivery.url, dict(delivery.form), given)
+    assert RequestValidator(AUTH_TOKEN).validate(delivery.url, delivery.content, given)
 
 
 def test_a_post_that_failed_comes_again_and_has_the_same_id(platform: FakeTwilio, hub: Hub) -> None:
     hub.failures = 3
-    platform.write(CONTACT, "hi")
+    platform.write(NUMBER, CONTACT, "hi")
     platform.wait_until(lambda fake: bool(fake.deliveries) and fake.deliveries[-1].status == 200)
     assert [delivery.status for delivery in platform.deliveries] == [503, 503, 503, 200]
     assert len({delivery.headers["I-Twilio-Idempotency-Token"] for delivery in platform.deliveries}) == 1
@@ -466,13 +453,13 @@ def test_receipts_come_in_any_order_each_with_its_reference(platform: FakeTwilio
 
 def test_a_message_whose_fate_was_unknown_is_settled_by_its_receipt(platform: FakeTwilio, hub: Hub) -> None:
     platform.reports = ("delivered",)
-    platform.fail_next(Fault(after=True))
+    platform.fail_next(FakeTwilio.sends, Fault(after=True))
     with pytest.raises(SendUnknown):
         send(reference="1234")
     platform.wait_until(lambda fake: bool(fake.deliveries))
     (receipt,) = hub.read
     assert isinstance(receipt, Receipt)
-    assert (receipt.reference, receipt.message_platform_id) == ("1234", platform.sent[0]["sid"])
+    assert (receipt.reference, receipt.message_platform_id) == ("1234", platform.messages[0]["sid"])
     assert KIND.reconciles
 
 
@@ -508,7 +495,7 @@ def test_the_vendors_sdk_can_talk_to_the_fake(platform: FakeTwilio) -> None:
     sent = talk.messages.create(
         to=CONTACT, from_=NUMBER, body="hi", status_callback="https://a.example/?ref=1"
     )
-    assert (sent.sid, sent.status, sent.body) == (platform.sent[0]["sid"], "queued", "hi")
+    assert (sent.sid, sent.status, sent.body) == (platform.messages[0]["sid"], "queued", "hi")
     assert talk.api.accounts(ACCOUNT_SID).fetch().friendly_name == "Bright Smile"
     (number,) = [each for each in talk.incoming_phone_numbers.list() if each.phone_number == NUMBER]
     number.update(sms_url="https://a.example/", sms_method="POST")

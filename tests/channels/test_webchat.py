@@ -70,6 +70,11 @@ def test_a_text_arrives_as_it_was_written(text: str) -> None:
     assert read({"id": "1", "text": text}).text == text
 
 
+@pytest.mark.parametrize(("choice", "kind"), [(True, "button"), (False, "text"), ("x", "text")])
+def test_a_clicked_choice_is_a_button(choice: object, kind: str) -> None:
+    assert read({"id": "m-1", "text": "Prices", "choice": choice}).kind == kind
+
+
 def test_a_contact_is_the_key_on_this_channel() -> None:
     content = {"id": "1", "text": "hi"}
     ann = read(content).sender.platform_id
@@ -97,6 +102,7 @@ def test_the_key_is_stored_nowhere() -> None:
         ({"id": "a:b", "text": "hi"}, 400, "id"),
         ({"id": "x" * 65, "text": "hi"}, 400, "id"),
         ({"id": "1", "text": "x" * 10_001}, 413, "10001"),
+        (b"[" * 10_000 + b"]" * 10_000, 400, "nested"),
     ],
 )
 def test_what_the_page_does_not_send_is_refused_with_a_sentence(
@@ -210,10 +216,10 @@ def test_only_news_is_told() -> None:
     view = FakeContactView()
     message = read({"id": "m1", "text": "hi"})
     view.store(message)
-    view.answer(message.sender.platform_id, "hello")
+    view.answer(message.sender.platform_id, "hello", ["Prices"])
     (first, _) = json.loads(get("messages", view, ANN).body)["messages"]
     news = json.loads(get("messages", view, ANN, after=str(first["id"])).body)["messages"]
-    assert [m["text"] for m in news] == ["hello"]
+    assert [(m["text"], m["choices"]) for m in news] == [("hello", ["Prices"])]
 
 
 @pytest.mark.parametrize("after", ["-1", "x", "", "1" * 19, "1.5", "١"])

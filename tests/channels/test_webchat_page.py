@@ -70,6 +70,25 @@ def test_a_suggestion_is_sent_with_a_click(page: Page, hub: FakeWebChatHub) -> N
     expect(page.locator("#suggestions")).to_be_hidden()
 
 
+def test_choices_stand_below_the_last_answer_until_one_is_chosen(page: Page, hub: FakeWebChatHub) -> None:
+    write(page, "Hello")
+    expect(page.locator(".mine.stored")).to_have_count(1)
+    hub.answer("How can we help?", "Opening hours", "Prices <b>")
+    offered = page.get_by_role("group", name="Choose an answer")
+    expect(offered.get_by_role("button")).to_have_text(["Opening hours", "Prices <b>"])
+    page.reload()
+    offered.get_by_role("button", name="Prices").press("Enter")
+    expect(offered).to_be_hidden()
+    expect(page.locator(".mine.stored")).to_have_count(2)
+    assert [(message.kind, message.text) for message in hub.stored] == [
+        ("text", "Hello"),
+        ("button", "Prices <b>"),
+    ]
+    hub.answer("From 45 euros.")
+    expect(page.locator("#messages .theirs")).to_have_count(2)
+    expect(offered).to_be_hidden()
+
+
 def test_markup_is_shown_as_text_and_only_web_addresses_are_links(page: Page, hub: FakeWebChatHub) -> None:
     text = "<img src=x onerror=alert(1)> {{ 7*7 }} https://clinic.example/a_(b). javascript:alert(1)"
     write(page, text)

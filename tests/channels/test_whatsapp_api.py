@@ -3,14 +3,12 @@ whole hub, with the fake Cloud API at its end."""
 
 import base64
 import json
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlencode
 
 import pytest
 import urllib3
@@ -38,20 +36,20 @@ from hub_lambdas.channels.base import (
     SendUnknown,
 )
 from hub_lambdas.channels.whatsapp import WhatsApp
-from hub_lambdas.http import Request
+from hub_lambdas.http import Request, Response
+from tests.channels.listening import listening
 from tests.channels.test_whatsapp import mutated
 from tests.fakes.contact_view import FakeContactView
-from tests.fakes.server import FakeServer
+from tests.fakes.meta import ApiError, signature
+from tests.fakes.platform import Fault
 from tests.fakes.sqs import FakeSqs
 from tests.fakes.whatsapp import (
+    OBJECT,
     PAIR_BURST,
     WINDOW_SECONDS,
-    ApiError,
     Change,
     FakeWhatsApp,
-    Fault,
     Person,
-    signature,
     webhook_body,
 )
 from tests.hub_lambdas.conftest import http_event
@@ -104,16 +102,16 @@ def test_a_text_goes_out_as_it_is_with_our_reference(platform: FakeWhatsApp, own
     text = "*not bold* https://example.com 😀\n\n- one"
     platform_id = send(own, text)
     (sent,) = platform.sent
-    assert (sent["to"], sent["text"], sent["id"]) == (ANN.phone, text, platform_id)
-    content = platform.calls[-1].content
+    assert (sent["contact"], sent["text"], sent["id"]) == (ANN.phone, text, platform_id)
+    content = platform.calls[-1].parameters
     assert content["biz_opaque_callback_data"] == "channels-hub:77"
     assert content["text"]["preview_url"] is False
 
 
 def test_a_user_id_is_a_recipient_and_no_phone_number(platform: FakeWhatsApp, own: Account) -> None:
     send(own, contact=ANN.user_id)
-    assert platform.calls[-1].content["recipient"] == ANN.user_id
-    assert "to" not in platform.calls[-1].content
+    assert platform.calls[-1].parameters["recipient"] == ANN.user_id
+    assert "to" not in platform.calls[-1].parameters
 
 
 REFUSALS: Sequence[tuple[ApiError, type[ChannelError]]] = (
@@ -261,6 +259,45 @@ def test_whatsapp_takes_every_piece(platform: FakeWhatsApp, own: Account, text: 
     assert "".join(sent["text"] for sent in platform.sent) == text
 
 
+def test_which_number_a_channel_is_for_is_known_also_where_it_is_refused(
+    platform: FakeWhatsApp, own: Account
+) -> None:
+    assert (KIND.identify(own).address, list(KIND.identify(own).problems)) == (NUMBER, [])
+    platform.tokens[TOKEN].is_revoked = True
+    refused = KIND.identify(own)
+    assert refused.address == NUMBER
+    assert "Session has expired" in refused.problems[0]
+
+
+TEN = [f"Choice number {number}" for number in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("text", "choices", "kind"),
+    [
+        ("hello", TEN[:1], "button"),
+        ("x" * 1024, TEN[:3], "button"),
+        ("x" * 1025, TEN[:3], "list"),
+        ("hello", TEN[:4], "list"),
+        ("x" * 4096, TEN, "list"),
+    ],
+)
+def test_choices_are_buttons_or_else_a_list_and_come_back(
+    platform: FakeWhatsApp, own: Account, text: str, choices: list[str], kind: str
+) -> None:
+    KIND.send(own, ANN.phone, text, "77", choices)
+    content = platform.calls[-1].content
+    assert content["interactive"]["type"] == kind
+    assert content["biz_opaque_callback_data"] == "channels-hub:77"
+    [sent] = platform.sent
+    assert (sent["text"], list(sent["choices"])) == (text, choices)
+    for choice in choices:
+        webhook = webhook_body(platform.compose_press(NUMBER, ANN, choice))
+        [pressed] = KIND.parse(Request("POST", "", body=webhook), own)
+        assert isinstance(pressed, InboundMessage)
+        assert (pressed.kind, pressed.text) == ("button", choice)
+
+
 def test_a_message_is_marked_read_and_typing_shown_in_one_call(platform: FakeWhatsApp, own: Account) -> None:
     message_id = platform.write(NUMBER, ANN, "hi")
     KIND.show_typing(own, ANN.user_id, message_id)
@@ -272,7 +309,7 @@ def test_typing_does_not_wait_for_long(
     platform: FakeWhatsApp, own: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hub_lambdas.channels.whatsapp.COURTESY_TIMEOUT_SECONDS", 0.1)
-    platform.fail_next("messages", Fault(silence_seconds=5))
+    platform.fail_next("read", Fault(silence_seconds=5))
     with pytest.raises(ChannelError):
         KIND.show_typing(own, ANN.phone, "wamid.x")
 
@@ -285,45 +322,19 @@ def hub(account: Account, shared: Account | None = None) -> Iterator[tuple[str, 
     """A hub of one channel: its address, and what it took in. At the address above it the hub's own app."""
     taken: list[Inbound] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *arguments: object) -> None:
-            """Nothing."""
+    def respond(request: Request) -> Response:
+        meant = shared if request.path == "/whatsapp" and shared else account
+        if request.method == "GET":
+            return KIND.serve(request, meant, "", FakeContactView())
+        try:
+            KIND.verify(request, meant)
+            taken.extend(KIND.parse(request, meant))
+        except ChannelError:
+            return Response(401)
+        return Response()
 
-        def do_GET(self) -> None:
-            address = urlsplit(self.path)
-            request = Request("GET", address.path, dict(parse_qsl(address.query)))
-            response = KIND.serve(request, self._account(), "", FakeContactView())
-            self._say(response.status, response.body)
-
-        def do_POST(self) -> None:
-            headers = {name.lower(): each for name, each in self.headers.items()}
-            body = self.rfile.read(int(self.headers["content-length"]))
-            request = Request("POST", self.path, {}, headers, body)
-            try:
-                KIND.verify(request, self._account())
-                taken.extend(KIND.parse(request, self._account()))
-            except ChannelError:
-                self._say(401, "")
-            else:
-                self._say(200, "")
-
-        def _account(self) -> Account:
-            is_shared = urlsplit(self.path).path == "/whatsapp"
-            return shared if is_shared and shared else account
-
-        def _say(self, status: int, body: str) -> None:
-            self.send_response(status)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-    server = FakeServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/whatsapp/one", taken
-    finally:
-        server.shutdown()
-        server.server_close()
+    with listening(respond) as url:
+        yield f"{url}/whatsapp/one", taken
 
 
 def test_an_own_app_is_pointed_at_the_channels_address(platform: FakeWhatsApp, own: Account) -> None:
@@ -378,7 +389,7 @@ def test_a_webhook_comes_again_until_it_is_taken(platform: FakeWhatsApp, own: Ac
         KIND.register(own, url)
         platform.apps["200"].secret = "renewed"
         platform.write(NUMBER, ANN, "hello")
-        platform.wait_until(lambda fake: [status for status, _ in fake.deliveries].count(401) >= 2)
+        platform.wait_until(lambda fake: [each.status for each in fake.deliveries].count(401) >= 2)
         assert not taken
         platform.apps["200"].secret = "own-secret"
         platform.wait_until_delivered()
@@ -388,7 +399,7 @@ def test_a_webhook_comes_again_until_it_is_taken(platform: FakeWhatsApp, own: Ac
 def test_the_hubs_app_needs_no_address_of_the_channels(platform: FakeWhatsApp, shared: Account) -> None:
     hubs_own = KIND.shared_account()
     with hub(shared, hubs_own) as (url, taken):
-        platform.apps["100"].callback_url = url.removesuffix("/one")
+        platform.apps["100"].callbacks[OBJECT] = url.removesuffix("/one")
         platform.subscriptions[WABA, "100"] = "https://elsewhere.example/from-before"
         health = KIND.register(shared, url)
         assert (list(health.problems), health.address) == ([], NUMBER)
@@ -402,23 +413,37 @@ def test_the_hubs_app_needs_no_address_of_the_channels(platform: FakeWhatsApp, s
 
 
 def test_the_fake_serves_whoever_tries_the_hub_by_hand(settings: Settings) -> None:
-    """As `python -m tests.fakes.whatsapp` does: with any token and any number."""
+    """As `python -m tests.fakes` does: everything over HTTP."""
+    http = urllib3.PoolManager()
+
+    def control(method: str, path: str, **content: Any) -> Any:
+        query = f"?{urlencode(content)}" if method == "GET" else ""
+        body = json.dumps(content).encode() if method == "POST" else None
+        return http.request(method, f"{fake.url}/control/{path}{query}", body=body).json()
+
     with FakeWhatsApp() as fake:
-        settings.GRAPH_API_URL, fake.makes_up_numbers = fake.url, True
-        fake.add_app("1", "app-secret")
-        entered = {"access_token": "any", "phone_number_id": "5", "waba_id": "6", "app_secret": "app-secret"}
-        account = Account(uuid.UUID(int=1), {**entered, **KIND.new_secrets()})
+        settings.GRAPH_API_URL = fake.url
+        opened = control("POST", "accounts", kind="whatsapp", name="Clinic", credentials={"app_secret": "s3"})
+        number = opened["address"]
+        account = Account(uuid.UUID(int=1), {**opened["credentials"], **KIND.new_secrets()})
         with hub(account) as (url, taken):
             assert list(KIND.register(account, url).problems) == []
-            assert list(KIND.check(account, url).problems) == []
-            body = json.dumps({"number_id": "5", "phone": "491", "text": "Are you open?"})
-            http = urllib3.PoolManager()
-            http.request("POST", f"{fake.url}/control/message", body=body)
+            control("POST", "messages", account=number, contact="491", text="Are you open?")
             fake.wait_until_delivered()
             send(account, "Yes.", "491")
-            sent = http.request("GET", f"{fake.url}/control/sent").json()
+            lines = control("GET", "conversation", account=number, contact="491")
+            control("POST", "troubles", trouble="too fast")
+            with pytest.raises(SendRefused):
+                send(account, "Yes.", "491")
+            control("POST", "tokens", account=number)
+            with pytest.raises(CredentialRejected):
+                send(account, "Yes.", "491")
+            assert "error" in control("POST", "messages", account="7", contact="491", text="?")
     assert [each.text for each in taken if isinstance(each, InboundMessage)] == ["Are you open?"]
-    assert [each["text"] for each in sent] == ["Yes."]
+    assert [(each["by"], each["text"]) for each in lines] == [
+        ("contact", "Are you open?"),
+        ("account", "Yes."),
+    ]
 
 
 def test_without_any_app_the_secret_is_asked_for(
@@ -486,13 +511,13 @@ def test_a_webhook_that_went_elsewhere_is_noticed(platform: FakeWhatsApp, own: A
 
 
 def test_a_token_of_another_app_is_noticed(platform: FakeWhatsApp, shared: Account) -> None:
-    platform.apps["100"].callback_url = "https://elsewhere.example/hook"
+    platform.apps["100"].callbacks[OBJECT] = "https://elsewhere.example/hook"
     platform.subscriptions[WABA, "100"] = ""
     assert "app secret" in " ".join(KIND.check(shared, URL).problems)
 
 
 def test_a_token_is_complained_about_before_it_ends(platform: FakeWhatsApp, shared: Account) -> None:
-    platform.apps["100"].callback_url = "https://hub.example/whatsapp"
+    platform.apps["100"].callbacks[OBJECT] = "https://hub.example/whatsapp"
     platform.subscriptions[WABA, "100"] = ""
     assert list(KIND.check(shared, URL).problems) == []
     platform.tokens["of-the-hub"].expires_at = time.time() + 3 * 86400
@@ -571,7 +596,7 @@ def test_a_message_is_answered_and_the_answer_reported_read(
     assert deliver(path, "own-secret", question, is_encoded=is_encoded) == 200
     run(sqs)
     (sent,) = platform.sent
-    assert (sent["to"], sent["text"]) == (ANN.user_id, "240 €.")
+    assert (sent["contact"], sent["text"]) == (ANN.user_id, "240 €.")
     assert platform.typing == [question[1]["value"]["messages"][0]["id"]]
     reports = [platform.compose_status(sent["id"], status) for status in ("read", "sent", "delivered")]
     assert deliver(path, "own-secret", *reports) == 200

@@ -19,7 +19,7 @@ def main() -> None:
         help="how long contacts write; 0 = a second for four messages",
     )
     parser.add_argument(
-        "--without", default="", metavar="SAFEGUARD", help="switch one off (see tests/chaos/sabotage)"
+        "--without", default="", metavar="SAFEGUARD,…", help="switch some off (see tests/chaos/sabotage)"
     )
     arguments = parser.parse_args()
     made = plan(arguments.seed, arguments.messages, arguments.organizations, seconds=arguments.seconds)

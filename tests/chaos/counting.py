@@ -8,33 +8,44 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 from tests.chaos import codes
+
+
+@dataclass(frozen=True)
+class Taken:
+    """When the hub took a message: between the beginning of the first webhook that held it, and the end of
+    the first that the hub answered with 2xx (epoch seconds). `place`: in that webhook."""
+
+    began: float
+    ended: float
+    place: int = 0
+
+    def is_before(self, other: "Taken") -> bool:
+        """Certainly: what overlaps may have been taken in either order."""
+        is_same = self.ended == other.ended
+        return self.place < other.place if is_same else self.ended <= other.began
 
 
 @dataclass(frozen=True)
 class Said:
     """A contact's message by its code, and when it left them (epoch seconds)."""
 
-    chat_id: int
+    contact: str
     code: str
     at: float
+    taken: Taken | None = None
 
 
 @dataclass(frozen=True)
 class Got:
     """A message that the platform took for a contact."""
 
-    chat_id: int
-    message_id: int
+    contact: str
+    platform_id: str
     text: str
     at: float
-
-    @property
-    def platform_id(self) -> str:
-        """The platform's id as the ledger writes it."""
-        return f"{self.chat_id}:{self.message_id}"
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,7 @@ class Turn:
     contact asked."""
 
     id: int
-    chat_id: int
+    contact: str
     state: str
     reason: str
     codes: Sequence[str]
@@ -105,6 +116,8 @@ class Count:
     fates: Mapping[Fate, int]
     broken: Mapping[str, Sequence[str]]
     first_reply_seconds: Sequence[float] = field(default=())
+    unclaimed: Sequence[str] = field(default=())
+    """What contacts got and the ledger does not know by the platform's id."""
 
     @property
     def is_kept(self) -> bool:
@@ -120,7 +133,7 @@ class Books:
         got: Sequence[Got],
         turns: Sequence[Turn],
         texts: Texts,
-        blocked: frozenset[int] = frozenset(),
+        blocked: frozenset[str] = frozenset(),
     ) -> None:
         self.said = said
         self.got = sorted(got, key=lambda each: each.at)
@@ -138,25 +151,25 @@ class Books:
             broken={
                 "messages not stored exactly once": list(self._misstored()),
                 "unanswered": [
-                    f"{each.code} of chat {each.chat_id}: {self._told_of(each)}"
+                    f"{each.code} of contact {each.contact}: {self._told_of(each)}"
                     for each, fate in fates.items()
                     if fate is Fate.UNANSWERED
                 ],
                 "duplicate replies": list(self._duplicates()),
                 "out-of-order replies": list(self._disorder()),
                 "turns without outcome": [
-                    f"turn {turn.id} of chat {turn.chat_id} is {turn.state}"
+                    f"turn {turn.id} of contact {turn.contact} is {turn.state}"
                     for turn in self.turns
                     if turn.is_open
                 ],
                 "answers only the ledger knows": list(self._phantoms()),
                 "replies that nobody may send": [
-                    f"chat {each.chat_id} got {each.text!r}"
+                    f"contact {each.contact} got {each.text!r}"
                     for each in self.got
                     if self._kind(each) == "something else"
                 ],
                 "hand-overs that staff were not told of": [
-                    f"turn {turn.id} of chat {turn.chat_id} ({turn.reason})"
+                    f"turn {turn.id} of contact {turn.contact} ({turn.reason})"
                     for turn in self.turns
                     if turn.state == "handed_over"
                     and turn.reason != "staff_owns"
@@ -164,34 +177,39 @@ class Books:
                 ],
             },
             first_reply_seconds=sorted(self._first_replies()),
+            unclaimed=[
+                f"contact {each.contact} got {each.text!r} ({each.platform_id})"
+                for each in self.got
+                if each.platform_id not in self._turn_of_platform_id
+            ],
         )
 
     # --- who is who ---
 
     @cached_property
-    def _turn_of(self) -> Mapping[tuple[int, str], Turn]:
-        """By chat and code."""
-        return {(turn.chat_id, code): turn for turn in self.turns for code in turn.codes}
+    def _turn_of(self) -> Mapping[tuple[str, str], Turn]:
+        """By contact and code."""
+        return {(turn.contact, code): turn for turn in self.turns for code in turn.codes}
 
     @cached_property
     def _turn_of_platform_id(self) -> Mapping[str, Turn]:
         return {each.platform_id: turn for turn in self.turns for each in turn.sendings if each.platform_id}
 
     @cached_property
-    def _in_chat(self) -> Mapping[int, Sequence[Got]]:
-        found: dict[int, list[Got]] = defaultdict(list)
+    def _of_contact(self) -> Mapping[str, Sequence[Got]]:
+        found: dict[str, list[Got]] = defaultdict(list)
         for each in self.got:
-            found[each.chat_id].append(each)
+            found[each.contact].append(each)
         return found
 
     @cached_property
-    def _written(self) -> Mapping[tuple[int, str], int]:
-        """What contacts wrote, by chat and code: its place in the order in which the hub took it."""
-        return {(each.chat_id, each.code): number for number, each in enumerate(self.said)}
+    def _written(self) -> Mapping[tuple[str, str], Said]:
+        """What contacts wrote, by contact and code."""
+        return {(each.contact, each.code): each for each in self.said}
 
     def _kind(self, got: Got) -> str:
         if named := codes.find(got.text):
-            is_mine = all((got.chat_id, code) in self._written for code in named)
+            is_mine = all((got.contact, code) in self._written for code in named)
             return "answer" if is_mine else "something else"
         texts = {
             "holding line": self.texts.holding_lines,
@@ -202,9 +220,9 @@ class Books:
 
     def _turn_behind(self, got: Got) -> Turn | None:
         """The turn that something belongs to. The platform took some messages of whose fate the ledger knows
-        nothing: an answer's turn is found by its codes, a line's by what the turn's chat is missing."""
+        nothing: an answer's turn is found by its codes, a line's by what the turn's contact is missing."""
         for code in codes.find(got.text):
-            if turn := self._turn_of.get((got.chat_id, code)):
+            if turn := self._turn_of.get((got.contact, code)):
                 return turn
         if known := self._turn_of_platform_id.get(got.platform_id):
             return known
@@ -212,20 +230,20 @@ class Books:
         unknown = (
             turn
             for turn in self.turns
-            if turn.chat_id == got.chat_id
+            if turn.contact == got.contact
             and any(each.purpose == purpose and each.state == "unknown" for each in turn.sendings)
         )
         return next(unknown, None)
 
     def _replies(self, turn: Turn, kind: str) -> list[Got]:
         """What the contact got in a turn."""
-        received = self._in_chat.get(turn.chat_id, ())
+        received = self._of_contact.get(turn.contact, ())
         return [each for each in received if self._kind(each) == kind and self._turn_behind(each) is turn]
 
     # --- what became of each message ---
 
     def _fate(self, said: Said) -> Fate:
-        turn = self._turn_of.get((said.chat_id, said.code))
+        turn = self._turn_of.get((said.contact, said.code))
         if turn is None:
             return Fate.UNANSWERED
         answers = self._replies(turn, "answer")
@@ -235,7 +253,7 @@ class Books:
             return Fate.UNANSWERED
         if self._replies(turn, "fallback"):
             return Fate.TOLD
-        if said.chat_id in self.blocked:
+        if said.contact in self.blocked:
             return Fate.BLOCKED
         if turn.fate_is_unknown:
             return Fate.UNKNOWN
@@ -244,11 +262,11 @@ class Books:
         return Fate.UNANSWERED
 
     def _left_the_bot_before(self, turn: Turn) -> bool:
-        earlier = (each for each in self.turns if each.chat_id == turn.chat_id and each.id < turn.id)
+        earlier = (each for each in self.turns if each.contact == turn.contact and each.id < turn.id)
         return any(each.state == "handed_over" and each.reason != "staff_owns" for each in earlier)
 
     def _told_of(self, said: Said) -> str:
-        turn = self._turn_of.get((said.chat_id, said.code))
+        turn = self._turn_of.get((said.contact, said.code))
         return (
             f"turn {turn.id} is {turn.state} ({turn.reason or 'no reason'})" if turn else "not in the ledger"
         )
@@ -256,17 +274,17 @@ class Books:
     # --- what must not be ---
 
     def _misstored(self) -> Iterator[str]:
-        stored = Counter((turn.chat_id, code) for turn in self.turns for code in turn.codes)
-        for chat_id, code in self._written:
-            if stored[chat_id, code] != 1:
-                yield f"{code} of chat {chat_id} is stored {stored[chat_id, code]} times"
+        stored = Counter((turn.contact, code) for turn in self.turns for code in turn.codes)
+        for contact, code in self._written:
+            if stored[contact, code] != 1:
+                yield f"{code} of contact {contact} is stored {stored[contact, code]} times"
 
     def _duplicates(self) -> Iterator[str]:
         """Answers and fallbacks count as one reply each; a second holding line is one too many as well."""
         found: Counter[tuple[str, str]] = Counter()
         for each in self.got:
             turn, kind = self._turn_behind(each), self._kind(each)
-            name = f"turn {turn.id}" if turn else f"chat {each.chat_id}"
+            name = f"turn {turn.id}" if turn else f"contact {each.contact}"
             if kind in ("answer", "fallback"):
                 found[name, "replies"] += 1
             elif kind == "holding line":
@@ -278,21 +296,29 @@ class Books:
     def _disorder(self) -> Iterator[str]:
         """By the platform alone: answers to what a contact wrote come in the order in which the hub took it.
         With the ledger: so do fallbacks."""
-        for chat_id, got in self._in_chat.items():
-            answers = (
-                sorted(self._written.get((chat_id, code), -1) for code in codes.find(each.text))
-                for each in got
-            )
+        for contact, got in self._of_contact.items():
             # Each message where it is answered first: a second answer is counted elsewhere.
-            if _has_disorder(list(dict.fromkeys(place for answer in answers for place in answer))):
-                yield f"chat {chat_id} got its answers in another order than it asked"
+            first: dict[str, int] = {}
+            for number, each in enumerate(got):
+                for code in codes.find(each.text):
+                    first.setdefault(code, number)
+            if any(
+                self._was_taken_before(contact, late, early)
+                for early, late in permutations(first, 2)
+                if first[early] < first[late]
+            ):
+                yield f"contact {contact} got its answers in another order than it asked"
             turns = [
                 turn.id
                 for each in got
                 if self._kind(each) in ("answer", "fallback") and (turn := self._turn_behind(each))
             ]
             if _has_disorder(turns):
-                yield f"chat {chat_id} got replies to its turns in the order {turns}"
+                yield f"contact {contact} got replies to its turns in the order {turns}"
+
+    def _was_taken_before(self, contact: str, code: str, other: str) -> bool:
+        one, two = self._written.get((contact, code)), self._written.get((contact, other))
+        return bool(one and two and one.taken and two.taken and one.taken.is_before(two.taken))
 
     def _phantoms(self) -> Iterator[str]:
         """Turns that count as answered although the contact did not get an answer to all of it."""
@@ -301,16 +327,16 @@ class Books:
                 seen = {code for each in self._replies(turn, "answer") for code in codes.find(each.text)}
                 missing = [code for code in turn.codes if code not in seen]
                 if missing and not (seen and turn.was_objected_to):
-                    yield f"turn {turn.id} of chat {turn.chat_id} is answered without {', '.join(missing)}"
+                    yield f"turn {turn.id} of contact {turn.contact} is answered without {', '.join(missing)}"
 
     # --- how long it took ---
 
     def _first_replies(self) -> Iterator[float]:
         """Seconds from the last message of each turn to the first that the contact got after it."""
-        said_at = {(each.chat_id, each.code): each.at for each in self.said}
+        said_at = {(each.contact, each.code): each.at for each in self.said}
         for turn in self.turns:
-            times = [said_at[key] for code in turn.codes if (key := (turn.chat_id, code)) in said_at]
-            received = self._in_chat.get(turn.chat_id, ())
+            times = [said_at[key] for code in turn.codes if (key := (turn.contact, code)) in said_at]
+            received = self._of_contact.get(turn.contact, ())
             first = min((each.at for each in received if self._turn_behind(each) is turn), default=None)
             if times and first is not None:
                 before = [at for at in times if at <= first]

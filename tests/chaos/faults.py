@@ -16,27 +16,21 @@ from tests.chaos.organizations import Organizations
 from tests.chaos.plan import Mishap, Trouble
 from tests.chaos.queues import Queues
 from tests.fakes.llm import Failure, FakeLlm
-from tests.fakes.telegram import ApiError, FakeTelegram, Fault
+from tests.fakes.platform import FakePlatform, Fault
+from tests.fakes.platform.base import SILENCE_SECONDS
 from tests.running_stack import RunningStack, StackFailed
 
-SILENCE_SECONDS = 15.0
-"""Longer than the hub waits for a platform's answer."""
-BUSY_SECONDS = 2
 UP_AGAIN_SECONDS = 60.0
 LEAVING_SECONDS = 15.0
 """How long the runner's kill waits for a message that leaves."""
 LOOK_SECONDS = 0.1
-SEND = "sendMessage"
 
-ERROR = Fault(raw=(500, "<html>Internal Server Error</html>"))
-BUSY = Fault(error=ApiError(429, "Too Many Requests", {"retry_after": BUSY_SECONDS}))
-SILENT = Fault(silence_seconds=SILENCE_SECONDS, after=True)
 LEAVING = Fault(silence_seconds=SILENCE_SECONDS + 1, after=True)
-"""As SILENT, for the message during which the runner is killed."""
-_PLATFORM = {
-    Trouble.PLATFORM_ERROR: ERROR,
-    Trouble.PLATFORM_BUSY: BUSY,
-    Trouble.PLATFORM_SILENT: SILENT,
+"""As "silence", for the message during which the runner is killed."""
+_AT_PLATFORMS = {
+    Trouble.PLATFORM_ERROR: "error",
+    Trouble.PLATFORM_BUSY: "too fast",
+    Trouble.PLATFORM_SILENT: "silence",
 }
 _LLM = {
     Trouble.LLM_NOTHING: Failure.NOTHING,
@@ -62,7 +56,7 @@ class Faults:
         self,
         mishaps: Sequence[Mishap],
         stack: RunningStack,
-        telegram: FakeTelegram,
+        platforms: Mapping[str, FakePlatform],
         llm: FakeLlm,
         organizations: Organizations,
         queues: Queues,
@@ -70,12 +64,12 @@ class Faults:
     ) -> None:
         self._mishaps = mishaps
         self._stack = stack
-        self._telegram = telegram
+        self._platforms = platforms
         self._llm = llm
         self._organizations = organizations
         self._queues = queues
         self._say = say
-        self._done: Counter[Trouble] = Counter()
+        self._done: Counter[tuple[Trouble, str]] = Counter()
         self.poison_records = 0
 
     def run(self, is_over: threading.Event) -> None:
@@ -87,46 +81,50 @@ class Faults:
                 return
             self._do(mishap)
 
-    def counts(self) -> Mapping[Trouble, int]:
-        """How often each trouble met the hub: what was prepared and met no call does not count."""
+    def counts(self) -> Mapping[tuple[Trouble, str], int]:
+        """How often each trouble met the hub, by the platform where it did ("" for everywhere): what was
+        prepared and met no call does not count."""
         met = Counter(self._done)
-        hits = [hit.fault for hit in self._telegram.hits]
-        met |= {trouble: hits.count(fault) for trouble, fault in _PLATFORM.items()}
-        met |= {trouble: self._llm.failed[failure] for trouble, failure in _LLM.items()}
-        met[Trouble.POISON] = self.poison_records
-        return {trouble: met[trouble] for trouble in Trouble if met[trouble]}
+        for name, platform in self._platforms.items():
+            hits = [hit.fault for hit in platform.hits]
+            for trouble, fault in _AT_PLATFORMS.items():
+                met[trouble, name] = hits.count(platform.troubles[fault])
+        met |= {(trouble, ""): self._llm.failed[failure] for trouble, failure in _LLM.items()}
+        met[Trouble.POISON, ""] = self.poison_records
+        return met
 
     def _do(self, mishap: Mishap) -> None:
         trouble = mishap.trouble
-        if trouble in _PLATFORM:
-            self._telegram.fail_next(SEND, _PLATFORM[trouble])
+        if trouble in _AT_PLATFORMS:
+            platform = self._platforms[mishap.platform]
+            platform.fail_next(platform.sends, platform.troubles[_AT_PLATFORMS[trouble]])
         elif trouble in _LLM:
             self._llm.fail_next(_LLM[trouble])
         elif trouble is Trouble.POISON:
             self.poison_records += self._queues.poison()
             self._say(f"{trouble}: {self.poison_records}")
         elif trouble is Trouble.TOKEN_EXPIRES:
-            self._organizations.expire_token(mishap.organization)
-            self._note(trouble)
+            self._organizations.expire_token(mishap.platform, mishap.organization)
+            self._note(mishap)
         elif trouble is Trouble.TOKEN_REPAIRED:
             self._organizations.repair(mishap.organization)
-            self._note(trouble)
+            self._note(mishap)
         else:
-            self._kill(trouble)
+            self._kill(mishap)
 
-    def _note(self, trouble: Trouble, more: str = "") -> None:
-        self._done[trouble] += 1
-        self._say(f"{trouble}{more}")
+    def _note(self, mishap: Mishap, more: str = "") -> None:
+        self._done[mishap.trouble, mishap.platform] += 1
+        self._say(" ".join(filter(None, [mishap.trouble, mishap.platform, more])))
 
     # --- programs ---
 
-    def _kill(self, trouble: Trouble) -> None:
-        program = self._program(trouble)
-        if trouble is Trouble.KILL_RUNNER:
-            self._wait_until_a_message_leaves()
+    def _kill(self, mishap: Mishap) -> None:
+        program = self._program(mishap.trouble)
+        if mishap.trouble is Trouble.KILL_RUNNER:
+            self._wait_until_a_message_leaves(self._platforms[mishap.platform])
         victim = self._stack.process(program.module)
         family = {victim.pid, *(child.pid for child in victim.children(recursive=True))}
-        if trouble is Trouble.RESTART_POSTGRES:
+        if mishap.trouble is Trouble.RESTART_POSTGRES:
             victim.send_signal(signal.SIGINT)
         else:
             kill(victim)
@@ -135,13 +133,13 @@ class Faults:
             if time.monotonic() > began + UP_AGAIN_SECONDS:
                 raise StackFailed(f"{program.module} did not come back:\n{self._stack.output}")
             time.sleep(LOOK_SECONDS)
-        self._note(trouble, f" (back after {time.monotonic() - began:.1f} s)")
+        self._note(mishap, f"(back after {time.monotonic() - began:.1f} s)")
 
-    def _wait_until_a_message_leaves(self) -> None:
+    def _wait_until_a_message_leaves(self, platform: FakePlatform) -> None:
         """The platform takes it and is silent: the sender dies without an answer."""
-        self._telegram.fail_next(SEND, LEAVING)
+        platform.fail_next(platform.sends, LEAVING)
         with contextlib.suppress(TimeoutError):
-            self._telegram.wait_until(
+            platform.wait_until(
                 lambda fake: any(hit.fault == LEAVING and hit.at > time.time() - 1 for hit in fake.hits),
                 LEAVING_SECONDS,
             )

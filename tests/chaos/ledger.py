@@ -62,7 +62,7 @@ class Ledger:
         return [
             Turn(
                 id=turn_id,
-                chat_id=int(chat_id),
+                contact=contact,
                 state=state,
                 reason=reason,
                 codes=[code for text in texts for code in codes.find(text)],
@@ -70,8 +70,8 @@ class Ledger:
                 staff_were_told=were_told,
                 was_objected_to=was_objected_to,
             )
-            for turn_id, chat_id, state, reason, were_told, was_objected_to, texts in self._rows(_TURNS)
-            if chat_id.isdecimal()  # the demo organization's visitors are no part of a run
+            for turn_id, contact, state, reason, were_told, was_objected_to, texts in self._rows(_TURNS)
+            if contact.isdecimal()  # the demo organization's visitors are no part of a run
         ]
 
     def texts(self) -> Texts:

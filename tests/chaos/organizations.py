@@ -1,12 +1,12 @@
 """The organizations of a run: files as an admin writes them, loaded as operations load them."""
 
-import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 
 from tests.chaos import codes
-from tests.fakes.telegram import FakeTelegram
+from tests.fakes.platform import FakePlatform
 from tests.running_stack import RunningStack, StackFailed
 
 _LOAD = """
@@ -18,34 +18,47 @@ for file in sorted(Path({folder!r}).glob("*.yaml")):
 
 
 class Organizations:
-    """`count` organizations with a Telegram bot each, numbered from 0. `tokens`: their bots' at the platform;
-    hold `tokens_lock` from reading one to using it."""
+    """`count` organizations, numbered from 0, with an account at each of the platforms (by channel kind)."""
 
     def __init__(
-        self, stack: RunningStack, telegram: FakeTelegram, count: int, handover_after_seconds: int = 60
+        self,
+        stack: RunningStack,
+        platforms: Mapping[str, FakePlatform],
+        count: int,
+        handover_after_seconds: int = 60,
     ) -> None:
         self._stack = stack
-        self._telegram = telegram
+        self._platforms = platforms
+        self._count = count
         self._handover_after_seconds = handover_after_seconds
         self._folder = stack.home / "organizations"
-        self.tokens_lock = threading.Lock()
-        self.tokens = [f"{7000 + number}:bot-of-shop-{number}" for number in range(count)]
+        self._addresses: dict[tuple[str, int], str] = {}
 
     def load(self) -> None:
-        """Bring them into the hub, which registers their bots' webhooks."""
+        """Bring them into the hub, which registers at the platforms."""
         self._folder.mkdir()
-        for number, token in enumerate(self.tokens):
-            self._telegram.add_bot(token, f"shop_{number}_bot")
+        for kind, platform in self._platforms.items():
+            platform.connect_hub(self._stack.webhook_url)
+            for number in range(self._count):
+                self._addresses[kind, number] = platform.open_account(kind, f"Shop {number}").address
+        for number in range(self._count):
             self._write(number)
         self._stack.manage("shell", "--verbosity", "0", "--command", _LOAD.format(folder=str(self._folder)))
-        unknown = [token for token in self.tokens if not self._telegram.bots[token].webhook["url"]]
+        unknown = [
+            address
+            for (kind, _), address in self._addresses.items()
+            if not self._platforms[kind].webhook_of(address)
+        ]
         if unknown:
-            raise StackFailed(f"{len(unknown)} bots have no webhook:\n{self._stack.output}")
+            raise StackFailed(f"{len(unknown)} accounts have no webhook:\n{self._stack.output}")
 
-    def expire_token(self, number: int) -> None:
-        """The platform makes a new token for a bot and takes the hub's no more."""
-        with self.tokens_lock:
-            self.tokens[number] = self._telegram.renew_token(self.tokens[number])
+    def address(self, kind: str, number: int) -> str:
+        """An organization's account at a platform."""
+        return self._addresses[kind, number]
+
+    def expire_token(self, kind: str, number: int) -> None:
+        """The platform makes a new token for an account and takes the hub's no more."""
+        self._platforms[kind].renew_token(self.address(kind, number))
 
     def repair(self, number: int) -> None:
         """An admin brings the new token into the hub."""
@@ -63,10 +76,12 @@ class Organizations:
             "burst_window_seconds": 1.0,
             "handover_after_seconds": self._handover_after_seconds,
             "prompt": "\n".join(["You answer for a shop.", *map(codes.fact, codes.codes_of(number))]),
-            "channels": [
-                {"kind": "telegram", "name": "Bot", "credentials": {"bot_token": self.tokens[number]}}
-            ],
+            "channels": [self._channel(kind, number) for kind in self._platforms],
         }
+
+    def _channel(self, kind: str, number: int) -> dict[str, object]:
+        account = self._platforms[kind].account(self.address(kind, number))
+        return {"kind": kind, "name": kind.title(), "credentials": dict(account.credentials)}
 
 
 def slug(number: int) -> str:

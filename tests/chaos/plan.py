@@ -13,10 +13,12 @@ from tests.chaos import codes
 
 MESSAGES_PER_SECOND = 4
 LEAST_SECONDS = 30
-FIRST_CHAT = 10_000
+TELEGRAM, WHATSAPP = "telegram", "whatsapp"
+CONTACTS = {TELEGRAM: "1{:04}", WHATSAPP: "49151{:06}"}
+"""The platforms, and how the ids of people there are made from a number."""
 LATE_SECONDS = 1500
 """How old a late message is: older than an organization's limit of 10 minutes."""
-BLOCKING_SHARE, LATE_SHARE, SWAP_SHARE, REPLAY_SHARE = 0.02, 0.02, 0.3, 0.15
+BLOCKING_SHARE, LATE_SHARE, SWAP_SHARE, REPLAY_SHARE = 0.04, 0.02, 0.3, 0.15
 _QUESTIONS = ("Is order {} ready?", "What about order {}?", "Hello, is {} ready?", "And order {}?")
 
 
@@ -49,6 +51,7 @@ KILLS = (
     *(Trouble.KILL_WORKER, Trouble.KILL_POSTGRES, Trouble.RESTART_POSTGRES),
 )
 OFTEN_KILLED = (Trouble.KILL_LLM, Trouble.KILL_RUNNER)
+OF_PLATFORMS = (Trouble.PLATFORM_ERROR, Trouble.PLATFORM_BUSY, Trouble.PLATFORM_SILENT)
 PER_MESSAGE = {
     Trouble.PLATFORM_ERROR: 0.01,
     Trouble.PLATFORM_BUSY: 0.02,
@@ -59,21 +62,21 @@ PER_MESSAGE = {
     Trouble.LLM_ERROR: 0.01,
     Trouble.LLM_BREAKS_OFF: 0.01,
 }
-"""How many of each, for each message that is written; one at least."""
+"""How many of each, for each message that is written; one at least, and at each platform."""
 
 
 @dataclass(frozen=True)
 class Writing:
-    """A contact writes a message. `again_after`: when the platform delivers it once more, counted from the
-    first time. `behind_next`: the platform delivers the contact's next message first. `blocks`: the contact
-    blocks the bot right after it. `age_seconds`: how long ago it was written when the hub gets it."""
+    """A contact of a platform writes a message. `behind_next`: the platform delivers the contact's next
+    message first. `blocks`: the contact blocks the bot right after it. `age_seconds`: how long ago it was
+    written when the hub gets it."""
 
     at: float
-    chat_id: int
+    platform: str
+    contact: str
     organization: int
     code: str
     text: str
-    again_after: tuple[float, ...] = ()
     behind_next: bool = False
     blocks: bool = False
     age_seconds: int = 0
@@ -81,10 +84,11 @@ class Writing:
 
 @dataclass(frozen=True)
 class Mishap:
-    """A trouble and when it comes; `organization`: whose, where it is one organization's."""
+    """A trouble and when it comes; `platform` and `organization`: where, if it is not everywhere."""
 
     at: float
     trouble: Trouble
+    platform: str = ""
     organization: int = 0
 
 
@@ -132,29 +136,31 @@ def _writings(
     rng: random.Random, messages: int, organizations: int, seconds: float, blocking: float
 ) -> Iterator[Writing]:
     used = [itertools.count() for _ in range(organizations)]
-    chat_id, left = FIRST_CHAT, messages
-    while left:
-        chat_id += 1
+    left = messages
+    for person in itertools.count():
         script = _script(rng, seconds)[:left]
         left -= len(script)
-        blocks = rng.random() < blocking or (blocking > 0 and chat_id == FIRST_CHAT + 1)
+        organization, turn = divmod(person, len(CONTACTS))
+        organization, platform = organization % organizations, [*CONTACTS][turn]
+        blocks = platform == TELEGRAM and (rng.random() < blocking or (blocking > 0 and person == 0))
         late = rng.random() < LATE_SHARE
         swaps = rng.random() < SWAP_SHARE
         for number, at in enumerate(script):
             is_last = number == len(script) - 1
-            organization = chat_id % organizations
             code = codes.code(organization, next(used[organization]))
             yield Writing(
                 at=at,
-                chat_id=chat_id,
+                platform=platform,
+                contact=CONTACTS[platform].format(person),
                 organization=organization,
                 code=code,
                 text=rng.choice(_QUESTIONS).format(code),
-                again_after=tuple(rng.uniform(0, 4) for _ in range(rng.choice((0, 0, 0, 1, 1, 2)))),
                 behind_next=swaps and number % 2 == 0 and not is_last and script[number + 1] - at < 1,
                 blocks=blocks and is_last,
                 age_seconds=LATE_SECONDS if late else 0,
             )
+        if not left:
+            return
 
 
 def _script(rng: random.Random, seconds: float) -> list[float]:
@@ -186,11 +192,16 @@ def _mishaps(rng: random.Random, messages: int, organizations: int, seconds: flo
     yield Mishap(0.02 * seconds, Trouble.POISON)
     kills = [*KILLS, *(OFTEN_KILLED if messages >= 300 else ())]
     rng.shuffle(kills)
+    leaving = itertools.cycle(rng.sample([*CONTACTS], len(CONTACTS)))
     for number, kill in enumerate(kills):
-        yield Mishap((number + rng.uniform(0.3, 0.8)) / len(kills) * 0.9 * seconds, kill)
-    expired = rng.randrange(organizations)
-    yield Mishap(0.25 * seconds, Trouble.TOKEN_EXPIRES, expired)
-    yield Mishap(0.6 * seconds, Trouble.TOKEN_REPAIRED, expired)
+        at = (number + rng.uniform(0.3, 0.8)) / len(kills) * 0.9 * seconds
+        yield Mishap(at, kill, next(leaving) if kill is Trouble.KILL_RUNNER else "")
+    for platform in CONTACTS:
+        expired = rng.randrange(organizations)
+        yield Mishap(0.25 * seconds, Trouble.TOKEN_EXPIRES, platform, expired)
+        yield Mishap(0.6 * seconds, Trouble.TOKEN_REPAIRED, platform, expired)
     for trouble, share in PER_MESSAGE.items():
-        for _ in range(max(1, round(share * messages))):
-            yield Mishap(rng.uniform(0.03, 0.8) * seconds, trouble)
+        places = [*CONTACTS] if trouble in OF_PLATFORMS else [""]
+        for place in places:
+            for _ in range(max(1, round(share * messages / len(places)))):
+                yield Mishap(rng.uniform(0.03, 0.8) * seconds, trouble, place)

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,22 +17,21 @@ from tests.chaos.counting import Books, Count, Fate, Got
 from tests.chaos.faults import Faults
 from tests.chaos.ledger import Ledger
 from tests.chaos.organizations import Organizations
-from tests.chaos.plan import Plan, Trouble
+from tests.chaos.plan import TELEGRAM, WHATSAPP, Plan, Trouble
+from tests.chaos.platforms import describe, platforms
 from tests.chaos.queues import MARK, Queues
 from tests.chaos.traffic import Traffic
 from tests.fakes.llm import FakeLlm
-from tests.fakes.telegram import FakeTelegram
+from tests.fakes.platform import FakePlatform
 from tests.running_stack import RunningStack
 
 LLM_SLOTS = 6
 LLM_SECONDS = 0.8
 """Together 7.5 answers a second, about twice what the contacts of a run ask for."""
-REDELIVER_SECONDS = 0.5
-"""After this the platform delivers again what was not taken; then it waits longer each time."""
 LOOK_SECONDS = 1.0
 SHOW_SECONDS = 5.0
-LETTER_SECONDS = 35.0
-"""A dead letter is written down when it fails for the last time, and leaves its queue that much later."""
+LETTER_SECONDS = 2.0
+"""A dead letter is written down a moment before it leaves its queue."""
 QUIET_LOOKS = 4
 """Nothing to do at so many looks in a row: it is over."""
 SABOTAGE = Path(__file__).with_name("sabotage")
@@ -42,7 +42,7 @@ Say = Callable[[str], None]
 @dataclass(frozen=True)
 class Options:
     """How a run is made. `patience_seconds`: how long after the last message everything must be over.
-    `without`: the safeguard that is switched off in it (sabotage/sitecustomize.py)."""
+    `without`: the safeguards that are switched off in it (sabotage/sitecustomize.py)."""
 
     handover_after_seconds: int = 60
     llm_visibility_seconds: int = 30
@@ -62,21 +62,19 @@ class Options:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished run."""
+    """A finished run. `counts`: of each platform alone."""
 
     count: Count
+    counts: Mapping[str, Count]
     report: str
 
 
 def run(plan: Plan, options: Options, say: Say) -> Outcome:
     """Carry a plan out on a system of its own. `say` gets a line now and then."""
-    with (
-        FakeTelegram(retry_seconds=REDELIVER_SECONDS, max_retry_seconds=8 * REDELIVER_SECONDS) as telegram,
-        FakeLlm(codes.answer, LLM_SLOTS, LLM_SECONDS) as llm,
-    ):
-        surroundings = {"HUB_TELEGRAM_API_URL": telegram.url, "HUB_LLM_URL": llm.url}
-        with RunningStack(**surroundings, **options.settings()) as stack:
-            return Run(plan, options, stack, telegram, llm, say).play()
+    with platforms(plan.seed) as found, FakeLlm(codes.answer, LLM_SLOTS, LLM_SECONDS) as llm:
+        surroundings = {name: value for each in found.values() for name, value in each.hub_settings.items()}
+        with RunningStack(HUB_LLM_URL=llm.url, **surroundings, **options.settings()) as stack:
+            return Run(plan, options, stack, found, llm, say).play()
 
 
 class Run:
@@ -87,25 +85,25 @@ class Run:
         plan: Plan,
         options: Options,
         stack: RunningStack,
-        telegram: FakeTelegram,
+        platforms: Mapping[str, FakePlatform],
         llm: FakeLlm,
         say: Say,
     ) -> None:
         self._plan = plan
         self._options = options
         self._stack = stack
-        self._telegram = telegram
+        self._platforms = platforms
         self._llm = llm
         self._print = say
         self._began = self._shown = time.monotonic()
         self._ledger = Ledger(stack.home)
         self._queues = Queues(int(stack.aws_url.rpartition(":")[2]))
         self._organizations = Organizations(
-            stack, telegram, plan.organizations, options.handover_after_seconds
+            stack, platforms, plan.organizations, options.handover_after_seconds
         )
-        self._traffic = Traffic(plan, telegram, self._organizations)
+        self._traffic = Traffic(plan, platforms, self._organizations)
         self._faults = Faults(
-            plan.mishaps, stack, telegram, llm, self._organizations, self._queues, self._say
+            plan.mishaps, stack, platforms, llm, self._organizations, self._queues, self._say
         )
 
     def play(self) -> Outcome:
@@ -114,13 +112,15 @@ class Run:
         self._say(f"{self._plan.organizations} organizations are connected; seed {self._plan.seed}")
         self._let_it_happen()
         self._wait_until_quiet()
-        self._say(f"the platform delivers {len(self._plan.replays)} old messages once more")
+        self._say(f"the platforms deliver {len(self._plan.replays)} old messages once more")
         self._traffic.replay()
         is_quiet = self._wait_until_quiet()
         reported = json.loads(self._stack.manage("ledger", "--json"))
-        count = self._count(reported)
+        counts = {name: self._count(name, books) for name, books in self._books().items()}
+        total = _total(counts, reported)
         facts = {**self._facts(reported), "quiet at the end": "yes" if is_quiet else "NO"}
-        return Outcome(count, table.report(count, self._troubles(), facts))
+        webhooks = {name: describe(each, self._traffic.order(name)) for name, each in self._platforms.items()}
+        return Outcome(total, counts, table.report(total, counts, self._troubles(), webhooks, facts))
 
     # --- while it runs ---
 
@@ -169,45 +169,69 @@ class Run:
 
     # --- when it is over ---
 
-    def _count(self, reported: Mapping[str, Any]) -> Count:
-        got = [
-            Got(each["chat_id"], each["message_id"], each["text"], each["at"]) for each in self._telegram.sent
-        ]
-        books = Books(self._traffic.said(), got, self._ledger.turns(), self._ledger.texts(), self._blocked())
+    def _books(self) -> Mapping[str, Books]:
+        """Of each platform: no contact is on two."""
+        turns, texts = self._ledger.turns(), self._ledger.texts()
+        found = {}
+        for name, platform in self._platforms.items():
+            said = self._traffic.said(name)
+            contacts = {each.contact for each in said}
+            got = [Got(line["contact"], line["id"], line["text"], line["at"]) for line in platform.sent]
+            own = [turn for turn in turns if turn.contact in contacts]
+            found[name] = Books(said, got, own, texts, self._blocked() & contacts)
+        return found
+
+    def _count(self, name: str, books: Books) -> Count:
         count = books.count()
-        wrong = [
-            f"{name} is {reported[name]}" for name in ("open", "overdue", "duplicates") if reported[name]
-        ]
         answered = count.fates.get(Fate.ANSWERED, 0)
-        vain = (
-            [f"only {answered} of {count.said} were answered: give it more --seconds"]
-            if 2 * answered < count.said
-            else []
-        )
-        more = {"what `manage.py ledger` objects to": wrong, "a run that proves little": vain}
+        vain = [f"only {answered} of {count.said} were answered on {name}: give it more --seconds"]
+        more = {
+            "taken, reported on, and not known to the ledger": count.unclaimed if name == WHATSAPP else [],
+            "a run that proves little": vain if 2 * answered < count.said else [],
+        }
         return replace(count, broken={**count.broken, **more})
 
-    def _blocked(self) -> frozenset[int]:
-        return frozenset(each.chat_id for each in self._plan.writings if each.blocks)
+    def _blocked(self) -> frozenset[str]:
+        return frozenset(each.contact for each in self._plan.writings if each.blocks)
 
-    def _troubles(self) -> Mapping[Trouble, int]:
-        found = {**self._faults.counts(), Trouble.CONTACT_BLOCKS: len(self._blocked())}
-        return {trouble: found[trouble] for trouble in Trouble if found.get(trouble)}
+    def _troubles(self) -> Mapping[Trouble, Mapping[str, int]]:
+        """By trouble and platform."""
+        met = {**self._faults.counts(), (Trouble.CONTACT_BLOCKS, TELEGRAM): len(self._blocked())}
+        found: dict[Trouble, dict[str, int]] = {trouble: {} for trouble in Trouble}
+        for (trouble, name), times in met.items():
+            if times:
+                found[trouble][name] = times
+        return {trouble: times for trouble, times in found.items() if times}
 
     def _facts(self, reported: Mapping[str, Any]) -> dict[str, str]:
-        statuses = [status for _, status in list(self._telegram.deliveries)]
-        refused = sum(not 200 <= status < 300 for status in statuses)
         letters, poison = self._ledger.dead_letters(MARK), self._faults.poison_records
         reasons = ", ".join(
             f"{reason} {turns}" for reason, turns in reported["reasons"]["handed_over"].items()
         )
         return {
             "turns handed over": reasons or "none",
-            "webhooks delivered": f"{len(statuses)} ({refused} not taken)",
+            "old messages delivered once more at the end": f"{len(self._plan.replays)}",
             "requests to the LLM": f"{self._llm.asked} ({self._llm.hung_up} hung up)",
             "poison in the list of dead letters": f"{letters} of {poison}",
             "seconds in all": f"{time.monotonic() - self._began:.0f}",
         }
+
+
+def _total(counts: Mapping[str, Count], reported: Mapping[str, Any]) -> Count:
+    """All platforms together, and what `manage.py ledger` says of all."""
+    each = list(counts.values())
+    wrong = [f"{name} is {reported[name]}" for name in ("open", "overdue", "duplicates") if reported[name]]
+    promises = list(dict.fromkeys(promise for count in each for promise in count.broken))
+    broken = {promise: [found for count in each for found in count.broken[promise]] for promise in promises}
+    return Count(
+        said=sum(count.said for count in each),
+        turns=sum(count.turns for count in each),
+        got=sum((Counter(count.got) for count in each), Counter()),
+        fates=sum((Counter(count.fates) for count in each), Counter()),
+        broken={**broken, "what `manage.py ledger` objects to": wrong},
+        first_reply_seconds=sorted(found for count in each for found in count.first_reply_seconds),
+        unclaimed=[found for count in each for found in count.unclaimed],
+    )
 
 
 def _raise_failure(parts: list[Future[None]]) -> None:

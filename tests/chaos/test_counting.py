@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from tests.chaos import codes
-from tests.chaos.counting import Books, Count, Fate, Got, Said, Sending, Texts, Turn
+from tests.chaos.counting import Books, Count, Fate, Got, Said, Sending, Taken, Texts, Turn
 from tests.chaos.table import report
 
 TEXTS = Texts(
@@ -13,24 +13,24 @@ TEXTS = Texts(
     fallbacks=frozenset({"A colleague will answer."}),
     limit_lines=frozenset({"Slow down."}),
 )
-ANN, BOB = 1, 2
+ANN, BOB = "1", "2"
 A, B, C = codes.codes_of(0)[:3]
 
 
-def said(code: str, chat_id: int = ANN, at: float = 10.0) -> Said:
-    return Said(chat_id, code, at)
+def said(code: str, contact: str = ANN, at: float = 10.0) -> Said:
+    return Said(contact, code, at, Taken(at, at + 0.1))
 
 
-def got(text: str, message_id: int = 100, chat_id: int = ANN, at: float = 12.0) -> Got:
-    return Got(chat_id, message_id, text, at)
+def got(text: str, message_id: int = 100, contact: str = ANN, at: float = 12.0) -> Got:
+    return Got(contact, f"{contact}:{message_id}", text, at)
 
 
 def answer(*named: str, message_id: int = 100, at: float = 12.0) -> Got:
     return got(" ".join(map(codes.fact, named)), message_id, at=at)
 
 
-def turn(id_: int, *named: str, state: str = "answered", reason: str = "", chat_id: int = ANN) -> Turn:
-    return Turn(id_, chat_id, state, reason, named, staff_were_told=True)
+def turn(id_: int, *named: str, state: str = "answered", reason: str = "", contact: str = ANN) -> Turn:
+    return Turn(id_, contact, state, reason, named, staff_were_told=True)
 
 
 def handed_over(id_: int, code: str, reason: str, *sendings: Sending, told: bool = True) -> Turn:
@@ -38,7 +38,7 @@ def handed_over(id_: int, code: str, reason: str, *sendings: Sending, told: bool
 
 
 def count(
-    said: Sequence[Said], got: Sequence[Got], turns: Sequence[Turn], blocked: frozenset[int] = frozenset()
+    said: Sequence[Said], got: Sequence[Got], turns: Sequence[Turn], blocked: frozenset[str] = frozenset()
 ) -> Count:
     return Books(said, got, turns, TEXTS, blocked).count()
 
@@ -180,6 +180,24 @@ def test_answers_in_another_order_than_the_questions() -> None:
     assert broken(counted) == {"out-of-order replies"}
 
 
+def test_answers_in_the_order_of_a_webhook_that_held_both_questions() -> None:
+    asked = [Said(ANN, code, 10.0, Taken(10.0, 10.5, place)) for place, code in enumerate((B, A))]
+    turns = [turn(1, B), turn(2, A)]
+
+    assert count(asked, [answer(B), answer(A, message_id=101, at=13)], turns).is_kept
+    assert "out-of-order replies" in broken(
+        count(asked, [answer(A), answer(B, message_id=101, at=13)], turns)
+    )
+
+
+def test_what_two_webhooks_bring_at_the_same_time_has_no_order() -> None:
+    asked = [Said(ANN, A, 10.0, Taken(10.0, 10.5)), Said(ANN, B, 10.0, Taken(10.2, 10.4))]
+
+    for first, second in ((A, B), (B, A)):
+        got = [answer(first), answer(second, message_id=101, at=13)]
+        assert count(asked, got, [turn(1, first), turn(2, second)]).is_kept
+
+
 def test_a_fallback_that_is_overtaken() -> None:
     sent = Sending("fallback", "sent", f"{ANN}:101")
     counted = count(
@@ -231,14 +249,19 @@ def test_staff_who_do_not_know() -> None:
 
 
 def test_one_contact_is_not_taken_for_another() -> None:
-    counted = count([said(A, BOB)], [answer(A)], [turn(1, A, chat_id=BOB)])
+    counted = count([said(A, BOB)], [answer(A)], [turn(1, A, contact=BOB)])
 
     assert {"unanswered", "answers only the ledger knows"} <= broken(counted)
 
 
 def test_the_report_says_what_was_broken_and_how() -> None:
-    text = report(count([said(A)], [], [turn(1, A, state="open")]), {}, {"seconds in all": "3"})
+    counted, kept = (
+        count([said(A)], [], [turn(1, A, state="open")]),
+        count([said(A)], [answer(A)], [turn(1, A)]),
+    )
+    webhooks = {"telegram": {"webhooks posted": 7}}
+    text = report(counted, {"telegram": counted}, {}, webhooks, {"seconds in all": "3"})
 
-    assert f"unanswered: {A} of chat {ANN}" in text
+    assert f"unanswered: {A} of contact {ANN}" in text
     assert "Promises were broken." in text
-    assert "Every promise was kept." in report(count([said(A)], [answer(A)], [turn(1, A)]), {}, {})
+    assert "Every promise was kept." in report(kept, {}, {}, {}, {})

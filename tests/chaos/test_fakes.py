@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from functools import partial
 from http.client import HTTPConnection
 from typing import Any
 
@@ -10,8 +11,13 @@ import httpx
 import pytest
 
 from tests.chaos import codes
+from tests.chaos.platforms import describe
 from tests.fakes.llm import GARBAGE, Failure, FakeLlm
-from tests.fakes.telegram import FakeTelegram, Fault
+from tests.fakes.meta import signature
+from tests.fakes.platform import Call, Fault, Habits
+from tests.fakes.server import Answer, Served
+from tests.fakes.telegram import FakeTelegram
+from tests.fakes.whatsapp import FakeWhatsApp
 
 TOKEN, CHAT = "4242:a-token", 7
 
@@ -40,8 +46,8 @@ def text_of(response: httpx.Response) -> str:
 
 
 def call(telegram: FakeTelegram, method: str, **parameters: Any) -> tuple[int, Any]:
-    status, body = telegram.answer(TOKEN, method, parameters) or (0, "null")
-    return status, json.loads(body)
+    answer = telegram.answer(Call(method, TOKEN, parameters)) or Answer(0, "null")
+    return answer.status, answer.json()
 
 
 # --- the LLM ------------------------------------------------------------------------------------------------
@@ -109,28 +115,64 @@ def test_who_has_blocked_the_bot_gets_nothing(telegram: FakeTelegram) -> None:
 def test_a_renewed_token_takes_the_place_of_the_old_one(telegram: FakeTelegram) -> None:
     call(telegram, "setWebhook", url="http://127.0.0.1:9/hook")
 
-    renewed = telegram.renew_token(TOKEN)
+    renewed = telegram.renew_token(TOKEN)["bot_token"]
 
     assert call(telegram, "getMe")[0] == 401
-    status, body = telegram.answer(renewed, "getWebhookInfo", {}) or (0, "")
-    assert status == 200
-    assert json.loads(body)["result"]["url"] == "http://127.0.0.1:9/hook"
+    answer = telegram.answer(Call("getWebhookInfo", renewed, {}))
+    assert answer
+    assert answer.json()["result"]["url"] == "http://127.0.0.1:9/hook"
 
 
 def test_a_message_that_is_taken_in_silence_is_there_when_the_fault_is_seen(telegram: FakeTelegram) -> None:
     silence = Fault(silence_seconds=0.01, after=True)
     telegram.fail_next("sendMessage", silence)
 
-    assert telegram.answer(TOKEN, "sendMessage", {"chat_id": CHAT, "text": "hi"}) is None
+    assert telegram.answer(Call("sendMessage", TOKEN, {"chat_id": CHAT, "text": "hi"})) is None
 
     assert [each["text"] for each in telegram.sent] == ["hi"]
-    assert [(hit.fault, hit.call.method) for hit in telegram.hits] == [(silence, "sendMessage")]
+    assert [(hit.fault, hit.call.operation) for hit in telegram.hits] == [(silence, "sendMessage")]
 
 
 def test_an_old_update_comes_once_more_and_as_it_was(telegram: FakeTelegram) -> None:
-    update = telegram.deliver(TOKEN, CHAT, telegram.compose(CHAT, "again"))
+    update = telegram.deliver(TOKEN, CHAT + 1, telegram.compose(CHAT + 1, "again"))
     call(telegram, "setWebhook", url="http://127.0.0.1:9/hook")
 
-    telegram.redeliver(TOKEN, update)
+    telegram.wait_until(lambda fake: any(each.content == update for each in fake.deliveries))
 
-    telegram.wait_until(lambda fake: any(found == update["update_id"] for found, _ in fake.deliveries))
+    telegram.redeliver(telegram.ids_of(update)[0])
+
+    telegram.wait_until(lambda fake: [each.content for each in fake.deliveries].count(update) == 2)
+
+
+def test_a_webhook_of_whatsapps_holds_what_happens_within_a_moment_and_comes_again() -> None:
+    habits = Habits(gather_seconds=0.1, repeats=lambda: [0.0])
+    with Served(lambda request: Answer(200)) as hub, FakeWhatsApp(habits=habits) as whatsapp:
+        whatsapp.connect_hub(hub.url)
+        for name in ("Clinic", "Studio"):
+            account = whatsapp.open_account("whatsapp", name)
+            whatsapp.subscriptions[account.credentials["waba_id"], whatsapp.hub_app.id] = ""
+            whatsapp.write(account.address, "4915112345678", "hello")
+        whatsapp.wait_until(lambda fake: len(fake.deliveries) == 2)
+
+    first, second = whatsapp.deliveries
+    assert first.body == second.body
+    assert first.headers["X-Hub-Signature-256"] == signature(first.body, whatsapp.hub_app.secret)
+    assert list(first.items) == [line["id"] for line in whatsapp.written]
+    assert len(first.content["entry"]) == 2
+
+
+def test_a_report_may_be_there_before_the_call_has_returned() -> None:
+    habits = Habits(lag=lambda: 5.0)
+    with Served(lambda request: Answer(200)) as hub, FakeWhatsApp(habits=habits) as whatsapp:
+        whatsapp.connect_hub(hub.url)
+        account = whatsapp.open_account("whatsapp", "Clinic")
+        whatsapp.subscriptions[account.credentials["waba_id"], whatsapp.hub_app.id] = ""
+        whatsapp.write(account.address, "49151", "hello")
+        text = {"messaging_product": "whatsapp", "to": "49151", "type": "text", "text": {"body": "hi"}}
+        token, number = account.credentials["access_token"], account.address
+        send = partial(whatsapp.answer, Call("messages", token, text, number))
+        threading.Thread(target=send, daemon=True).start()
+        whatsapp.wait_until(lambda fake: len(fake.deliveries) == 3)
+        found = describe(whatsapp, [("49151", whatsapp.written[0]["id"])])
+
+    assert found["  before the send call had returned"] == 1

@@ -1,87 +1,88 @@
-"""Plays the contacts of a plan at the fake platform, which signs, repeats, reorders and replays."""
+"""Plays the contacts of a plan at the fake platforms."""
 
-import heapq
-import itertools
 import threading
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
-from tests.chaos.counting import Said
+from tests.chaos.counting import Said, Taken
 from tests.chaos.organizations import Organizations
 from tests.chaos.plan import Plan, Writing
+from tests.fakes.platform import Delivery, FakePlatform
 from tests.fakes.telegram import FakeTelegram
 
 
 class Traffic:
     """The contacts. `count`: how many messages they have written."""
 
-    def __init__(self, plan: Plan, telegram: FakeTelegram, organizations: Organizations) -> None:
+    def __init__(
+        self, plan: Plan, platforms: Mapping[str, FakePlatform], organizations: Organizations
+    ) -> None:
         self.count = 0
         self._plan = plan
-        self._telegram = telegram
+        self._platforms = platforms
         self._organizations = organizations
-        self._delivered: dict[Writing, tuple[dict[str, Any], float]] = {}
-        self._overtaken: dict[int, Writing] = {}
-        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
-        self._numbers = itertools.count()
+        self._left: dict[Writing, tuple[str, float]] = {}
+        self._overtaken: dict[str, Writing] = {}
 
     def run(self, is_over: threading.Event) -> None:
-        """Write everything at its time, counted from now, and deliver some of it again."""
+        """Write everything at its time, counted from now."""
         begin = time.monotonic()
         for writing in self._plan.writings:
-            self._put(begin + writing.at, partial(self._write, writing))
-        while self._agenda and not is_over.is_set():
-            at, _, act = heapq.heappop(self._agenda)
-            is_over.wait(at - time.monotonic())
-            act()
+            if is_over.wait(max(0.0, begin + writing.at - time.monotonic())):
+                return
+            self._write(writing)
 
     def replay(self) -> None:
         """Deliver old messages once more."""
         for writing in self._plan.replays:
-            self._redeliver(writing, self._delivered[writing][0])
+            self._platforms[writing.platform].redeliver(self._left[writing][0])
 
-    def said(self) -> Sequence[Said]:
-        """What contacts wrote, in the order in which the hub took it; what it has not taken comes last."""
-        taken: dict[int, int] = {}
-        deliveries = list(self._telegram.deliveries)
-        for number, (update_id, status) in enumerate(deliveries):
-            if 200 <= status < 300:
-                taken.setdefault(update_id, number)
-        found = [
-            (taken.get(update["update_id"], len(deliveries)), Said(writing.chat_id, writing.code, at))
-            for writing, (update, at) in self._delivered.items()
+    def said(self, platform: str) -> Sequence[Said]:
+        """What the contacts of a platform wrote, and when the hub took it."""
+        taken = _taken(list(self._platforms[platform].deliveries))
+        return [
+            Said(writing.contact, writing.code, at, taken.get(id_))
+            for writing, (id_, at) in self._left.items()
+            if writing.platform == platform
         ]
-        return [said for _, said in sorted(found, key=lambda each: each[0])]
 
-    def _put(self, at: float, act: Callable[[], None]) -> None:
-        heapq.heappush(self._agenda, (at, next(self._numbers), act))
+    def order(self, platform: str) -> Sequence[tuple[str, str]]:
+        """Contact and id of each message at a platform, in the order in which they were written."""
+        left = sorted(self._left.items(), key=lambda each: each[0].at)
+        return [(writing.contact, id_) for writing, (id_, _) in left if writing.platform == platform]
 
     def _write(self, writing: Writing) -> None:
         self.count += 1
         if writing.behind_next:
-            self._overtaken[writing.chat_id] = writing
+            self._overtaken[writing.contact] = writing
             return
         self._deliver(writing)
-        if overtaken := self._overtaken.pop(writing.chat_id, None):
+        if overtaken := self._overtaken.pop(writing.contact, None):
             self._deliver(overtaken)
 
     def _deliver(self, writing: Writing) -> None:
-        content = self._telegram.compose(
-            writing.chat_id, writing.text, date=int(time.time()) - writing.age_seconds
-        )
-        with self._organizations.tokens_lock:
-            update = self._telegram.deliver(self._token(writing), writing.chat_id, content)
-        self._delivered[writing] = (update, time.time())
-        for seconds in writing.again_after:
-            self._put(time.monotonic() + seconds, partial(self._redeliver, writing, update))
+        platform = self._platforms[writing.platform]
+        account = self._organizations.address(writing.platform, writing.organization)
+        at = time.time()
+        id_ = platform.write(account, writing.contact, writing.text, age_seconds=writing.age_seconds)
+        self._left[writing] = id_, at
         if writing.blocks:
-            self._telegram.block(writing.chat_id)
+            assert isinstance(platform, FakeTelegram), "only there the hub is told"
+            platform.block(writing.contact)
 
-    def _redeliver(self, writing: Writing, update: dict[str, Any]) -> None:
-        with self._organizations.tokens_lock:
-            self._telegram.redeliver(self._token(writing), update)
 
-    def _token(self, writing: Writing) -> str:
-        return self._organizations.tokens[writing.organization]
+def _taken(deliveries: Sequence[Delivery]) -> Mapping[str, Taken]:
+    """When the hub took each item of the webhooks, by its id."""
+    began: dict[str, float] = {}
+    ended: dict[str, tuple[float, int]] = {}
+    for delivery, place, id_ in _items(deliveries):
+        began[id_] = min(began.get(id_, delivery.began), delivery.began)
+        if delivery.is_taken:
+            ended[id_] = min(ended.get(id_, (delivery.ended, place)), (delivery.ended, place))
+    return {id_: Taken(began[id_], *end) for id_, end in ended.items()}
+
+
+def _items(deliveries: Sequence[Delivery]) -> Iterator[tuple[Delivery, int, str]]:
+    for delivery in deliveries:
+        for place, id_ in enumerate(delivery.items):
+            yield delivery, place, id_

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
@@ -156,6 +157,7 @@ class Semaphore:
         Field("flags", "Flags", required=False, is_list=True),
     )
     pages: ClassVar[Mapping[str, str]] = {"page": "", "script": "embed.js"}
+    reply_window: ClassVar[timedelta | None] = None
 
     def __init__(self) -> None:
         self.registered: list[tuple[Account, str]] = []

@@ -264,3 +264,44 @@ def test_credentials_are_unreadable_in_the_database(world: World) -> None:
     assert TOKEN.encode() not in stored
     assert stored.startswith(b"gAAAA")  # a Fernet token
     assert Channel.objects.get(pk=world.channel.pk).credentials["bot_token"] == TOKEN
+
+
+class TestAnotherAccount:
+    """A channel is given the credentials of another account than before."""
+
+    @pytest.fixture
+    def moved(self, semaphore: Semaphore, world: World, monkeypatch: pytest.MonkeyPatch) -> Channel:
+        """It was station A's; the platform is asked about station B now, and says what `self.said` is."""
+        self.said = Health("Station B", address="B", parent="coast")
+        monkeypatch.setattr(Semaphore, "identify", lambda kind, account: self.said)
+        return Channel.objects.create(
+            organization=world.organization,
+            kind="semaphore",
+            name="Hill",
+            address="A",
+            parent_address="coast",
+            credentials={"token": "right", "station": "B"},
+        )
+
+    def addresses(self, channel: Channel) -> tuple[str, str]:
+        connect(channel)
+        stored = Channel.objects.get(pk=channel.pk)
+        assert (stored.address, stored.parent_address) == (channel.address, channel.parent_address)
+        return stored.address, stored.parent_address
+
+    def test_where_that_is_refused_the_one_before_is_no_longer_its(self, moved: Channel) -> None:
+        self.said = Health("", ["The token may not see station B."], address="B")
+        assert self.addresses(moved) == ("", "")
+        assert moved.status_reason == "The token may not see station B."
+
+    def test_so_it_is_where_the_new_one_is_somebody_elses(self, moved: Channel, world: World) -> None:
+        Channel.objects.create(organization=world.other, kind="semaphore", name="Theirs", address="B")
+        assert self.addresses(moved) == ("", "")
+
+    def test_where_the_webhook_is_refused_it_has_the_new_one(self, moved: Channel) -> None:
+        moved.credentials["token"] = "wrong"
+        assert self.addresses(moved) == ("B", "")
+
+    def test_an_outage_takes_nothing_away(self, moved: Channel) -> None:
+        self.said = Health("", ["The platform could not be reached."])
+        assert self.addresses(moved) == ("A", "coast")

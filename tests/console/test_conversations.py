@@ -245,3 +245,58 @@ def test_the_list_can_show_only_who_is_blocked(world: World) -> None:
     assert "Zebra Contact" not in body(client.get(url))
     Contact.objects.filter(pk=world.conversation.contact_id).update(is_blocked=True)
     assert "Zebra Contact" in body(client.get(url))
+
+
+class TestReplyWindow:
+    """WhatsApp, Messenger and Instagram take answers for 24 hours."""
+
+    @pytest.fixture(autouse=True)
+    def messenger(self, world: World) -> None:
+        Channel.objects.filter(pk=world.channel.pk).update(kind="messenger")
+
+    def write(self, world: World, hours_ago: float, delivered_hours_ago: float | None = None) -> None:
+        Message.objects.filter(direction="in").delete()
+        now = timezone.now()
+        times = {"platform_at": now - timedelta(hours=hours_ago), "received_at": now}
+        if delivered_hours_ago is None:
+            times = {"received_at": now - timedelta(hours=hours_ago)}
+        factories.make_inbound(world.conversation, **times)
+
+    @pytest.fixture
+    def written(self, world: World) -> None:
+        LlmRequest.objects.all().delete()
+
+    def test_staff_see_until_when_they_can_answer(self, world: World, written: None) -> None:
+        self.write(world, 0.5)
+        page = show(world)
+        assert "You can answer until " in page
+        assert "(23 h left)." in page
+        assert 'id="reply-form" hidden' not in page
+
+    def test_a_message_that_was_delivered_late_left_less_of_it(self, world: World, written: None) -> None:
+        self.write(world, 20, delivered_hours_ago=0)
+        assert "(3 h left)." in show(world)
+
+    def test_a_closed_window_is_said_before_they_write(
+        self, world: World, written: None, sqs: FakeSqs
+    ) -> None:
+        self.write(world, 25)
+        page = show(world)
+        assert "Messenger takes no message until they write again." in page
+        assert 'id="reply-form" hidden' in page
+        before = Message.objects.count()
+        page = body(signed_in(world.agent).post(address(world.conversation, "reply"), {"text": "Hello Ann"}))
+        assert '<p class="hub-error">The window closed at' in page
+        assert "Hello Ann" in page
+        assert 'id="reply-form" hidden' not in page
+        assert Message.objects.count() == before
+
+    def test_nobody_is_told_of_a_window_where_there_is_none(self, world: World) -> None:
+        Channel.objects.filter(pk=world.channel.pk).update(kind="telegram")
+        assert "You can answer until" not in show(world)
+
+
+def test_staff_see_what_was_offered_to_tap(world: World) -> None:
+    factories.make_outbound(world.conversation, "How can we help?", choices=["Opening hours", "<Prices>"])
+    page = show(world)
+    assert '<li dir="auto">Opening hours</li><li dir="auto">&lt;Prices&gt;</li>' in page

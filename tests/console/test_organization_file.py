@@ -32,6 +32,7 @@ prompt: |
 canned_prompts:
   - question: Who are you?
     answer: The hill.
+    choices: [Way up, Way down]
   - question: Are you open?
     answer: Always.
 channels:
@@ -76,6 +77,7 @@ def test_a_file_makes_an_organization(tmp_path: Path, semaphore: Semaphore) -> N
     )
     questions = organization.canned_prompts.values_list("question", "position")
     assert list(questions) == [("Who are you?", 1), ("Are you open?", 2)]
+    assert organization.canned_prompts.get(position=1).offered == ["Way up", "Way down"]
     channel = organization.channels.get()
     assert channel.credentials == {"token": "right", "webhook_secret": "made-by-the-hub-0"}
     assert channel.options == {"greeting": "Ahoy", "flags": ["red", "blue"]}
@@ -258,6 +260,8 @@ MISTAKES = [
     ("slug: x\nname: X\ncanned_prompts:\n- question: a\n  answer: b\n- question: c\n", 6, "canned_prompts[1].answer is missing"),
     ("slug: x\nname: X\ncanned_prompts:\n- question: a\n  answer: b\n- question: a\n  answer: c\n", 6, "stands in line 4 already"),
     ("slug: x\nname: X\ncanned_prompts:\n- question: a\n  anwser: b\n", 5, "canned_prompts[0].anwser is unknown: did you mean answer?"),
+    ("slug: x\nname: X\ncanned_prompts:\n- question: a\n  answer: b\n  choices: [a, A]\n", 6, "“A” stands there twice"),
+    ("slug: x\nname: X\ncanned_prompts:\n- question: a\n  answer: b\n  choices: yes\n", 6, "choices must be a list"),
     ("slug: x\nname: X\ncanned_prompts: none\n", 3, "canned_prompts must be a list"),
     ("slug: x\nname: X\nchannels:\n- kind: pigeons\n  name: n\n", 4, "'pigeons' is no channel kind"),
     ("slug: x\nname: X\nchannels:\n- kind: semaphore\n  name: n\n", 5, "the channel needs credentials.token"),

@@ -1,5 +1,7 @@
 """Prompts and canned prompts in the console."""
 
+import pytest
+
 from console.prompts.models import CannedPrompt, PromptVersion
 from tests.console.conftest import World, body, signed_in
 
@@ -92,3 +94,28 @@ def test_a_question_stands_once(world: World) -> None:
     data = {"question": "zebra canned question", "answer": "A", "is_active": "on"}
     response = signed_in(world.admin).post(f"/prompts/cannedprompt/{canned.pk}/change/", data)
     assert "already exists" in body(response)
+
+
+@pytest.mark.parametrize(
+    ("choices", "problem"),
+    [
+        ("\n".join("abcdefghijk"), "There are 11 choices: platforms show at most 10."),
+        ("Prices\n" + "x" * 21, "has 21 characters: platforms show at most 20"),
+        ("🦷" * 11, "has 22 characters"),
+        ("Prices\n prices ", "“prices” stands there twice."),
+    ],
+)
+def test_choices_that_some_platform_cannot_show_are_refused(choices: str, problem: str, world: World) -> None:
+    canned = CannedPrompt.objects.get(organization=world.organization)
+    data = {"organization": world.organization.pk, "question": "Q", "answer": "A", "choices": choices}
+    address = f"/prompts/cannedprompt/{canned.pk}/change/"
+    assert problem in body(signed_in(world.admin).post(address, data))
+
+
+def test_choices_are_entered_one_a_line(world: World) -> None:
+    canned = CannedPrompt.objects.get(organization=world.organization)
+    data = {"organization": world.organization.pk, "question": "Q", "answer": "A"}
+    data |= {"choices": " Opening hours\r\n\r\n" + "🦷" * 10}
+    signed_in(world.admin).post(f"/prompts/cannedprompt/{canned.pk}/change/", data)
+    canned.refresh_from_db()
+    assert canned.offered == ["Opening hours", "🦷" * 10]

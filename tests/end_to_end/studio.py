@@ -42,13 +42,18 @@ class Studio:
     # --- what the platform does ---
 
     @property
+    def bot(self) -> str:
+        """The bot's address."""
+        return self.telegram.bots[self.token].id
+
+    @property
     def webhook(self) -> Mapping[str, Any]:
         """What the hub registered at the platform."""
         return self.telegram.bots[self.token].webhook
 
     def write(self, chat_id: int, text: str) -> dict[str, Any]:
         """A person writes; returns the update, which the platform delivers by itself."""
-        return self.telegram.write(self.token, chat_id, text)
+        return self.telegram.deliver(self.token, chat_id, self.telegram.compose(chat_id, text))
 
     def post(self, body: bytes | Mapping[str, Any], url: str = "", **headers: str) -> int:
         """Deliver a webhook of the test's own; signed, unless `headers` say otherwise. Returns the status."""
@@ -62,8 +67,8 @@ class Studio:
     # --- what a person in a chat sees ---
 
     def replies(self, chat_id: int) -> list[str]:
-        sent = [each for each in self.telegram.sent if each["token"] == self.token]
-        return [each["text"] for each in sent if each["chat_id"] == chat_id]
+        sent = self.telegram.conversation(self.bot, str(chat_id))
+        return [each["text"] for each in sent if each["by"] == "account"]
 
     def wait_for_replies(
         self, chat_id: int, count: int, timeout_seconds: float = ANSWER_TIMEOUT_SECONDS

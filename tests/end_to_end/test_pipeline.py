@@ -154,4 +154,4 @@ def message(text: str = "", **content: object) -> dict[str, object]:
 def is_typing(studio: Studio) -> bool:
     """Whether the contact is shown that an answer is being made: the LLM has been asked."""
     calls = studio.telegram.calls
-    return any(call.token == studio.token and call.method == "sendChatAction" for call in calls)
+    return any(call.token == studio.token and call.operation == "sendChatAction" for call in calls)

@@ -22,13 +22,13 @@ class FakeContactView:
         self._add(contact, message.text, True, client_id)
         return True
 
-    def answer(self, contact: str, text: str) -> None:
+    def answer(self, contact: str, text: str, choices: Sequence[str] = ()) -> None:
         """Let the hub write to a contact."""
-        self._add(contact, text, False, "")
+        self._add(contact, text, False, "", choices)
 
-    def _add(self, contact: str, text: str, mine: bool, client_id: str) -> None:
+    def _add(self, contact: str, text: str, mine: bool, client_id: str, choices: Sequence[str] = ()) -> None:
         self._count += 1
-        shown = ShownMessage(self._count, mine, text, datetime.now(UTC), client_id)
+        shown = ShownMessage(self._count, mine, text, datetime.now(UTC), client_id, choices)
         self._shown.setdefault(contact, []).append(shown)
 
     def messages(self, contact: str, after: int) -> Sequence[ShownMessage]:

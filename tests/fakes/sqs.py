@@ -15,6 +15,10 @@ from botocore.exceptions import EndpointConnectionError
 Handler = Callable[[dict[str, Any], object], dict[str, Any]]
 
 
+_ids = itertools.count(1)
+"""As with SQS, no two messages have one id: the ledger knows a dead letter by it."""
+
+
 class FakeSqs:
     """Queues by name. `url` of a queue is its name."""
 
@@ -24,7 +28,6 @@ class FakeSqs:
         self.postponed: list[tuple[str, int]] = []
         self.broken: set[str] = set()
         self._seen: set[tuple[str, str]] = set()
-        self._ids = itertools.count(1)
 
     # --- the client's methods, by boto3's names ---
 
@@ -90,7 +93,7 @@ class FakeSqs:
         return len(left)
 
     def _record(self, queue: str, message: dict[str, Any]) -> dict[str, Any]:
-        number = next(self._ids)
+        number = next(_ids)
         return {
             "messageId": f"m{number}",
             "receiptHandle": f"r{number}",

@@ -1,62 +1,45 @@
 """A Bot API server that behaves as the real one is documented to, for tests and for trying the hub by hand.
 
-`with FakeTelegram() as telegram:` starts it on a free port. `python -m tests.fakes.telegram --port N` starts
-it with a small control API: POST /control/message {"token", "chat_id", "text"}, GET /control/sent.
-
 Updates go to the registered webhook with its secret, in order within a chat and in parallel across chats; one
 that is not answered with 2xx is delivered again, later and later, and holds back what follows in its chat. A
-`method` in the JSON body of a 2xx answer is carried out, as Telegram does. `redeliver` is what a
-platform does after an outage of its own: an update comes once more, out of turn.
+`method` in the JSON body of a 2xx answer is carried out, as Telegram does.
+
+An account is a bot; its id or its token names it. A contact is the id of a private chat.
 """
 
-import argparse
-import itertools
 import json
 import re
-import threading
-import time
-import urllib.error
-import urllib.request
-from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
-from types import TracebackType
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
-from tests.fakes.server import FakeServer
+from tests.fakes import platform
+from tests.fakes.platform import PUNCTUAL, Account, Call, FakePlatform, Fault, Habits, Lane
+from tests.fakes.server import Answer, Request
 
 TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]+")
 SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
+CALL = re.compile(r"/bot([^/]+)/(\w+)")
+FILE = re.compile(r"/file/bot([^/]+)/documents/(.+)")
 LOOPBACK = ("127.0.0.1", "localhost")
 TEXT_LIMIT = 4096
 FILE_LIMIT_BYTES = 20 * 1024 * 1024
+RETRY_AFTER_SECONDS = 2
 DEFAULT_UPDATES = ("message", "edited_message", "callback_query", "my_chat_member")
 
 
-class ApiError(Exception):
+class ApiError(platform.ApiError):
     """What the API answers instead of a result."""
 
     def __init__(self, code: int, description: str, parameters: Mapping[str, Any] | None = None) -> None:
         super().__init__(description)
-        self.code = code
+        self.status = code
         self.parameters = parameters
 
     def as_json(self) -> dict[str, Any]:
-        body: dict[str, Any] = {"ok": False, "error_code": self.code, "description": str(self)}
+        body: dict[str, Any] = {"ok": False, "error_code": self.status, "description": str(self)}
         return {**body, "parameters": self.parameters} if self.parameters else body
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What happens to the next call of a method: an error of the API, a raw answer, or silence. `after`: the
-    call is carried out first."""
-
-    error: ApiError | None = None
-    raw: tuple[int, str] | None = None
-    silence_seconds: float = 0.0
-    after: bool = False
 
 
 @dataclass
@@ -66,76 +49,115 @@ class Bot:
     token: str
     username: str
     webhook: dict[str, Any] = field(default_factory=lambda: {"url": "", "secret_token": ""})
-    waiting: dict[int, deque[dict[str, Any]]] = field(default_factory=lambda: defaultdict(deque))
     last_error: tuple[float, str] | None = None
 
     @property
+    def id(self) -> str:
+        return self.token.partition(":")[0]
+
+    @property
     def user(self) -> dict[str, Any]:
-        id_ = int(self.token.partition(":")[0])
-        return {"id": id_, "is_bot": True, "first_name": self.username, "username": self.username}
+        return {"id": int(self.id), "is_bot": True, "first_name": self.username, "username": self.username}
 
 
-@dataclass(frozen=True)
-class Hit:
-    """A fault that met a call, and when."""
+class FakeTelegram(FakePlatform):
+    """The server, and its `bots` by token."""
 
-    fault: Fault
-    call: "Call"
-    at: float
+    title: ClassVar[str] = "Telegram"
+    kinds: ClassVar[Sequence[str]] = ("telegram",)
+    sends: ClassVar[str] = "sendMessage"
+    too_fast: ClassVar[Fault] = Fault(
+        ApiError(429, "Too Many Requests", {"retry_after": RETRY_AFTER_SECONDS})
+    )
 
-
-@dataclass(frozen=True)
-class Call:
-    """A method that was called, over HTTP or (`from_webhook`) in the answer to an update."""
-
-    token: str
-    method: str
-    parameters: Mapping[str, Any]
-    from_webhook: bool = False
-
-
-class FakeTelegram:
-    """The server and what it has seen. `calls` holds every call in order, `sent` the messages it took with
-    their time, `deliveries` the id and status of each update that was posted, `hits` the faults that met a
-    call."""
-
-    def __init__(self, port: int = 0, retry_seconds: float = 0.05, max_retry_seconds: float = 1.0) -> None:
+    def __init__(self, port: int = 0, habits: Habits = PUNCTUAL) -> None:
+        super().__init__(port, habits)
         self.bots: dict[str, Bot] = {}
-        self.calls: list[Call] = []
-        self.sent: list[dict[str, Any]] = []
-        self.deliveries: list[tuple[int, int]] = []
-        self.hits: list[Hit] = []
-        self.knows_every_token = False
-        self._retry_seconds = retry_seconds
-        self._max_retry_seconds = max_retry_seconds
-        self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._files: dict[str, bytes] = {}
         self._chats: set[int] = set()
         self._blocked: set[int] = set()
-        self._lock = threading.RLock()
-        self._changed = threading.Condition(self._lock)
-        self._is_closed = threading.Event()
-        self._ids = itertools.count(100)
-        self._busy: set[tuple[str, int]] = set()
-        self._server = FakeServer(("127.0.0.1", port), _handler(self))
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def __enter__(self) -> "FakeTelegram":
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
+    # --- accounts -------------------------------------------------------------------------------------------
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._is_closed.set()
-        self._server.shutdown()
-        self._server.server_close()
+    @property
+    def hub_settings(self) -> Mapping[str, str]:
+        return {"HUB_TELEGRAM_API_URL": self.url}
 
-    # --- what a test does -----------------------------------------------------------------------------------
+    def open_account(self, kind: str, name: str, address: str = "", **credentials: str) -> Account:
+        token = credentials.get("bot_token") or f"{next(self._ids)}:made-by-the-fake-BotFather"
+        bot = self.add_bot(token, f"{re.sub(r'[^a-z0-9]+', '_', name.lower())}_bot")
+        return self._keep(Account(kind, bot.id, name, {"bot_token": token}))
 
     def add_bot(self, token: str, username: str = "clinic_bot") -> Bot:
         """A bot that @BotFather made."""
         return self.bots.setdefault(token, Bot(token, username))
+
+    def renew_token(self, account: str) -> Mapping[str, str]:
+        """@BotFather revokes a token and makes another. The bot keeps its webhook and what waits for it."""
+        with self._changed:
+            bot = self._bot(account)
+            del self.bots[bot.token]
+            bot.token = f"{bot.token}-{next(self._ids)}"
+            self.bots[bot.token] = bot
+        credentials = {"bot_token": bot.token}
+        return self._keep(Account("telegram", bot.id, bot.username, credentials)).credentials
+
+    def webhook_of(self, account: str) -> str:
+        return str(self._bot(account).webhook["url"])
+
+    def _bot(self, account: str) -> Bot:
+        with self._changed:
+            return next(bot for bot in self.bots.values() if bot.id == account.partition(":")[0])
+
+    # --- what people do -------------------------------------------------------------------------------------
+
+    def write(self, account: str, contact: Any, text: str, *, age_seconds: float = 0.0) -> str:
+        content = self.compose(contact, text, date=int(self.now() - age_seconds))
+        return _message_id(self.deliver(account, contact, content)["message"])
+
+    def compose(self, contact: Any, text: str, **content: Any) -> dict[str, Any]:
+        """The content of the update that a person's message makes: `deliver` puts it on its way."""
+        chat = int(contact)
+        person = {"id": chat, "is_bot": False, "first_name": f"Person {chat}", "language_code": "en"}
+        message = {
+            "message_id": next(self._ids),
+            "from": person,
+            "chat": {"id": chat, "type": "private", "first_name": person["first_name"]},
+            "date": int(self.now()),
+            "text": text,
+        }
+        return {"message": {**message, **content}}
+
+    def press(self, account: str, contact: Any, choice: str) -> dict[str, Any]:
+        """A person presses a button below the last message that they got."""
+        line = [each for each in self.sent if each["contact"] == str(contact)][-1]
+        query = {
+            "id": f"{next(self._ids)}",
+            "from": {"id": int(contact), "is_bot": False, "first_name": f"Person {contact}"},
+            "message": {
+                "message_id": int(line["id"].rpartition(":")[2]),
+                "date": int(line["at"]),
+                "chat": {"id": int(contact), "type": "private"},
+                "text": line["text"],
+            },
+            "chat_instance": "1",
+            "data": line["choices"][choice],
+        }
+        return self.deliver(account, contact, {"callback_query": query})
+
+    def deliver(self, account: str, contact: Any, content: Mapping[str, Any]) -> dict[str, Any]:
+        """Queue any update for the bot's webhook, behind what waits in that chat."""
+        bot, update = self._bot(account), {"update_id": next(self._ids), **content}
+        with self._changed:
+            self._chats.add(int(contact))
+        if message := update.get("message"):
+            self._note_written(bot.id, str(contact), _message_id(message), str(message.get("text", "")))
+        self.lanes.put((bot.id, str(contact)), update)
+        return update
+
+    def block(self, contact: Any) -> None:
+        """The person of a chat blocks the bot."""
+        self._blocked.add(int(contact))
 
     def add_file(self, content: bytes) -> str:
         """A file that somebody sent; returns the id that a message refers to."""
@@ -143,103 +165,19 @@ class FakeTelegram:
         self._files[file_id] = content
         return file_id
 
-    def fail_next(self, method: str, fault: Fault) -> None:
-        """Let the next call of `method` go wrong; several calls queue up."""
-        self._faults[method].append(fault)
-
-    def block(self, chat_id: int) -> None:
-        """The person of a chat blocks the bot."""
-        self._blocked.add(chat_id)
-
-    def renew_token(self, token: str) -> str:
-        """@BotFather revokes a token and makes another. The bot keeps its webhook and what waits for it."""
-        with self._lock:
-            bot = self.bots.pop(token)
-            bot.token = f"{token}-{next(self._ids)}"
-            self.bots[bot.token] = bot
-            return bot.token
-
-    def write(self, token: str, chat_id: int, text: str, **message: Any) -> dict[str, Any]:
-        """A person writes to the bot; returns the update that is delivered. `message`: fields of the message
-        that are to be otherwise."""
-        return self.deliver(token, chat_id, self.compose(chat_id, text, **message))
-
-    def compose(self, chat_id: int, text: str, **message: Any) -> dict[str, Any]:
-        """The content of the update that a person's message makes: `deliver` puts it on its way."""
-        person = {"id": chat_id, "is_bot": False, "first_name": f"Person {chat_id}", "language_code": "en"}
-        content = {
-            "message_id": next(self._ids),
-            "from": person,
-            "chat": {"id": chat_id, "type": "private", "first_name": person["first_name"]},
-            "date": int(time.time()),
-            "text": text,
-        }
-        return {"message": {**content, **message}}
-
-    def deliver(self, token: str, chat_id: int, content: Mapping[str, Any]) -> dict[str, Any]:
-        """Queue any update for the bot's webhook, behind what waits in that chat."""
-        update = {"update_id": next(self._ids), **content}
-        with self._changed:
-            self._chats.add(chat_id)
-            self.bots[token].waiting[chat_id].append(update)
-        self._drain(token, chat_id)
-        return update
-
-    def redeliver(self, token: str, update: Mapping[str, Any]) -> None:
-        """Deliver an update once more, beside what waits in its chat and whatever came of it before."""
-        bot = self.bots[token]
-        threading.Thread(target=self._is_taken, args=(bot, update), daemon=True).start()
-
-    def wait_until(self, condition: Callable[["FakeTelegram"], bool], timeout_seconds: float = 10) -> None:
-        """Wait for something to become true of what the server has seen; TimeoutError after that."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: condition(self), timeout_seconds):
-                raise TimeoutError("the fake Telegram did not see what the test waits for")
-
-    def wait_until_delivered(self, timeout_seconds: float = 10) -> None:
-        """Wait until no update waits any more."""
-        self.wait_until(lambda fake: not any(map(any, (bot.waiting.values() for bot in fake.bots.values()))))
-
     # --- the API --------------------------------------------------------------------------------------------
 
-    def answer(self, token: str, method: str, parameters: Mapping[str, Any]) -> tuple[int, str] | None:
-        """Status and body for a call; None for a connection that breaks."""
-        fault = self._next_fault(Call(token, method, parameters))
-        if fault and not fault.after:
-            return self._go_wrong(fault)
-        try:
-            content = {"ok": True, "result": self._call(Call(token, method, parameters))}
-            status = 200
-        except ApiError as error:
-            content, status = error.as_json(), error.code
-        if fault is None:
-            return status, json.dumps(content)
-        self._note_hit(fault, Call(token, method, parameters))
-        return self._go_wrong(fault)
+    def respond(self, request: Request) -> Answer | None:
+        if found := FILE.fullmatch(request.path):
+            return self._file(*found.groups())
+        return super().respond(request)
 
-    def _next_fault(self, call: Call) -> Fault | None:
-        with self._changed:
-            if not self._faults[call.method]:
-                return None
-            fault = self._faults[call.method].popleft()
-            if not fault.after:
-                self._note_hit(fault, call)
-            return fault
+    def call_of(self, request: Request) -> Call:
+        """The Bot API takes parameters in the query, as a form and as JSON."""
+        token, operation = found.groups() if (found := CALL.fullmatch(request.path)) else ("", "")
+        return Call(operation, token, request.parameters, method=request.method, path=request.path)
 
-    def _note_hit(self, fault: Fault, call: Call) -> None:
-        with self._changed:
-            self.hits.append(Hit(fault, call, time.time()))
-            self._changed.notify_all()
-
-    def _go_wrong(self, fault: Fault) -> tuple[int, str] | None:
-        if fault.error:
-            return fault.error.code, json.dumps(fault.error.as_json())
-        if fault.raw:
-            return fault.raw
-        self._is_closed.wait(fault.silence_seconds)
-        return None
-
-    def _call(self, call: Call) -> Any:
+    def carry_out(self, call: Call) -> Answer:
         methods: dict[str, Callable[[Bot, Mapping[str, Any]], Any]] = {
             "getMe": lambda bot, _: bot.user,
             "setWebhook": self._set_webhook,
@@ -250,18 +188,13 @@ class FakeTelegram:
             "answerCallbackQuery": self._answer_callback_query,
             "getFile": self._get_file,
         }
+        if call.operation not in methods or not TOKEN.fullmatch(call.token):
+            raise ApiError(404, "Not Found")
         with self._changed:
-            self.calls.append(call)
-            if self.knows_every_token and TOKEN.fullmatch(call.token):
-                self.add_bot(call.token)
-            if call.method not in methods or not TOKEN.fullmatch(call.token):
-                raise ApiError(404, "Not Found")
             if call.token not in self.bots:
                 raise ApiError(401, "Unauthorized")
-            try:
-                return methods[call.method](self.bots[call.token], call.parameters)
-            finally:
-                self._changed.notify_all()
+            result = methods[call.operation](self.bots[call.token], call.parameters)
+        return Answer.of_json({"ok": True, "result": result})
 
     def _set_webhook(self, bot: Bot, given: Mapping[str, Any]) -> bool:
         url, secret = str(given.get("url", "")), str(given.get("secret_token", ""))
@@ -278,9 +211,8 @@ class FakeTelegram:
             "max_connections": int(given.get("max_connections", 40)),
         }
         if given.get("drop_pending_updates") in (True, "true", "True"):
-            bot.waiting.clear()
-        for chat_id in list(bot.waiting):
-            self._drain(bot.token, chat_id)
+            self.lanes.drop(bot.id)
+        self.lanes.resume(bot.id)
         return True
 
     def _delete_webhook(self, bot: Bot, given: Mapping[str, Any]) -> bool:
@@ -291,7 +223,7 @@ class FakeTelegram:
         info: dict[str, Any] = {
             "url": bot.webhook["url"],
             "has_custom_certificate": False,
-            "pending_update_count": sum(map(len, bot.waiting.values())),
+            "pending_update_count": self.lanes.waiting(bot.id),
         }
         info |= {
             key: bot.webhook[key] for key in ("allowed_updates", "max_connections") if key in bot.webhook
@@ -310,18 +242,10 @@ class FakeTelegram:
             "message_id": next(self._ids),
             "from": bot.user,
             "chat": {"id": chat_id, "type": "private", "first_name": f"Person {chat_id}"},
-            "date": int(time.time()),
+            "date": int(self.now()),
             "text": text.strip(),
         }
-        self.sent.append(
-            {
-                "token": bot.token,
-                "chat_id": chat_id,
-                "text": text,
-                "message_id": message["message_id"],
-                "at": time.time(),
-            }
-        )
+        self._note_sent(bot.id, str(chat_id), _message_id(message), text, _buttons(given))
         return message
 
     def _send_chat_action(self, bot: Bot, given: Mapping[str, Any]) -> bool:
@@ -346,9 +270,11 @@ class FakeTelegram:
             raise ApiError(400, "Bad Request: file is too big")
         return {"file_id": file_id, "file_size": size, "file_path": f"documents/{file_id}"}
 
-    def file(self, token: str, path: str) -> bytes | None:
+    def _file(self, token: str, file_id: str) -> Answer:
         """What lies at the path that `getFile` names."""
-        return self._files.get(path.removeprefix("documents/")) if token in self.bots else None
+        if token not in self.bots or file_id not in self._files:
+            return Answer(404)
+        return Answer(200, self._files[file_id], {"content-type": "application/octet-stream"})
 
     def _chat(self, given: Mapping[str, Any]) -> int:
         """A bot can only write to somebody who wrote to it first."""
@@ -362,72 +288,52 @@ class FakeTelegram:
             raise ApiError(403, "Forbidden: bot was blocked by the user")
         return chat_id
 
-    # --- delivery to the webhook ----------------------------------------------------------------------------
+    # --- webhooks -------------------------------------------------------------------------------------------
 
-    def _drain(self, token: str, chat_id: int) -> None:
-        """Start delivering what waits in a chat, unless that is going on."""
-        with self._lock:
-            is_started = (token, chat_id) in self._busy or not self.bots[token].webhook["url"]
-            if is_started:
-                return
-            self._busy.add((token, chat_id))
-        threading.Thread(target=self._deliver_chat, args=(token, chat_id), daemon=True).start()
+    def ready(self, lane: Lane, waiting: int) -> int:
+        return 1 if self._bot(lane[0]).webhook["url"] else 0
 
-    def _deliver_chat(self, token: str, chat_id: int) -> None:
-        bot, pause = self.bots[token], self._retry_seconds
-        while not self._is_closed.is_set():
-            with self._lock:
-                if not bot.waiting[chat_id] or not bot.webhook["url"]:
-                    self._busy.discard((token, chat_id))
-                    return
-                update = bot.waiting[chat_id][0]
-            if self._is_taken(bot, update):
-                pause = self._retry_seconds
-                with self._changed:
-                    bot.waiting[chat_id].popleft()
-                    self._changed.notify_all()
-            else:
-                self._is_closed.wait(pause)
-                pause = min(pause * 2, self._max_retry_seconds)
-
-    def _is_taken(self, bot: Bot, update: Mapping[str, Any]) -> bool:
+    def post_items(self, lane: Lane, items: Sequence[Any]) -> bool:
+        bot, update = self._bot(lane[0]), items[0]
         if not set(update) & set(bot.webhook["allowed_updates"]):
             return True  # the bot did not ask for it
-        status, body = self._post(bot, update)
-        with self._changed:
-            self.deliveries.append((update["update_id"], status))
-            self._changed.notify_all()
-        if not 200 <= status < 300:
-            bot.last_error = (time.time(), f"Wrong response from the webhook: {status}")
-            return False
-        self._carry_out(bot, body)
-        return True
-
-    def _post(self, bot: Bot, update: Mapping[str, Any]) -> tuple[int, bytes]:
         headers = {"content-type": "application/json"}
         if bot.webhook["secret_token"]:
             headers["X-Telegram-Bot-Api-Secret-Token"] = bot.webhook["secret_token"]
-        request = urllib.request.Request(bot.webhook["url"], json.dumps(update).encode(), headers)  # noqa: S310
-        try:
-            with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
-                return response.status, response.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read()
-        except OSError:
-            return 0, b""
+        delivery = self.post(bot.webhook["url"], json.dumps(update).encode(), update, headers)
+        if delivery.is_taken:
+            self._carry_out_answer(bot, delivery.answer)
+        else:
+            bot.last_error = (self.now(), f"Wrong response from the webhook: {delivery.status}")
+        return delivery.is_taken
 
-    def _carry_out(self, bot: Bot, body: bytes) -> None:
+    def ids_of(self, content: Any) -> Sequence[str]:
+        is_message = "message" in content
+        return [_message_id(content["message"]) if is_message else f"update:{content['update_id']}"]
+
+    def _carry_out_answer(self, bot: Bot, body: bytes) -> None:
+        """Nobody is told what comes of it, or that nothing does."""
         try:
             content = json.loads(body)
         except ValueError:
             return
         if isinstance(content, dict) and isinstance(content.get("method"), str):
             parameters = {key: value for key, value in content.items() if key != "method"}
-            try:
-                self._call(Call(bot.token, content["method"], parameters, from_webhook=True))
-            except ApiError:
-                return  # Telegram tells nobody either
+            self.answer(Call(content["method"], bot.token, parameters, method=""))
+
+
+def _message_id(message: Mapping[str, Any]) -> str:
+    """As the hub's ledger writes it."""
+    return f"{message['chat']['id']}:{message['message_id']}"
+
+
+def _buttons(given: Mapping[str, Any]) -> dict[str, str]:
+    """The data of the buttons below a message, by their texts."""
+    rows = (given.get("reply_markup") or {}).get("inline_keyboard", [])
+    buttons = {str(each["text"]): str(each["callback_data"]) for row in rows for each in row}
+    if any(not 1 <= len(data.encode()) <= 64 for data in buttons.values()):
+        raise ApiError(400, "Bad Request: BUTTON_DATA_INVALID")
+    return buttons
 
 
 def _listed(value: Any) -> list[str]:
@@ -435,79 +341,3 @@ def _listed(value: Any) -> list[str]:
     if isinstance(value, str):
         value = json.loads(value) if value else []
     return [str(item) for item in value or []]
-
-
-def _handler(fake: FakeTelegram) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *arguments: object) -> None:
-            """Nothing: the address holds a token."""
-
-        def do_GET(self) -> None:
-            if urlsplit(self.path).path == "/control/sent":
-                self._say(200, json.dumps(fake.sent))
-            elif found := re.fullmatch(r"/file/bot([^/]+)/(.+)", urlsplit(self.path).path):
-                content = fake.file(found[1], found[2])
-                self._say_bytes(404 if content is None else 200, content or b"", "application/octet-stream")
-            else:
-                self._answer()
-
-        def do_POST(self) -> None:
-            if urlsplit(self.path).path == "/control/message":
-                given = self._parameters()
-                fake.add_bot(given["token"])
-                update = fake.write(given["token"], int(given["chat_id"]), given["text"])
-                self._say(200, json.dumps(update))
-            else:
-                self._answer()
-
-        def _answer(self) -> None:
-            found = re.fullmatch(r"/bot([^/]+)/(\w+)", urlsplit(self.path).path)
-            if found is None:
-                self._say(404, json.dumps(ApiError(404, "Not Found").as_json()))
-                return
-            answer = fake.answer(found[1], found[2], self._parameters())
-            if answer is None:
-                self.close_connection = True
-            else:
-                self._say(*answer)
-
-        def _parameters(self) -> dict[str, Any]:
-            """The Bot API takes them in the query, as a form and as JSON."""
-            given: dict[str, Any] = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
-            body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            if "json" in self.headers.get("content-type", ""):
-                given.update(json.loads(body or b"{}"))
-            else:
-                given.update(parse_qsl(body.decode(), keep_blank_values=True))
-            return given
-
-        def _say(self, status: int, body: str) -> None:
-            self._say_bytes(status, body.encode(), "application/json")
-
-        def _say_bytes(self, status: int, content: bytes, content_type: str) -> None:
-            self.send_response(status)
-            self.send_header("content-type", content_type)
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-    return Handler
-
-
-def main() -> None:
-    """Serve until interrupted; any well-formed token is a bot's."""
-    parser = argparse.ArgumentParser(description="A fake Telegram Bot API on 127.0.0.1.")
-    parser.add_argument("--port", type=int, default=8090)
-    with FakeTelegram(parser.parse_args().port) as fake:
-        fake.knows_every_token = True
-        print(f"The fake Telegram listens at {fake.url}: set HUB_TELEGRAM_API_URL to it.", flush=True)  # noqa: T201
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            return
-
-
-if __name__ == "__main__":
-    main()

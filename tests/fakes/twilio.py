@@ -1,46 +1,40 @@
 """A Twilio that behaves as the real one is documented to, for tests and for trying the hub by hand.
 
-`with FakeTwilio() as twilio:` starts it on a free port. `python -m tests.fakes.twilio --port N` starts it
-with
-a small control API: POST /control/message {"from", "to", "text"}, GET /control/sent.
-
 It takes messages of its account (Accounts/…/Messages.json) and keeps where each number, WhatsApp sender and
 messaging service delivers to. It posts signed forms: what people `write`, and with `report` what became of a
 message, in whatever order a test wants. What follows `#` in an address is not requested and not signed; it
 says how often a failed post is repeated.
+
+An account here is what the hub's channel sends from: a number, or "whatsapp:" and a number.
 """
 
-import argparse
 import base64
 import hashlib
 import hmac
-import itertools
 import json
 import threading
-import urllib.error
-import urllib.request
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
-from types import TracebackType
-from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from tests.fakes.server import FakeServer
+from tests.fakes import platform
+from tests.fakes.platform import PUNCTUAL, Account, Call, FakePlatform, Fault, Habits, Lane
+from tests.fakes.server import Answer, Request
 
 ACCOUNT_SID = "AC00000000000000000000000000000000"
 AUTH_TOKEN = "fake-auth-token-that-nobody-may-see"
 SERVICE_SID = "MG00000000000000000000000000000001"
 NUMBER = "+18005551212"
+MEDIA = f"/2010-04-01/Accounts/{ACCOUNT_SID}/Messages/MM0/Media/"
+FILES = "/files/"
 WHATSAPP = "whatsapp:+14155238886"
 TEXT_LIMIT = 1600
 ANY_FAILURE = "all"
+AGAIN_SECONDS = 0.02
 
-Answer = tuple[int, str, Mapping[str, str]]
 
-
-class ApiError(Exception):
+class ApiError(platform.ApiError):
     """What the API answers instead of a resource (twilio.com/docs/usage/twilios-response)."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
@@ -53,38 +47,6 @@ class ApiError(Exception):
         return {"code": self.code, "message": str(self), "more_info": more, "status": self.status}
 
 
-@dataclass(frozen=True)
-class Fault:
-    """What happens to the next call: an error of the API, a raw answer, or silence. `after`: the call is
-    carried out first."""
-
-    error: ApiError | None = None
-    raw: tuple[int, str] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    silence_seconds: float = 0.0
-    after: bool = False
-
-
-@dataclass(frozen=True)
-class Call:
-    """A request to the API, with its form, JSON or query."""
-
-    method: str
-    path: str
-    parameters: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """A post to a webhook: the address that was asked for, its form, headers and the answer."""
-
-    url: str
-    form: Mapping[str, str]
-    headers: Mapping[str, str]
-    status: int
-    body: str
-
-
 def signature(token: str, url: str, form: Mapping[str, str] | Sequence[tuple[str, str]]) -> str:
     """The value of X-Twilio-Signature for a post of `form` to `url`."""
     pairs = form.items() if isinstance(form, Mapping) else form
@@ -92,16 +54,21 @@ def signature(token: str, url: str, form: Mapping[str, str] | Sequence[tuple[str
     return base64.b64encode(hmac.new(token.encode(), signed.encode(), hashlib.sha1).digest()).decode()
 
 
-class FakeTwilio:
-    """The server and what it has seen. `calls` holds every call in order, `sent` the messages that it took,
-    `deliveries` every post to a webhook. `reports`: the states that it reports of each message by itself."""
+class FakeTwilio(FakePlatform):
+    """The server: one Twilio account with `numbers`, senders of `whatsapp` and a messaging `service`.
+    `messages` are those that it took, `reports` the states that it reports of each by itself."""
 
-    def __init__(self, port: int = 0, reports: Sequence[str] = ()) -> None:
-        self.calls: list[Call] = []
-        self.sent: list[dict[str, Any]] = []
-        self.deliveries: list[Delivery] = []
-        self.reports = reports
-        self.account: dict[str, Any] = {
+    title: ClassVar[str] = "Twilio"
+    kinds: ClassVar[Sequence[str]] = ("twilio",)
+    sends: ClassVar[str] = "Messages.json"
+    too_fast: ClassVar[Fault] = Fault(ApiError(429, 20429, "Too Many Requests"), headers={"Retry-After": "2"})
+
+    def __init__(self, port: int = 0, habits: Habits = PUNCTUAL) -> None:
+        super().__init__(port, habits)
+        self.reports: Sequence[str] = ()
+        self.auth_token = AUTH_TOKEN
+        self.messages: list[dict[str, Any]] = []
+        self.account_resource: dict[str, Any] = {
             "sid": ACCOUNT_SID,
             "friendly_name": "Bright Smile",
             "status": "active",
@@ -119,28 +86,31 @@ class FakeTwilio:
         self.files: dict[str, tuple[bytes, str]] = {}
         self.opted_out: set[str] = set()
         self.closed_windows: set[str] = set()
-        self._faults: deque[Fault] = deque()
-        self._ids = itertools.count(1)
-        self._changed = threading.Condition()
-        self._is_closed = threading.Event()
-        self._server = FakeServer(("127.0.0.1", port), _handler(self))
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.add_number(f"{NUMBER}3")  # another, which holds the first: Twilio finds it too
         self.add_number(NUMBER)
         self.add_whatsapp_sender(WHATSAPP)
 
-    def __enter__(self) -> "FakeTwilio":
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
+    # --- accounts -------------------------------------------------------------------------------------------
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._is_closed.set()
-        self._server.shutdown()
-        self._server.server_close()
+    @property
+    def hub_settings(self) -> Mapping[str, str]:
+        return {"HUB_TWILIO_API_URL": self.url}
 
-    # --- what a test does -----------------------------------------------------------------------------------
+    def open_account(self, kind: str, name: str, address: str = "", **credentials: str) -> Account:
+        sender = credentials.get("sender") or f"+1800{next(self._ids):07}"
+        add = self.add_whatsapp_sender if sender.startswith("whatsapp:") else self.add_number
+        add(sender)
+        return self._keep(Account(kind, sender, name, self._credentials(sender)))
+
+    def renew_token(self, account: str) -> Mapping[str, str]:
+        """Of all numbers: they are of one account at Twilio."""
+        self.auth_token = f"auth-token-{next(self._ids)}"
+        for each in self.accounts:
+            self._keep(replace(each, credentials=self._credentials(each.address)))
+        return self.account(account).credentials
+
+    def _credentials(self, sender: str) -> Mapping[str, str]:
+        return {"account_sid": ACCOUNT_SID, "auth_token": self.auth_token, "sender": sender}
 
     def add_number(self, number: str) -> dict[str, Any]:
         """Buy a phone number."""
@@ -164,25 +134,17 @@ class FakeTwilio:
         }
         return self.whatsapp[sender]
 
-    def add_file(self, content: bytes, media_type: str) -> str:
-        """A file that somebody sent; returns the address that a webhook names."""
-        sid = self._sid("ME")
-        self.files[sid] = content, media_type
-        return f"{self.url}/2010-04-01/Accounts/{ACCOUNT_SID}/Messages/MM0/Media/{sid}"
+    # --- what people do -------------------------------------------------------------------------------------
 
-    def fail_next(self, fault: Fault) -> None:
-        """Let the next call go wrong; several calls queue up."""
-        self._faults.append(fault)
+    def write(self, account: str, contact: Any, text: str, *, age_seconds: float = 0.0) -> str:
+        """Its form tells no time: nobody sees how old it is."""
+        form = self.compose(account, contact, text)
+        self._note_written(account, contact, form["MessageSid"], text)
+        if address := self.webhook_of(account):
+            self.lanes.put((account, form["MessageSid"]), (address, form))
+        return form["MessageSid"]
 
-    def write(self, contact: str, text: str, to: str = NUMBER, **fields: str) -> dict[str, str]:
-        """A person writes; the form that is posted to the webhook of `to`. `fields`: what else it holds."""
-        form = self.compose(contact, text, to, **fields)
-        address = self._inbox(to)
-        if address:
-            threading.Thread(target=self.post, args=(address, form), daemon=True).start()
-        return form
-
-    def compose(self, contact: str, text: str, to: str = NUMBER, **fields: str) -> dict[str, str]:
+    def compose(self, account: str, contact: str, text: str, **content: str) -> dict[str, str]:
         """The form that a person's message makes."""
         sid = self._sid("SM")
         form = {
@@ -196,17 +158,17 @@ class FakeTwilio:
             "AccountSid": ACCOUNT_SID,
             "ApiVersion": "2010-04-01",
             "From": contact,
-            "To": to,
+            "To": account,
         }
         if contact.startswith("whatsapp:"):
             form |= {"ProfileName": f"Person {contact[-4:]}", "WaId": contact[10:], "MessageType": "text"}
         else:
             form |= {"FromCity": "", "FromCountry": "US"}
-        return form | fields
+        return form | content
 
     def report(self, sid: str, *states: str, error_code: int = 0) -> None:
         """Tell what became of a message: each of the states, in this order, to the message's own address."""
-        message = next(each for each in self.sent if each["sid"] == sid)
+        message = next(each for each in self.messages if each["sid"] == sid)
         for state in states:
             form = {
                 "SmsSid": sid,
@@ -221,52 +183,19 @@ class FakeTwilio:
             if error_code:
                 form["ErrorCode"] = str(error_code)
             if message["status_callback"]:
-                self.post(message["status_callback"], form)
+                self.post_form(message["status_callback"], form)
 
-    def post(self, address: str, form: Mapping[str, str]) -> int:
-        """Post a signed form to a webhook, as often as its address asks for; the last status, 0 where
-        none came."""
-        url, _, overrides = address.partition("#")
-        asked = dict(parse_qsl(overrides))
-        attempts = 1 + (int(asked.get("rc", 0)) if asked.get("rp") == ANY_FAILURE else 0)
-        token = hashlib.sha1(json.dumps(form, sort_keys=True).encode()).hexdigest()  # noqa: S324 - an id
-        status = 0
-        for _ in range(attempts):
-            headers = {
-                "content-type": "application/x-www-form-urlencoded; charset=UTF-8",
-                "X-Twilio-Signature": signature(AUTH_TOKEN, url, form),
-                "I-Twilio-Idempotency-Token": token,
-            }
-            status, body = self._post(url, urlencode(form).encode(), headers)
-            with self._changed:
-                self.deliveries.append(Delivery(url, dict(form), headers, status, body))
-                self._changed.notify_all()
-            if 200 <= status < 300 or self._is_closed.wait(0.02):
-                break
-        return status
+    def add_file(self, content: bytes, media_type: str) -> str:
+        """A file that somebody sent; returns the address that a webhook names."""
+        sid = self._sid("ME")
+        self.files[sid] = content, media_type
+        return f"{self.url}{MEDIA}{sid}"
 
-    def wait_until(self, condition: Callable[["FakeTwilio"], bool], timeout_seconds: float = 10) -> None:
-        """Wait for something to become true of what the server has seen; TimeoutError after that."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: condition(self), timeout_seconds):
-                raise TimeoutError("the fake Twilio did not see what the test waits for")
-
-    def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
-        request = urllib.request.Request(url, body, dict(headers))  # noqa: S310
-        try:
-            with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
-                return response.status, response.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-        except OSError:
-            return 0, ""
-
-    def _inbox(self, to: str) -> str:
-        if to in self.numbers:
-            return str(self.numbers[to]["sms_url"] or "")
-        if to in self.whatsapp:
-            return str(self.whatsapp[to]["webhook"]["callback_url"] or "")
+    def webhook_of(self, account: str) -> str:
+        if account in self.numbers:
+            return str(self.numbers[account]["sms_url"] or "")
+        if account in self.whatsapp:
+            return str(self.whatsapp[account]["webhook"]["callback_url"] or "")
         return str(self.service["inbound_request_url"] or "")
 
     def _sid(self, prefix: str) -> str:
@@ -274,59 +203,45 @@ class FakeTwilio:
 
     # --- the API --------------------------------------------------------------------------------------------
 
-    def answer(self, call: Call, authorization: str) -> Answer | None:
-        """Status, body and headers for a call; None for a connection that breaks."""
-        with self._changed:
-            self.calls.append(call)
-            fault = self._faults.popleft() if self._faults else None
-            self._changed.notify_all()
-        if fault and not fault.after:
-            return self._go_wrong(fault)
-        try:
-            status, content = self._carry_out(call, authorization)
-        except ApiError as error:
-            status, content = error.status, error.as_json()
-        moved = {"location": content["location"]} if status == 307 else {}
-        return self._go_wrong(fault) if fault else (status, json.dumps(content), moved)
+    def respond(self, request: Request) -> Answer | None:
+        if (sid := request.path.removeprefix(FILES)) in self.files:
+            content, media_type = self.files[sid]
+            return Answer(200, content, {"content-type": media_type})
+        return super().respond(request)
 
-    def _go_wrong(self, fault: Fault) -> Answer | None:
-        if fault.error:
-            return fault.error.status, json.dumps(fault.error.as_json()), fault.headers
-        if fault.raw:
-            return (*fault.raw, fault.headers)
-        self._is_closed.wait(fault.silence_seconds)
-        return None
+    def call_of(self, request: Request) -> Call:
+        token = request.headers.get("authorization", "")
+        operation = request.path.rpartition("/")[2]
+        return Call(operation, token, request.parameters, "", request.method, request.path)
 
-    def _carry_out(self, call: Call, authorization: str) -> tuple[int, Any]:
-        expected = base64.b64encode(f"{ACCOUNT_SID}:{AUTH_TOKEN}".encode()).decode()
-        if authorization != f"Basic {expected}":
+    def carry_out(self, call: Call) -> Answer:
+        expected = base64.b64encode(f"{ACCOUNT_SID}:{self.auth_token}".encode()).decode()
+        if call.token != f"Basic {expected}":
             raise ApiError(401, 20003, "Authenticate")
         account = f"/2010-04-01/Accounts/{ACCOUNT_SID}"
-        if (call.method, call.path) == ("GET", f"{account}.json"):
-            return 200, self.account
-        if (call.method, call.path) == ("POST", f"{account}/Messages.json"):
-            return 201, self._take(call.parameters)
-        if (call.method, call.path) == ("GET", f"{account}/IncomingPhoneNumbers.json"):
-            part = call.parameters.get("PhoneNumber", "")
-            found = [each for number, each in self.numbers.items() if part in number]
-            return 200, {"incoming_phone_numbers": found, "next_page_uri": None}
-        if (call.method, call.path) == ("GET", "/v2/Channels/Senders"):
-            return 200, {
-                "senders": [*self.whatsapp.values()],
-                "meta": {"key": "senders", "next_page_url": None},
-            }
-        sid = call.path.removeprefix(f"{account}/Messages/MM0/Media/")
-        if sid in self.files:
-            return 307, {"location": f"{self.url}/files/{sid}"}
-        return self._resource(call)
+        match call.method, call.path.removeprefix(account):
+            case "GET", ".json":
+                return Answer.of_json(self.account_resource)
+            case "POST", "/Messages.json":
+                return Answer.of_json(self._take(call.parameters), 201)
+            case "GET", "/IncomingPhoneNumbers.json":
+                part = call.parameters.get("PhoneNumber", "")
+                found = [each for number, each in self.numbers.items() if part in number]
+                return Answer.of_json({"incoming_phone_numbers": found, "next_page_uri": None})
+            case "GET", "/v2/Channels/Senders":
+                meta = {"key": "senders", "next_page_url": None}
+                return Answer.of_json({"senders": [*self.whatsapp.values()], "meta": meta})
+        if (sid := call.path.removeprefix(MEDIA)) in self.files:
+            return Answer(307, headers={"location": f"{self.url}{FILES}{sid}"})
+        return Answer.of_json(self._resource(call))
 
-    def _resource(self, call: Call) -> tuple[int, Any]:
+    def _resource(self, call: Call) -> dict[str, Any]:
         """A number, sender or messaging service at its own address."""
         for path, resource in self._resources():
             if call.path == path:
                 if call.method == "POST":
                     self._change(resource, call.parameters)
-                return 200, resource
+                return resource
         raise ApiError(404, 20404, f"The requested resource {call.path} was not found")
 
     def _resources(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -374,9 +289,8 @@ class FakeTwilio:
             "num_segments": "1",
             "num_media": "0",
         }
-        with self._changed:
-            self.sent.append({**message, "status_callback": callback})
-            self._changed.notify_all()
+        self.messages.append({**message, "status_callback": callback})
+        self._note_sent(sender or service, to, str(message["sid"]), text)
         states, code = (("failed",), 63016) if to in self.closed_windows else (self.reports, 0)
         if states:
             follow_up = {"args": (message["sid"], *states), "kwargs": {"error_code": code}}
@@ -405,76 +319,31 @@ class FakeTwilio:
         if to in self.opted_out:
             raise ApiError(400, 21610, "Attempt to send to unsubscribed recipient")
 
+    # --- webhooks -------------------------------------------------------------------------------------------
 
-def _handler(fake: FakeTwilio) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def post_items(self, lane: Lane, items: Sequence[Any]) -> bool:
+        self.post_form(*items[0])
+        return True  # it has been tried as often as its address asks for
 
-        def log_message(self, *arguments: object) -> None:
-            """Nothing."""
+    def ids_of(self, content: Any) -> Sequence[str]:
+        is_report = "MessageStatus" in content
+        return [f"{content['MessageSid']}:{content['MessageStatus']}" if is_report else content["MessageSid"]]
 
-        def do_GET(self) -> None:
-            if urlsplit(self.path).path == "/control/sent":
-                self._say(200, json.dumps(fake.sent), {})
-            elif (sid := urlsplit(self.path).path.removeprefix("/files/")) in fake.files:
-                self._say_bytes(200, *fake.files[sid])
-            else:
-                self._answer()
-
-        def do_POST(self) -> None:
-            if urlsplit(self.path).path == "/control/message":
-                given = self._parameters()
-                self._say(200, json.dumps(fake.write(given["from"], given["text"], given["to"])), {})
-            else:
-                self._answer()
-
-        def _answer(self) -> None:
-            call = Call(self.command, urlsplit(self.path).path, self._parameters())
-            answer = fake.answer(call, self.headers.get("authorization", ""))
-            if answer is None:
-                self.close_connection = True
-            else:
-                self._say(*answer)
-
-        def _parameters(self) -> dict[str, Any]:
-            body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
-            if "json" in self.headers.get("content-type", ""):
-                return dict(json.loads(body or "{}"))
-            given = parse_qs(f"{urlsplit(self.path).query}&{body}", keep_blank_values=True)
-            return {name: values[0] for name, values in given.items() if name}
-
-        def _say(self, status: int, body: str, headers: Mapping[str, str]) -> None:
-            self._say_bytes(status, body.encode(), "application/json", headers)
-
-        def _say_bytes(
-            self, status: int, content: bytes, content_type: str, headers: Mapping[str, str] | None = None
-        ) -> None:
-            self.send_response(status)
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            self.send_header("content-type", content_type)
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-    return Handler
-
-
-def main() -> None:
-    """Serve until interrupted."""
-    parser = argparse.ArgumentParser(description="A fake Twilio on 127.0.0.1.")
-    parser.add_argument("--port", type=int, default=8091)
-    with FakeTwilio(parser.parse_args().port, reports=("sent", "delivered")) as fake:
-        print(  # noqa: T201
-            f"The fake Twilio listens at {fake.url}: set HUB_TWILIO_API_URL to it. Account {ACCOUNT_SID}, "
-            f"auth token {AUTH_TOKEN}, number {NUMBER} or {WHATSAPP}.",
-            flush=True,
-        )
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            return
-
-
-if __name__ == "__main__":
-    main()
+    def post_form(self, address: str, form: Mapping[str, str]) -> int:
+        """Post a signed form to a webhook, as often as its address asks for; the last status, 0 where
+        none came."""
+        url, _, overrides = address.partition("#")
+        asked = dict(parse_qsl(overrides))
+        attempts = 1 + (int(asked.get("rc", 0)) if asked.get("rp") == ANY_FAILURE else 0)
+        headers = {
+            "content-type": "application/x-www-form-urlencoded; charset=UTF-8",
+            "X-Twilio-Signature": signature(self.auth_token, url, form),
+            "I-Twilio-Idempotency-Token": hashlib.sha256(
+                json.dumps(form, sort_keys=True).encode()
+            ).hexdigest(),
+        }
+        for _ in range(attempts):
+            delivery = self.post(url, urlencode(form).encode(), dict(form), headers)
+            if delivery.is_taken or self._is_closed.wait(AGAIN_SECONDS):
+                break
+        return delivery.status

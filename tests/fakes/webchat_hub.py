@@ -1,24 +1,24 @@
 """A hub for the chat page alone: serves it, takes its messages into a ledger in memory, and fails as told."""
 
-import threading
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from dataclasses import asdict
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 from hub_lambdas.channels.base import Account, InboundMessage, SignatureError
 from hub_lambdas.channels.webchat import WebChat
 from hub_lambdas.http import BadRequest, Request, Response
+from tests.fakes import server
 from tests.fakes.contact_view import FakeContactView
+from tests.fakes.server import Served
 
 CHANNEL = uuid.UUID(int=7)
 
 
-class FakeWebChatHub:
+class FakeWebChatHub(Served):
     """`page` is the chat's address, `stored` what the ledger took, in order."""
 
     def __init__(self, options: dict[str, Any]) -> None:
+        super().__init__(self._answer)
         self.account = Account(CHANNEL, {}, options)
         self.view = FakeContactView()
         self.is_down = False
@@ -26,24 +26,18 @@ class FakeWebChatHub:
         self.refusal = ""
         self.stored: list[InboundMessage] = []
         self._kind = WebChat()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.page = f"{self.url}/webchat/{CHANNEL}"
 
-    def __enter__(self) -> "FakeWebChatHub":
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def answer(self, text: str) -> None:
+    def answer(self, text: str, *choices: str) -> None:
         """Write to whoever wrote last."""
-        self.view.answer(self.stored[-1].sender.platform_id, text)
+        self.view.answer(self.stored[-1].sender.platform_id, text, choices)
+
+    def _answer(self, given: server.Request) -> server.Answer | None:
+        response = self.respond(Request(**asdict(given)))
+        if response is None:
+            return None
+        headers = {**response.headers, "content-type": response.content_type}
+        return server.Answer(response.status, response.body, headers)
 
     def respond(self, request: Request) -> Response | None:
         """The response; None for a connection that breaks."""
@@ -73,28 +67,3 @@ class FakeWebChatHub:
             if self.view.store(message):
                 self.stored.append(message)
         return None if self.loses_answers else self._kind.acknowledge(request, self.account)
-
-
-def _handler(hub: FakeWebChatHub) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *arguments: object) -> None:
-            """Nothing."""
-
-        def do_GET(self) -> None:
-            address = urlsplit(self.path)
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            body = self.rfile.read(int(headers.get("content-length", 0)))
-            query = dict(parse_qsl(address.query))
-            response = hub.respond(Request(self.command, address.path, query, headers, body))
-            if response is None:
-                return
-            self.send_response(response.status)
-            self.send_header("content-type", response.content_type)
-            for name, value in response.headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(response.body.encode())
-
-        do_POST = do_GET  # noqa: N815 - the base class looks it up by that name
-
-    return Handler

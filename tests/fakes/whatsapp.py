@@ -1,36 +1,29 @@
 """A WhatsApp Cloud API that behaves as the real one is documented to, for tests and for trying the hub by
 hand.
 
-`with FakeWhatsApp() as whatsapp:` starts it on a free port. `python -m tests.fakes.whatsapp --port N` starts
-it with a small control API: POST /control/message {"number_id", "phone", "text"}, GET /control/sent.
-
 Webhooks are signed with the secret of the app that is subscribed to the number's business account, go to the
 address that overrides the app's, hold what `deliver` was given at once, and come again, later and later,
 until they are answered with 2xx. A message that is taken is reported on (`statuses`); that the 24 hours are
 over, the API says in such a report and not in its answer, as the real one does.
+
+An account is a number; its id names it. A contact is a `Person`, or the phone number of one.
 """
 
-import argparse
 import hashlib
-import hmac
-import itertools
 import json
 import re
 import secrets
 import threading
-import time
-import urllib.error
-import urllib.request
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler
-from types import TracebackType
-from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
-from tests.fakes.server import FakeServer
+from tests.fakes.meta import ApiError, App, FakeMeta
+from tests.fakes.platform import PUNCTUAL, Account, Call, Fault, Habits, Lane
+from tests.fakes.server import Answer, Request
 
+OBJECT = "whatsapp_business_account"
 TEXT_LIMIT = 4096
 WINDOW_SECONDS = 24 * 3600
 PAIR_BURST = 45
@@ -40,49 +33,6 @@ USER_ID = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
 
 Change = tuple[str, dict[str, Any]]
 """The id of a business account, and one change in it."""
-
-
-class ApiError(Exception):
-    """What the API answers instead of a result."""
-
-    def __init__(
-        self, code: int, message: str, *, status: int = 400, subcode: int = 0, details: str = ""
-    ) -> None:
-        super().__init__(message)
-        self.code, self.status, self.subcode, self.details = code, status, subcode, details
-
-    def as_json(self) -> dict[str, Any]:
-        error: dict[str, Any] = {
-            "message": f"(#{self.code}) {self}",
-            "type": "OAuthException",
-            "code": self.code,
-            "fbtrace_id": "A4O5a8RAgePwbcGSu",
-        }
-        if self.subcode:
-            error["error_subcode"] = self.subcode
-        if self.details:
-            error["error_data"] = {"messaging_product": "whatsapp", "details": self.details}
-        return {"error": error}
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What happens to the next call of an operation: an error of the API, a raw answer, or silence. `after`:
-    the call is carried out first."""
-
-    error: ApiError | None = None
-    raw: tuple[int, str] | None = None
-    silence_seconds: float = 0.0
-    after: bool = False
-
-
-@dataclass
-class App:
-    """A Meta app: its secret signs webhooks, its tokens open the API."""
-
-    id: str
-    secret: str
-    callback_url: str = ""
 
 
 @dataclass
@@ -105,6 +55,9 @@ class Token:
     expires_at: float = 0.0
     is_revoked: bool = False
 
+    def is_valid(self, now: float) -> bool:
+        return not self.is_revoked and not 0 < self.expires_at < now
+
 
 @dataclass(frozen=True)
 class Person:
@@ -115,24 +68,21 @@ class Person:
     user_id: str = ""
     name: str = "Person"
 
+    @classmethod
+    def of(cls, contact: "Person | str") -> "Person":
+        return contact if isinstance(contact, Person) else cls(contact)
+
+    @property
+    def id(self) -> str:
+        """By which the hub knows them."""
+        return self.user_id or self.phone
+
     def as_contact(self) -> dict[str, Any]:
         ids = {"wa_id": self.phone, "user_id": self.user_id}
         return {"profile": {"name": self.name}, **{key: value for key, value in ids.items() if value}}
 
     def named(self, phone_key: str, user_key: str) -> dict[str, str]:
         return {key: each for key, each in ((phone_key, self.phone), (user_key, self.user_id)) if each}
-
-
-@dataclass(frozen=True)
-class Call:
-    """A call of the API: the operation ("messages", "subscribed_apps", "number", "media", "debug_token"),
-    the object it was made on, and what was sent."""
-
-    method: str
-    operation: str
-    target: str
-    token: str
-    content: Any
 
 
 @dataclass
@@ -142,27 +92,24 @@ class _Sent:
     reference: str | None
 
 
-class FakeWhatsApp:
-    """The server and what it has seen. `calls` holds every call in order, `sent` the texts it took, `read`
-    the ids of messages marked as read, `typing` those answered with a typing sign, `deliveries` the status
-    and body of each webhook that was posted. `now` may be set to another clock."""
+class FakeWhatsApp(FakeMeta):
+    """The server, with its `numbers` by id, `tokens`, and `subscriptions` (business account, app) with the
+    address that overrides the app's. `read` are the ids of messages marked as read, `typing` of those
+    answered with a typing sign. `statuses`: what it reports of each message by itself."""
 
-    def __init__(self, port: int = 0, retry_seconds: float = 0.05, max_retry_seconds: float = 1.0) -> None:
-        self.apps: dict[str, App] = {}
+    title: ClassVar[str] = "WhatsApp"
+    kinds: ClassVar[Sequence[str]] = ("whatsapp",)
+    sends: ClassVar[str] = "messages"
+    too_fast: ClassVar[Fault] = Fault(ApiError(130429, "Rate limit hit", status=429))
+
+    def __init__(self, port: int = 0, habits: Habits = PUNCTUAL) -> None:
+        super().__init__(port, habits)
         self.numbers: dict[str, Number] = {}
         self.tokens: dict[str, Token] = {}
         self.subscriptions: dict[tuple[str, str], str] = {}
-        self.calls: list[Call] = []
-        self.sent: list[dict[str, Any]] = []
         self.read: list[str] = []
         self.typing: list[str] = []
-        self.deliveries: list[tuple[int, dict[str, Any]]] = []
         self.statuses: Sequence[str] = ("sent", "delivered")
-        self.now: Callable[[], float] = time.time
-        self.makes_up_numbers = False
-        self._retry_seconds = retry_seconds
-        self._max_retry_seconds = max_retry_seconds
-        self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._people: dict[str, Person] = {}
         self._written_at: dict[tuple[str, str], float] = {}
         self._pairs: dict[tuple[str, str], tuple[float, float]] = {}
@@ -170,30 +117,46 @@ class FakeWhatsApp:
         self._received: set[str] = set()
         self._media: dict[str, tuple[bytes, str]] = {}
         self._media_urls: dict[str, tuple[str, float]] = {}
-        self._waiting = 0
-        self._lock = threading.RLock()
-        self._changed = threading.Condition(self._lock)
-        self._is_closed = threading.Event()
-        self._ids = itertools.count(1)
-        self._server = FakeServer(("127.0.0.1", port), _handler(self))
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._round = ""
 
-    def __enter__(self) -> "FakeWhatsApp":
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
+    # --- accounts -------------------------------------------------------------------------------------------
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._is_closed.set()
-        self._server.shutdown()
-        self._server.server_close()
+    @property
+    def hub_settings(self) -> Mapping[str, str]:
+        return {**super().hub_settings, "HUB_GRAPH_API_URL": self.url}
 
-    # --- what a test does -----------------------------------------------------------------------------------
+    def open_account(self, kind: str, name: str, address: str = "", **credentials: str) -> Account:
+        """Of a business account and with a token of its own; of the hub's app, unless `credentials` name the
+        secret of another."""
+        made = str(next(self._ids))
+        known = {"access_token": f"token-{made}", "phone_number_id": f"1000{made}", "waba_id": f"2000{made}"}
+        known |= credentials
+        number = self.add_number(known["phone_number_id"], known["waba_id"], name=name)
+        own = next((app for app in self.apps.values() if app.secret == known.get("app_secret")), None)
+        if "app_secret" in known:
+            own = own or self.add_app(f"3000{made}", known["app_secret"])
+        self.add_token(known["access_token"], (own or self.hub_app).id)
+        return self._keep(Account(kind, number.id, name, known))
 
-    def add_app(self, app_id: str, secret: str, callback_url: str = "") -> App:
-        """A Meta app whose messages go to `callback_url`, unless an override says otherwise."""
-        return self.apps.setdefault(app_id, App(app_id, secret, callback_url))
+    def renew_token(self, account: str) -> Mapping[str, str]:
+        known = self.account(account)
+        old, token = self.tokens[known.credentials["access_token"]], f"token-{next(self._ids)}"
+        old.is_revoked = True
+        self.add_token(token, old.app_id)
+        renewed = {**known.credentials, "access_token": token}
+        return self._keep(replace(known, credentials=renewed)).credentials
+
+    def webhook_of(self, account: str) -> str:
+        waba_id = self.numbers[account].waba_id
+        found = (
+            override or self.apps[app_id].callbacks.get(OBJECT, "")
+            for (subscribed_id, app_id), override in self.subscriptions.items()
+            if subscribed_id == waba_id
+        )
+        return next(found, "")
+
+    def connect_hub(self, webhook_url: str) -> None:
+        self.hub_app.callbacks[OBJECT] = f"{webhook_url}/whatsapp"
 
     def add_number(self, number_id: str, waba_id: str, **more: str) -> Number:
         """A number of a business account."""
@@ -209,38 +172,46 @@ class FakeWhatsApp:
         self._media[media_id] = content, mime_type
         return media_id
 
-    def fail_next(self, operation: str, fault: Fault) -> None:
-        """Let the next call of an operation go wrong; several calls queue up."""
-        self._faults[operation].append(fault)
+    # --- what people do -------------------------------------------------------------------------------------
 
-    def write(self, number_id: str, person: Person, text: str, **message: Any) -> str:
-        """A person writes to a number; returns the message's id."""
-        change = self.compose(number_id, person, text, **message)
+    def write(self, account: str, contact: Any, text: str, *, age_seconds: float = 0.0) -> str:
+        change = self.compose(account, contact, text, timestamp=str(int(self.now() - age_seconds)))
         self.deliver(change)
         return str(change[1]["value"]["messages"][0]["id"])
 
-    def compose(self, number_id: str, person: Person, text: str = "", **message: Any) -> Change:
-        """The change that a person's message makes. `message`: fields that are to be otherwise."""
-        number = self.numbers[number_id]
-        content = {
+    def press(self, account: str, person: Person, choice: str) -> None:
+        """A person presses a button, or chooses a row, of the last message with one of that name."""
+        self.deliver(self.compose_press(account, person, choice))
+
+    def compose_press(self, account: str, person: Person, choice: str) -> Change:
+        """The change that this makes."""
+        offered = (each.get("choices", {}) for each in reversed(self.sent))
+        pressed = next(each[choice] for each in offered if choice in each)
+        return self.compose(account, person, type="interactive", interactive=pressed)
+
+    def compose(self, account: str, contact: Person | str, text: str = "", **content: Any) -> Change:
+        """The change that a person's message makes: `deliver` puts it on its way."""
+        number, person = self.numbers[account], Person.of(contact)
+        message = {
             **person.named("from", "from_user_id"),
             "id": self._new_id(),
             "timestamp": str(int(self.now())),
             "type": "text",
-            **message,
+            **content,
         }
-        if content["type"] == "text":
-            content.setdefault("text", {"body": text})
-        with self._lock:
+        if message["type"] == "text":
+            message.setdefault("text", {"body": text})
+        with self._changed:
             for known in (person.phone, person.user_id):
                 self._people[known] = person
-                self._written_at[number_id, known] = self.now()
-            self._received.add(str(content["id"]))
-        return self._change(number, "messages", {"contacts": [person.as_contact()], "messages": [content]})
+                self._written_at[account, known] = self.now()
+            self._received.add(str(message["id"]))
+        self._note_written(account, person.id, str(message["id"]), text)
+        return self._change(number, "messages", {"contacts": [person.as_contact()], "messages": [message]})
 
-    def compose_echo(self, number_id: str, person: Person, text: str, **message: Any) -> Change:
+    def compose_echo(self, account: str, person: Person, text: str, **message: Any) -> Change:
         """What a person at the business writes in the WhatsApp Business app."""
-        number = self.numbers[number_id]
+        number = self.numbers[account]
         content = {
             "from": re.sub(r"\D", "", number.display),
             **person.named("to", "to_user_id"),
@@ -274,70 +245,65 @@ class FakeWhatsApp:
 
     def deliver(self, *changes: Change) -> None:
         """Post changes to whoever is subscribed to their accounts: all for one address in one webhook, with
-        an entry per account."""
+        an entry per account, and with whatever else happens while webhooks are gathered."""
         posts: dict[tuple[str, str], list[Change]] = defaultdict(list)
-        with self._lock:
+        with self._changed:
             for waba_id, change in changes:
                 for (subscribed_id, app_id), override in self.subscriptions.items():
-                    url = override or self.apps[app_id].callback_url
+                    url = override or self.apps[app_id].callbacks.get(OBJECT, "")
                     if subscribed_id == waba_id and url:
                         posts[app_id, url].append((waba_id, change))
-            self._waiting += len(posts)
+        round_ = self._gather()
         for (app_id, url), found in posts.items():
-            post = (self.apps[app_id], url, webhook_body(*found))
-            threading.Thread(target=self._deliver, args=post, daemon=True).start()
+            self.lanes.put((app_id, url, round_), *found)
 
-    def wait_until(self, condition: Callable[["FakeWhatsApp"], bool], timeout_seconds: float = 10) -> None:
-        """Wait for something to become true of what the server has seen; TimeoutError after that."""
+    def _gather(self) -> str:
+        """A name for what goes together."""
         with self._changed:
-            if not self._changed.wait_for(lambda: condition(self), timeout_seconds):
-                raise TimeoutError("the fake WhatsApp did not see what the test waits for")
+            if not self.habits.gather_seconds:
+                return str(next(self._ids))
+            if not self._round:
+                self._round = str(next(self._ids))
+                threading.Timer(self.habits.gather_seconds, self._let_go).start()
+            return self._round
 
-    def wait_until_delivered(self, timeout_seconds: float = 10) -> None:
-        """Wait until no webhook is on its way any more."""
-        self.wait_until(lambda fake: fake._waiting == 0, timeout_seconds)
+    def _let_go(self) -> None:
+        with self._changed:
+            self._round = ""
+        for app_id in list(self.apps):
+            self.lanes.resume(app_id)
 
     # --- the API --------------------------------------------------------------------------------------------
 
-    def answer(
-        self, method: str, path: str, query: Mapping[str, str], authorization: str, content: Any
-    ) -> tuple[int, str] | None:
-        """Status and body for a call; None for a connection that breaks."""
-        token = authorization.removeprefix("Bearer ")
-        _, _, rest = path.strip("/").partition("/")  # behind the version
+    def respond(self, request: Request) -> Answer | None:
+        if request.path.startswith("/files/"):
+            return self._file(request.path.removeprefix("/files/"), request.headers.get("authorization", ""))
+        return super().respond(request)
+
+    def call_of(self, request: Request) -> Call:
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        _, _, rest = request.path.strip("/").partition("/")  # behind the version
         target, _, operation = rest.partition("/")
         if target == "debug_token":
-            operation, content = "debug_token", dict(query)
+            operation = target
+        elif request.parameters.get("status") == "read":
+            operation = "read"
         elif not operation:
             operation = "media" if target in self._media else "number"
-        call = Call(method, operation, target, token, content)
-        with self._changed:
-            self.calls.append(call)
-            fault = self._faults[operation].popleft() if self._faults[operation] else None
-        try:
-            result = (200, json.dumps(self._call(call))) if not fault or fault.after else None
-        except ApiError as error:
-            result = (error.status, json.dumps(error.as_json()))
-        finally:
-            with self._changed:
-                self._changed.notify_all()
-        return self._go_wrong(fault) if fault else result
+        return Call(operation, token, request.parameters, target, request.method, request.path)
 
-    def _go_wrong(self, fault: Fault) -> tuple[int, str] | None:
-        if fault.error:
-            return fault.error.status, json.dumps(fault.error.as_json())
-        if fault.raw:
-            return fault.raw
-        self._is_closed.wait(fault.silence_seconds)
-        return None
+    def carry_out(self, call: Call) -> Answer:
+        return Answer.of_json(self._carry_out(call))
 
-    def _call(self, call: Call) -> Any:
+    def _carry_out(self, call: Call) -> Any:
         if call.operation == "debug_token":
             return self._debug_token(call)
         app = self._app(call.token)
         match call.method, call.operation:
             case "POST", "messages":
-                return self._take(self._known_number(call), call.content or {})
+                return self._take(self._known_number(call), call.parameters)
+            case "POST", "read":
+                return self._mark_read(call.parameters)
             case "GET", "number":
                 return self._describe(self._known_number(call), app)
             case "GET", "media":
@@ -346,31 +312,19 @@ class FakeWhatsApp:
                 return self._subscribed_apps(call, app)
         raise ApiError(2500, "Unknown path components")
 
+    def find_token(self, token: str) -> Token | None:
+        return self.tokens.get(token)
+
     def _app(self, token: str) -> App:
         known = self.tokens.get(token)
-        if known is None and self.makes_up_numbers and token:
-            known = self.add_token(token, next(iter(self.apps)))
         if known is None:
             raise ApiError(190, "Invalid OAuth access token - Cannot parse access token", status=401)
-        if known.is_revoked or (known.expires_at and known.expires_at < self.now()):
+        if not known.is_valid(self.now()):
             message = "Error validating access token: Session has expired"
             raise ApiError(190, message, status=401, subcode=463)
         return self.apps[known.app_id]
 
-    def _debug_token(self, call: Call) -> Any:
-        app_id, _, secret = call.token.partition("|")
-        if app_id not in self.apps or not secret or self.apps[app_id].secret != secret:
-            raise ApiError(190, "Invalid OAuth access token signature.", status=401)
-        token = self.tokens.get(call.content.get("input_token", ""))
-        if token and token.app_id != app_id:
-            raise ApiError(100, "The App_id in the input_token did not match the Viewing App")
-        is_valid = token is not None and not (token.is_revoked or 0 < token.expires_at < self.now())
-        expires_at = int(token.expires_at) if token else 0
-        return {"data": {"app_id": app_id, "is_valid": is_valid, "expires_at": expires_at, "scopes": []}}
-
     def _known_number(self, call: Call) -> Number:
-        if call.target not in self.numbers and self.makes_up_numbers and call.target.isdecimal():
-            return self.add_number(call.target, "")
         if call.target not in self.numbers:
             message = (
                 f"Unsupported {call.method.lower()} request. Object with ID '{call.target}' does not exist"
@@ -380,7 +334,7 @@ class FakeWhatsApp:
 
     def _describe(self, number: Number, app: App) -> Any:
         override = self.subscriptions.get((number.waba_id, app.id), "")
-        urls = {"whatsapp_business_account": override, "application": app.callback_url}
+        urls = {"whatsapp_business_account": override, "application": app.callbacks.get(OBJECT, "")}
         return {
             "id": number.id,
             "status": number.status,
@@ -403,31 +357,30 @@ class FakeWhatsApp:
             "file_size": len(content),
         }
 
-    def file(self, key: str, authorization: str) -> tuple[int, bytes, str]:
+    def _file(self, key: str, authorization: str) -> Answer:
         """What lies at the address of a media file: for five minutes, and only with a token."""
         media_id, until = self._media_urls.get(key, ("", 0.0))
         try:
             self._app(authorization.removeprefix("Bearer "))
         except ApiError as error:
-            return error.status, b"", "text/plain"
+            return Answer(error.status)
         if self.now() > until:
-            return 404, b"", "text/plain"
-        return 200, *self._media[media_id]
+            return Answer(404)
+        content, mime_type = self._media[media_id]
+        return Answer(200, content, {"content-type": mime_type})
 
     def _subscribed_apps(self, call: Call, app: App) -> Any:
         if call.method == "GET":
             return {"data": [*self._subscribers(call.target)]}
         if call.method != "POST":
             raise ApiError(2500, "Unknown path components")
-        given = call.content or {}
+        given = call.parameters
         url, verify_token = given.get("override_callback_uri", ""), given.get("verify_token", "")
         if len(url) > 200:
             raise ApiError(100, "Param override_callback_uri must be at most 200 characters long")
         if url:
             self._shake_hands(url, verify_token)
-        with self._lock:
-            for number in self.numbers.values():
-                number.waba_id = number.waba_id or call.target
+        with self._changed:
             self.subscriptions[call.target, app.id] = url  # without a body the override is gone
         return {"success": True}
 
@@ -437,21 +390,11 @@ class FakeWhatsApp:
                 more = {"override_callback_uri": override} if override else {}
                 yield {"whatsapp_business_api_data": {"id": app_id, "name": "App"}, **more}
 
-    def _shake_hands(self, url: str, verify_token: str) -> None:
-        challenge = secrets.token_hex(8)
-        query = {"hub.mode": "subscribe", "hub.verify_token": verify_token, "hub.challenge": challenge}
-        status, body = _http(urllib.request.Request(f"{url}?{urlencode(query)}"))  # noqa: S310
-        if status != 200 or body.decode("utf-8", "replace") != challenge:
-            message = f"Callback verification failed with the following errors: HTTP Status Code = {status}"
-            raise ApiError(2200, message)
-
     # --- messages -------------------------------------------------------------------------------------------
 
     def _take(self, number: Number, given: Mapping[str, Any]) -> Any:
         if given.get("messaging_product") != "whatsapp":
             raise ApiError(100, "Invalid parameter", details="The parameter messaging_product is required.")
-        if given.get("status") == "read":
-            return self._mark_read(given)
         contact = str(given.get("to") or given.get("recipient") or "")
         if not contact:
             raise ApiError(131008, "Required parameter is missing", details="The parameter to is required.")
@@ -463,12 +406,10 @@ class FakeWhatsApp:
         )
         self._check_pair(number.id, contact)
         message_id, reference = self._new_id(), given.get("biz_opaque_callback_data")
-        body = given["text"]["body"]
+        body, choices = _said(given)
         with self._changed:
             self._messages[message_id] = _Sent(number, person, reference)
-            self.sent.append(
-                {"number_id": number.id, "to": contact, "text": body, "id": message_id, "at": self.now()}
-            )
+        self._note_sent(number.id, contact, message_id, body, choices)
         self._report_on(message_id, number.id, contact)
         return {
             "messaging_product": "whatsapp",
@@ -477,6 +418,9 @@ class FakeWhatsApp:
         }
 
     def _check_text(self, given: Mapping[str, Any]) -> None:
+        if given.get("type") == "interactive":
+            _check_interactive(given["interactive"])
+            return
         body = given.get("text", {}).get("body") if given.get("type") == "text" else None
         if not isinstance(body, str):
             raise ApiError(131009, "Parameter value is not valid", details="Only texts are sent here.")
@@ -487,7 +431,7 @@ class FakeWhatsApp:
 
     def _check_pair(self, number_id: str, contact: str) -> None:
         """A bucket of PAIR_BURST messages, filled with one each PAIR_SECONDS."""
-        with self._lock:
+        with self._changed:
             left, at = self._pairs.get((number_id, contact), (float(PAIR_BURST), self.now()))
             left = min(PAIR_BURST, left + (self.now() - at) / PAIR_SECONDS)
             if left < 1:
@@ -524,120 +468,65 @@ class FakeWhatsApp:
         value = {"messaging_product": "whatsapp", "metadata": metadata, **content}
         return number.waba_id, {"field": field_, "value": value}
 
-    # --- delivery to the webhook ----------------------------------------------------------------------------
+    # --- webhooks -------------------------------------------------------------------------------------------
 
-    def _deliver(self, app: App, url: str, body: bytes) -> None:
-        pause = self._retry_seconds
-        while not self._is_closed.is_set():
-            status, _ = _http(signed(url, body, app.secret))
-            with self._changed:
-                self.deliveries.append((status, json.loads(body)))
-                self._waiting -= 200 <= status < 300
-                self._changed.notify_all()
-            if 200 <= status < 300:
-                return
-            self._is_closed.wait(pause)
-            pause = min(pause * 2, self._max_retry_seconds)
+    def ready(self, lane: Lane, waiting: int) -> int:
+        return 0 if lane[2] == self._round else waiting
+
+    def post_items(self, lane: Lane, items: Sequence[Any]) -> bool:
+        app_id, url, _ = lane
+        return self._post_signed(self.apps[app_id], url, webhook(*items)).is_taken
+
+    def ids_of(self, content: Any) -> Sequence[str]:
+        changes = [change for entry in content["entry"] for change in entry["changes"]]
+        return [id_ for change in changes for id_ in _ids(change["value"])]
 
 
-def webhook_body(*changes: Change) -> bytes:
+def _ids(value: Mapping[str, Any]) -> Sequence[str]:
+    reports = [f"{each['id']}:{each['status']}" for each in value.get("statuses", ())]
+    written = [*value.get("messages", ()), *value.get("message_echoes", ())]
+    return [*(str(each["id"]) for each in written), *reports]
+
+
+def _said(given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The text of a message, and what comes back for each of its choices, by their titles."""
+    if given["type"] == "text":
+        return given["text"]["body"], {}
+    interactive = given["interactive"]
+    kind = "button_reply" if interactive["type"] == "button" else "list_reply"
+    titles = _titles(interactive)
+    return interactive["body"]["text"], {each["title"]: {"type": kind, kind: each} for each in titles}
+
+
+def _titles(interactive: Mapping[str, Any]) -> list[dict[str, str]]:
+    action = interactive["action"]
+    if interactive["type"] == "button":
+        return [each["reply"] for each in action["buttons"]]
+    return [row for section in action["sections"] for row in section["rows"]]
+
+
+def _check_interactive(interactive: Mapping[str, Any]) -> None:
+    """Three buttons of 20 characters below 1024, or ten rows of 24 below 4096."""
+    text, names = interactive["body"]["text"], [each["title"] for each in _titles(interactive)]
+    is_list = interactive["type"] == "list"
+    most, longest, limit = (10, 24, TEXT_LIMIT) if is_list else (3, 20, 1024)
+    if is_list and not 1 <= len(interactive["action"]["button"]) <= 20:
+        raise ApiError(131009, "Parameter value is not valid", details="Invalid button of the list.")
+    if not 1 <= len(names) <= most or len({*names}) < len(names):
+        raise ApiError(131009, "Parameter value is not valid", details=f"Give 1 to {most} different titles.")
+    if any(not 1 <= len(name) <= longest for name in names) or not 1 <= len(text) <= limit:
+        raise ApiError(131009, "Parameter value is not valid", details="A title or the body is too long.")
+
+
+def webhook(*changes: Change) -> dict[str, Any]:
     """One webhook with all of the changes, and an entry for each business account."""
     accounts: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for waba_id, change in changes:
         accounts[waba_id].append(change)
     entries = [{"id": waba_id, "changes": found} for waba_id, found in accounts.items()]
-    return json.dumps({"object": "whatsapp_business_account", "entry": entries}).encode()
+    return {"object": OBJECT, "entry": entries}
 
 
-def signature(body: bytes, secret: str) -> str:
-    """The value of X-Hub-Signature-256."""
-    return f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
-
-
-def signed(url: str, body: bytes, secret: str) -> urllib.request.Request:
-    """A webhook as Meta posts it."""
-    headers = {"content-type": "application/json", "X-Hub-Signature-256": signature(body, secret)}
-    return urllib.request.Request(url, body, headers)  # noqa: S310
-
-
-def _http(request: urllib.request.Request) -> tuple[int, bytes]:
-    try:
-        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
-            return response.status, response.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read()
-    except OSError:
-        return 0, b""
-
-
-def _handler(fake: FakeWhatsApp) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *arguments: object) -> None:
-            """Nothing."""
-
-        def do_GET(self) -> None:
-            path = urlsplit(self.path).path
-            if path == "/control/sent":
-                self._say(200, json.dumps(fake.sent).encode())
-            elif path.startswith("/files/"):
-                self._say(*fake.file(path.removeprefix("/files/"), self.headers.get("authorization", "")))
-            else:
-                self._answer("GET")
-
-        def do_POST(self) -> None:
-            if urlsplit(self.path).path == "/control/message":
-                given = self._content()
-                person = Person(given["phone"], name=given.get("name", "Person"))
-                message_id = fake.write(given["number_id"], person, given["text"])
-                self._say(200, json.dumps({"id": message_id}).encode())
-            else:
-                self._answer("POST")
-
-        def do_DELETE(self) -> None:
-            self._answer("DELETE")
-
-        def _answer(self, method: str) -> None:
-            address, authorization = urlsplit(self.path), self.headers.get("authorization", "")
-            query = dict(parse_qsl(address.query))
-            answer = fake.answer(method, address.path, query, authorization, self._content())
-            if answer is None:
-                self.close_connection = True
-            else:
-                self._say(answer[0], answer[1].encode())
-
-        def _content(self) -> Any:
-            body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            return json.loads(body) if body else None
-
-        def _say(self, status: int, content: bytes, content_type: str = "application/json") -> None:
-            self.send_response(status)
-            self.send_header("content-type", content_type)
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-    return Handler
-
-
-def main() -> None:
-    """Serve until interrupted; any token and any number will do."""
-    parser = argparse.ArgumentParser(description="A fake WhatsApp Cloud API on 127.0.0.1.")
-    parser.add_argument("--port", type=int, default=8091)
-    parser.add_argument("--app-secret", default="app-secret", help="what its webhooks are signed with")
-    parser.add_argument("--callback-url", default="", help="the app's own address, for HUB_META_APP_SECRET")
-    arguments = parser.parse_args()
-    with FakeWhatsApp(arguments.port) as fake:
-        fake.makes_up_numbers = True
-        fake.add_app("1", arguments.app_secret, arguments.callback_url)
-        print(f"The fake WhatsApp listens at {fake.url}: set HUB_GRAPH_API_URL to it.", flush=True)  # noqa: T201
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            return
-
-
-if __name__ == "__main__":
-    main()
+def webhook_body(*changes: Change) -> bytes:
+    """Its body."""
+    return json.dumps(webhook(*changes)).encode()

@@ -50,6 +50,7 @@ class Pigeon:
     reconciles: ClassVar[bool] = False
     names_contacts: ClassVar[bool] = True
     reply_window: ClassVar[timedelta | None] = None
+    numbers_choices: ClassVar[bool] = False
 
     def shared_account(self) -> Account | None:
         return Account(SHARED, {"ring": "shared"})
@@ -57,6 +58,7 @@ class Pigeon:
     def __init__(self) -> None:
         self.sent: list[tuple[str, str]] = []
         self.references: list[int] = []
+        self.choices: list[Sequence[str]] = []
         self.typing: list[str] = []
         self.stored: list[Inbound] = []
         self.faults: list[Exception] = []
@@ -100,7 +102,7 @@ class Pigeon:
                 files = tuple(Media(each) for each in item.get("files", []))
                 kind, text = item["kind"], item.get("text", "")
                 found.append(InboundMessage(sender, item["id"], kind, text, at, "{}", files))
-            found[-1] = replace(found[-1], address=item.get("address", ""))
+            found[-1] = replace(found[-1], address=item.get("address", ""), parent=item.get("parent", ""))
         return found
 
     def acknowledge(self, request: Request, account: Account) -> Response:
@@ -112,12 +114,15 @@ class Pigeon:
     def serve(self, request: Request, account: Account, subpath: str, view: ContactView) -> Response:
         return Response(404)
 
-    def send(self, account: Account, contact: str, text: str, reference: str) -> str:
+    def send(
+        self, account: Account, contact: str, text: str, reference: str, choices: Sequence[str] = ()
+    ) -> str:
         if self.before_send:
             self.before_send()
         if self.faults:
             raise self.faults.pop(0)
         self.take(contact, text, reference)
+        self.choices.append(choices)
         return f"pigeon-{len(self.sent)}"
 
     def take(self, contact: str, text: str, reference: str) -> None:
@@ -141,7 +146,7 @@ class Pigeon:
             raise self.faults.pop(0)
         return Sender(contact, self.names[contact]) if contact in self.names else None
 
-    def split(self, text: str) -> Sequence[str]:
+    def split(self, text: str, choices: Sequence[str] = ()) -> Sequence[str]:
         return [text[start : start + self.text_limit] for start in range(0, len(text), self.text_limit)]
 
     def new_secrets(self) -> Mapping[str, str]:

@@ -1,44 +1,122 @@
 """What nobody could process: why, who is told, and what a replay does."""
 
+from typing import Any, NoReturn
+
 import pytest
 from django.core import mail
+from django.db import OperationalError
 
 from console.channels.models import Channel
-from console.conversations.models import Conversation, DeadLetter
+from console.conversations.models import Conversation, DeadLetter, Message
 from console.organizations.models import Organization, User
-from hub_lambdas import (
-    batch,
-    dead_letters,
-    inbound,
-    queues,
-    staff,
-    sweep,
-    wakeups,
-)
+from hub_lambdas import dead_letters, inbound, outbound, queues, sending, staff, sweep, wakeups
 from hub_lambdas.channels.base import (
     InboundMessage,
     Sender,
     Unread,
 )
-from tests.fakes.sqs import FakeSqs
+from hub_lambdas.record import MAX_RECEIVES
+from tests.fakes.sqs import FakeSqs, Handler
 from tests.hub_lambdas.conftest import Pigeon
 from tests.hub_lambdas.steps import Write, ask, member
-from tests.hub_lambdas.test_pipeline import run
+from tests.hub_lambdas.test_pipeline import answer, outcomes, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def receives_until_nothing_fails(sqs: FakeSqs, queue: str, handler: Handler) -> int:
+    count = 1
+    while sqs.run(queue, handler):
+        count += 1
+    return count
+
+
+def buried_by_the_queue(sqs: FakeSqs, queue: str) -> int:
+    """SQS moves what is left in a queue to its dead-letter queue; how many of those letters fail."""
+    dead = queue.replace(".fifo", "") + "-dead" + queue[len(queue.removesuffix(".fifo")) :]
+    records = sqs.queues.pop(queue)
+    sqs.queues[dead] = [
+        {**each, "eventSourceARN": each["eventSourceARN"].replace(queue, dead)} for each in records
+    ]
+    return sqs.run(dead, dead_letters.handler)
+
+
+class TestPoisonInAGroup:
+    """A record that nobody can process, with two messages of the same contact behind it."""
+
+    @pytest.fixture(autouse=True)
+    def poisoned(self, sqs: FakeSqs, write: Write) -> None:
+        write("first")
+        write("second")
+        [first, _] = sqs.queues["dm-inbound.fifo"]
+        group = first["attributes"]["MessageGroupId"]
+        sqs.send_message(QueueUrl="dm-inbound.fifo", MessageBody='{"poison": 1}', MessageGroupId=group)
+        sqs.queues["dm-inbound.fifo"].insert(0, sqs.queues["dm-inbound.fifo"].pop())
+
+    def stored(self) -> list[str]:
+        return list(Message.objects.filter(direction="in").order_by("pk").values_list("text", flat=True))
+
+    def test_it_is_a_dead_letter_alone_and_the_others_go_on_in_order(
+        self, sqs: FakeSqs, pigeon: Pigeon
+    ) -> None:
+        for _ in range(MAX_RECEIVES - 1):
+            assert sqs.run("dm-inbound.fifo", inbound.handler) == 3
+            assert self.stored() == []
+        assert sqs.run("dm-inbound.fifo", inbound.handler) == 0
+        assert [letter.body for letter in DeadLetter.objects.all()] == ['{"poison": 1}']
+        assert self.stored() == ["first", "second"]
+        run(sqs)
+        assert len(pigeon.sent) == 1
+
+    def test_without_a_database_it_is_left_to_its_queue(
+        self, sqs: FakeSqs, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as away:
+            away.setattr(DeadLetter.objects, "get_or_create", unreachable)
+            for _ in range(MAX_RECEIVES):
+                assert sqs.run("dm-inbound.fifo", inbound.handler) == 3
+        assert DeadLetter.objects.count() == 0
+        assert buried_by_the_queue(sqs, "dm-inbound.fifo") == 0
+        assert '{"poison": 1}' in [letter.body for letter in DeadLetter.objects.all()]
+        assert self.stored() == ["first", "second"]
+
+    def test_killed_before_it_was_acknowledged_it_is_one_dead_letter_all_the_same(self, sqs: FakeSqs) -> None:
+        [poison, *_] = sqs.queues["dm-inbound.fifo"]
+        assert receives_until_nothing_fails(sqs, "dm-inbound.fifo", inbound.handler) == MAX_RECEIVES
+        sqs.queues["dm-inbound.fifo"] = [poison]
+        assert buried_by_the_queue(sqs, "dm-inbound.fifo") == 0
+        assert [letter.cause for letter in DeadLetter.objects.all()] == ["KeyError"]
+
+
+def unreachable(*args: Any, **kwargs: Any) -> NoReturn:
+    raise OperationalError("the database is away")
+
+
+def test_what_waits_to_be_sent_again_is_no_dead_letter_before_its_queue_says_so(
+    sqs: FakeSqs, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def later(message_id: int) -> NoReturn:
+        raise sending.RetryLater(40)
+
+    write("hello")
+    assert sqs.run("dm-inbound.fifo", inbound.handler) == 0
+    answer(sqs)
+    monkeypatch.setattr(sending, "deliver", later)
+    sqs.queues["dm-outbound.fifo"] = sqs.queues["dm-outbound.fifo"][-1:]
+    for _ in range(MAX_RECEIVES):
+        assert sqs.run("dm-outbound.fifo", outbound.handler) == 1
+    assert DeadLetter.objects.count() == 0
+    assert buried_by_the_queue(sqs, "dm-outbound.fifo") == 0
+    assert DeadLetter.objects.count() == 1
+    assert outcomes() == [("handed_over", "dead_letter")]
 
 
 class TestDeadLetterCauses:
     def test_the_last_failure_says_why(self, sqs: FakeSqs, channel: Channel) -> None:
         sqs.put("wakeups", {"nonsense": True})
-        for _ in range(batch.MAX_RECEIVES):
-            assert sqs.run("wakeups", wakeups.handler) == 1
+        assert receives_until_nothing_fails(sqs, "wakeups", wakeups.handler) == MAX_RECEIVES
         letter = DeadLetter.objects.get()
         assert (letter.queue, letter.cause) == ("wakeups", "KeyError")
-        [record] = sqs.queues.pop("wakeups")
-        record["eventSourceARN"] = record["eventSourceARN"] + "-dead"
-        assert dead_letters.handler({"Records": [record]}, None) == {"batchItemFailures": []}
-        assert DeadLetter.objects.get().cause == "KeyError"
 
     def test_a_reply_of_staff_is_shown_to_its_organization(self, sqs: FakeSqs, write: Write) -> None:
         ask(sqs, write, kind="image")
@@ -64,11 +142,7 @@ class TestUnreadWebhooks:
     @pytest.fixture(autouse=True)
     def buried(self, sqs: FakeSqs, write: Write) -> None:
         write(kind="explode")
-        for _ in range(batch.MAX_RECEIVES):
-            assert sqs.run("dm-inbound.fifo", inbound.handler) == 1
-        [record] = sqs.queues.pop("dm-inbound.fifo")
-        record["eventSourceARN"] = "arn:aws:sqs:us-east-1:000000000000:dm-inbound-dead.fifo"
-        assert dead_letters.handler({"Records": [record]}, None) == {"batchItemFailures": []}
+        assert receives_until_nothing_fails(sqs, "dm-inbound.fifo", inbound.handler) == MAX_RECEIVES
 
     def test_staff_are_told(self) -> None:
         member()

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from console.channels.models import Channel
-from console.conversations.models import Contact, Message, PlatformEvent
+from console.conversations.models import Contact, DeadLetter, Message, PlatformEvent
 from console.organizations.models import Organization
-from hub_lambdas import inbound, webhook
+from hub_lambdas import inbound, queues, record, webhook
+from hub_lambdas.channels.base import InboundMessage, Sender
 from tests.fakes.sqs import FakeSqs
-from tests.hub_lambdas.conftest import http_event
+from tests.hub_lambdas.conftest import Pigeon, http_event
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -84,6 +85,64 @@ def test_a_retired_channel_declines_what_it_gets(sqs: FakeSqs, channel: Channel)
     message = Message.objects.get()
     assert message.turn is not None
     assert (message.turn.state, message.turn.reason) == ("declined", "channel_retired")
+
+
+def test_what_is_about_an_account_as_a_whole_reaches_each_of_its_channels(
+    sqs: FakeSqs, channel: Channel, other: Channel, caplog: pytest.LogCaptureFixture
+) -> None:
+    Channel.objects.update(parent_address="waba")
+    Channel.objects.create(organization=other.organization, kind="pigeon", name="None of it", address="3")
+    feathers = [
+        {"kind": "feather", "id": "f", "parent": "waba"},
+        {"kind": "feather", "id": "g", "parent": "x"},
+    ]
+    assert post("/pigeon", *feathers, {"kind": "feather", "id": "h"}) == 200
+    assert stored(sqs) == []
+    events = PlatformEvent.objects.values_list("channel__name", "kind", "platform_id")
+    assert sorted(events) == [("Loft", "feather", "f"), ("Nest", "feather", "f")]
+    assert [record.getMessage() for record in caplog.records if "for no channel" in record.getMessage()] == [
+        "pigeon webhook: for no channel here: 2 feather"
+    ]
+
+
+def test_at_a_channels_own_address_it_is_for_that_channel(
+    sqs: FakeSqs, channel: Channel, other: Channel
+) -> None:
+    Channel.objects.update(parent_address="waba")
+    assert post(f"/pigeon/{channel.pk}", {"kind": "feather", "id": "f", "parent": "waba"}, ring="r1") == 200
+    assert stored(sqs) == []
+    assert [event.channel for event in PlatformEvent.objects.all()] == [channel]
+
+
+class TestUnreadAtTheSharedAddress:
+    """Nobody can read a webhook of the hub's own app: it may be for anybody."""
+
+    @pytest.fixture(autouse=True)
+    def buried(self, sqs: FakeSqs, other: Channel) -> None:
+        assert post("/pigeon", {"kind": "explode", "id": "x"}) == 200
+        left = [sqs.run("dm-inbound.fifo", inbound.handler) for _ in range(record.MAX_RECEIVES)]
+        assert left == [1, 1, 1, 1, 0]
+
+    def test_it_is_kept_for_whoever_runs_the_hub(self) -> None:
+        letter = DeadLetter.objects.get()
+        assert (letter.organization, letter.cause) == (None, "RuntimeError")
+        assert "explode" in letter.body
+
+    def test_a_later_release_finds_whose_it_is(self, sqs: FakeSqs, monkeypatch: pytest.MonkeyPatch) -> None:
+        understood = InboundMessage(Sender("ann"), "1", "text", "hello", None, "{}", address="2")
+        monkeypatch.setattr(Pigeon, "parse", lambda self, request, account: [understood])
+        letter = DeadLetter.objects.get()
+        queues.replay(letter.queue, letter.body)
+        assert sqs.run("dm-inbound.fifo", inbound.handler) == 0
+        assert stored(sqs) == [("nest", "1")]
+
+
+def test_one_that_is_nested_too_deeply_is_taken_and_kept(sqs: FakeSqs, channel: Channel) -> None:
+    deep = "[" * 5_000 + "]" * 5_000
+    assert webhook.handler(http_event("/pigeon", deep, ring="shared"), None)["statusCode"] == 200
+    [body] = sqs.bodies("dm-inbound.fifo")
+    assert body["inbound"]["payload"] == deep
+    assert sqs.run("dm-inbound.fifo", inbound.handler) == 1
 
 
 class TestTwoIds:

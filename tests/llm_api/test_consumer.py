@@ -141,6 +141,48 @@ async def test_a_flood_does_not_stand_in_the_way_of_others() -> None:
     assert box.queues.hides == []  # none went back to the queue, nearer to its dead letters
 
 
+class TestGivingWay:
+    """Both slots work for a flood when somebody else comes."""
+
+    @asynccontextmanager
+    async def flooded(self) -> AsyncIterator[Box]:
+        box = Box(FakeEngine(slots=2))
+        box.engine.gate.clear()
+        for number in range(4):
+            box.queues.ask(f"flood-{number}", "flood")
+        async with box.running():
+            await until(lambda: box.engine.running == 2)
+            box.queues.ask("calm", "calm")
+            await until(lambda: box.engine.cancelled == 1 and box.engine.running == 2)
+            yield box
+
+    async def test_the_flood_gives_one_slot_back(self) -> None:
+        async with self.flooded() as box:
+            assert [request.group for request in box.engine.requests] == ["flood", "flood", "calm"]
+            assert box.slots.taken == 2
+            assert box.metric("hub_llm_stopped_total") == 1
+            box.engine.gate.set()
+            await until(lambda: not box.queues.stored)
+        ids = [reply["id"] for reply, _ in box.queues.replies]
+        assert sorted(ids) == ["calm", "flood-0", "flood-1", "flood-2", "flood-3"]
+        assert box.queues.hides == []  # what was stopped did not go back to the queue
+
+    async def test_what_was_stopped_can_be_cancelled(self) -> None:
+        async with self.flooded() as box:
+            box.queues.put(json.dumps({"cancel": "flood-1", "organization": "flood"}))
+            await until(lambda: box.metric("hub_llm_dropped_total", reason="cancelled"))
+            box.engine.gate.set()
+            await until(lambda: not box.queues.stored)
+        assert "flood-1" not in [reply["id"] for reply, _ in box.queues.replies]
+
+    async def test_what_was_stopped_is_returned_when_the_box_stops(self) -> None:
+        async with self.flooded() as box:
+            box.consumer.stop_receiving()
+            await until(lambda: len(box.queues.hides) == 3)
+            box.engine.gate.set()
+        assert [reply["id"] for reply, _ in box.queues.replies] == ["flood-0", "calm"]
+
+
 async def test_a_busy_box_does_not_wait_at_the_queue_where_idle_ones_come_first() -> None:
     box = Box(FakeEngine(slots=2), held_requests=5)
     box.engine.gate.clear()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -10,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from llm_api.waiting import SHARED_SECONDS, Terms, Waiting
+from llm_api.waiting import FAR_MORE, LATELY_SECONDS, MAX_STOPS, Terms, Waiting
 
 NOW = 1000.0
+MOMENT_SECONDS = 1.0
 
 
 def line(*terms: Terms, slots: int = 4) -> Waiting[int]:
@@ -24,13 +27,15 @@ def line(*terms: Terms, slots: int = 4) -> Waiting[int]:
 
 def order(*terms: Terms, slots: int = 4) -> list[int]:
     """Everything in a line, each finished before the next is picked."""
-    return list(drained(line(*terms, slots=slots), terms))
+    return list(drained(line(*terms, slots=slots)))
 
 
-def drained(waiting: Waiting[int], terms: Sequence[Terms]) -> Iterator[int]:
-    while (item := waiting.pick(NOW)) is not None:
+def drained(waiting: Waiting[int]) -> Iterator[int]:
+    now = NOW
+    while (item := waiting.pick(now)) is not None:
         yield item
-        waiting.finish(terms[item].organization)
+        now += MOMENT_SECONDS
+        waiting.finish(str(item), now)
 
 
 def test_contacts_come_before_test_runs() -> None:
@@ -45,31 +50,71 @@ def test_organizations_take_turns() -> None:
     assert order(*[Terms("a")] * 3, *[Terms("b")] * 2) == [0, 3, 1, 4, 2]
 
 
-def test_an_organization_alone_may_use_every_slot() -> None:
-    waiting = line(*[Terms("a")] * 5)
-    assert [waiting.pick(NOW) for _ in range(4)] == [0, 1, 2, 3]
+def test_whoever_asks_now_and_then_goes_before_whoever_always_does() -> None:
+    waiting = line(*[Terms("often")] * 5, slots=1)
+    for number in range(3):
+        assert waiting.pick(NOW + number) == number
+        waiting.finish(str(number), NOW + number + 1)
+    waiting.add("5", 5, Terms("seldom"))
+    waiting.add("6", 6, Terms("seldom"))
+    assert waiting.pick(NOW + 3) == 5
+    waiting.finish("5", NOW + 4)
+    assert waiting.pick(NOW + 4) == 6
 
 
-@pytest.mark.parametrize(("slots", "cap"), [(1, 1), (2, 1), (3, 2), (4, 2), (9, 5)])
-def test_half_of_the_slots_stay_free_for_an_organization_that_was_here_a_moment_ago(
-    slots: int, cap: int
-) -> None:
-    waiting = line(Terms("calm"), *[Terms("flood")] * 20, slots=slots)
-    assert waiting.pick(NOW) == 0
-    waiting.finish("calm")
-    flooding = [waiting.pick(NOW + 1) for _ in range(slots)]
-    assert flooding == [*range(1, cap + 1), *[None] * (slots - cap)]
-    waiting.add("again", -1, Terms("calm"))
-    if slots > 1:
-        assert waiting.pick(NOW + 2) == -1
+def start_all(waiting: Waiting[int], slots: int) -> list[int | None]:
+    return [waiting.pick(NOW) for _ in range(slots)]
 
 
-def test_the_slots_kept_free_are_used_when_nobody_else_comes() -> None:
-    waiting = line(Terms("calm"), *[Terms("flood")] * 3, slots=2)
-    assert waiting.pick(NOW) == 0
-    waiting.finish("calm")
-    assert [waiting.pick(NOW), waiting.pick(NOW)] == [1, None]
-    assert waiting.pick(NOW + SHARED_SECONDS + 1) == 2
+@pytest.mark.parametrize("slots", [1, 2, 3, 4, 9])
+def test_a_flood_may_use_every_slot_that_nobody_else_wants(slots: int) -> None:
+    waiting = line(*[Terms("flood")] * 20, slots=slots)
+    assert start_all(waiting, slots) == list(range(slots))
+    assert waiting.find_way_giver(NOW) is None
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3, 4, 9])
+def test_what_a_flood_started_last_is_stopped_for_another_organization(slots: int) -> None:
+    waiting = line(*[Terms("flood")] * 20, slots=slots)
+    start_all(waiting, slots)
+    waiting.add("calm", -1, Terms("calm"))
+    assert waiting.find_way_giver(NOW) == slots - 1
+    assert waiting.pick(NOW) == -1
+    waiting.wait_again(str(slots - 1), NOW)
+    assert waiting.pick(NOW) == slots - 1, "and then it has its old place"
+
+
+@pytest.mark.parametrize(("slots", "enough"), [(1, 4), (2, 4), (4, 4), (5, 5), (8, 7)])
+def test_whoever_has_a_little_more_in_hand_gives_no_way(slots: int, enough: int) -> None:
+    for count in (enough - 1, enough):
+        waiting = line(*[Terms("flood")] * count, slots=slots)
+        start_all(waiting, min(slots, count))
+        waiting.add("calm", -1, Terms("calm"))
+        assert (waiting.find_way_giver(NOW) is not None) == (count == enough)
+
+
+def test_nobody_gives_way_to_a_test_run() -> None:
+    waiting = line(*[Terms("flood")] * 9)
+    start_all(waiting, 4)
+    assert waiting.find_way_giver(NOW) is None
+    waiting = line(*[Terms("flood")] * 4)
+    start_all(waiting, 4)
+    waiting.add("test", -1, Terms("calm", "test"))
+    assert waiting.find_way_giver(NOW) is None
+
+
+def test_what_gave_way_often_is_answered() -> None:
+    waiting = line(*[Terms("flood")] * 4, slots=1)
+    waiting.pick(NOW)
+    for number in range(4, 4 + MAX_STOPS):
+        waiting.add(str(number), number, Terms("calm"))
+        assert waiting.find_way_giver(NOW) == 0
+        assert waiting.pick(NOW) == number
+        waiting.wait_again("0", NOW)
+        waiting.finish(str(number), NOW)
+        assert waiting.pick(NOW) == 0
+    waiting.add("calm", -1, Terms("calm"))
+    assert waiting.find_way_giver(NOW) is None
 
 
 def test_expired_ones_are_taken_out() -> None:
@@ -105,9 +150,9 @@ def test_no_test_run_goes_before_a_contact(given_terms: list[Terms], slots: int)
     assert classes == sorted(classes)
 
 
-@given(st.integers(1, 40), st.integers(2, 8))
-def test_a_flood_costs_another_organization_one_pick_at_most(flood: int, slots: int) -> None:
-    """Whoever comes to a flooded line is next: the flood's length does not matter."""
+@given(st.integers(1, 40), st.integers(1, 8))
+def test_a_floods_length_does_not_matter(flood: int, slots: int) -> None:
+    """Whoever comes to a flooded line is next."""
     waiting = line(*[Terms("flood")] * flood, slots=slots)
     waiting.pick(NOW)
     waiting.add("calm", -1, Terms("calm"))
@@ -119,13 +164,12 @@ def test_small_organizations_that_keep_coming_do_not_starve_a_large_one(comers: 
     waiting = line(*[Terms("large")] * 30, slots=1)
     waits = 0
     for number, comer in enumerate(comers):
-        waiting.add(f"comer-{number}", 1000 + number, Terms(comer))
-        picked = waiting.pick(NOW)
+        waiting.add(str(1000 + number), 1000 + number, Terms(comer))
+        picked = waiting.pick(NOW + number)
         assert picked is not None
-        organization = "large" if picked < 1000 else comers[picked - 1000]
-        waits = 0 if organization == "large" else waits + 1
-        assert waits <= 3, "each of the others may go before it once"
-        waiting.finish(organization)
+        waits = 0 if picked < 1000 else waits + 1
+        assert waits <= 8, "once each of the others has had as much, it is next"
+        waiting.finish(str(picked), NOW + number + 1)
 
 
 class AnyTraffic(RuleBasedStateMachine):
@@ -138,8 +182,10 @@ class AnyTraffic(RuleBasedStateMachine):
         self.now = NOW
         self.number = 0
         self.line: dict[str, Terms] = {}
-        self.served_at: dict[str, float] = {}
-        self.in_work: list[str] = []
+        self.in_work: dict[str, Terms] = {}
+        self.began_at: dict[str, float] = {}
+        self.spans: list[tuple[str, float, float]] = []
+        self.stops: Counter[str] = Counter()
 
     @rule(
         organization=st.sampled_from("abcd"),
@@ -161,27 +207,39 @@ class AnyTraffic(RuleBasedStateMachine):
         assert set(self.waiting.drop_expired(self.now)) == self.expired()
         self.line = {key: self.line[key] for key in self.line.keys() - self.expired()}
         key = self.waiting.pick(self.now)
-        startable = [terms for terms in self.line.values() if not self.is_full(terms)]
-        assert (key is None) == (not startable), "a slot stays free only for another organization"
+        assert (key is None) == (not self.line), "no slot stays free while anything waits"
+        if key is not None:
+            self.check_turn(key)
+            self.in_work[key] = self.line.pop(key)
+            self.began_at[key] = self.now
+
+    @precondition(lambda self: len(self.in_work) == self.slots)
+    @rule()
+    def make_way(self) -> None:
+        key = self.waiting.find_way_giver(self.now)
         if key is None:
             return
-        picked = self.line[key]
-        assert not self.is_full(picked)
-        rivals = [terms for terms in startable if terms.priority == picked.priority]
-        self.check_class(picked, startable)
-        self.check_lateness(picked, rivals)
-        self.check_turns(picked, rivals)
-        self.check_age(key, picked)
-        del self.line[key]
-        self.in_work.append(picked.organization)
-        self.served_at[picked.organization] = self.now
+        self.stops[key] += 1
+        assert self.stops[key] <= MAX_STOPS
+        in_hand = Counter(t.organization for t in (*self.line.values(), *self.in_work.values()))
+        has_more = in_hand[self.in_work[key].organization]
+        comer = self.waiting.pick(self.now)
+        assert comer is not None
+        assert self.line[comer].priority == "interactive"
+        assert has_more >= in_hand[self.line[comer].organization] + FAR_MORE * self.slots
+        self.check_turn(comer)
+        self.waiting.wait_again(key, self.now)
+        stopped = self.leave(key)
+        self.in_work[comer] = self.line.pop(comer)
+        self.began_at[comer] = self.now
+        self.line[key] = stopped
 
     @precondition(lambda self: self.in_work)
     @rule(data=st.data())
     def end(self, data: st.DataObject) -> None:
-        organization = data.draw(st.sampled_from(self.in_work))
-        self.in_work.remove(organization)
-        self.waiting.finish(organization)
+        key = data.draw(st.sampled_from(sorted(self.in_work)))
+        self.waiting.finish(key, self.now)
+        self.leave(key)
 
     @precondition(lambda self: self.line)
     @rule(data=st.data())
@@ -201,29 +259,35 @@ class AnyTraffic(RuleBasedStateMachine):
     def expired(self) -> set[str]:
         return {key for key, terms in self.line.items() if terms.is_expired(self.now)}
 
-    def check_class(self, picked: Terms, startable: list[Terms]) -> None:
+    def leave(self, key: str) -> Terms:
+        terms = self.in_work.pop(key)
+        self.spans.append((terms.organization, self.began_at.pop(key), self.now))
+        return terms
+
+    def load(self, organization: str) -> float:
+        """By definition, from all that was ever in work."""
+        now = [
+            self.began_at[key] for key, terms in self.in_work.items() if terms.organization == organization
+        ]
+        spans = [(began, end) for name, began, end in self.spans if name == organization]
+        spans += [(began, self.now) for began in now]
+        return len(now) + sum(self.weight(end) - self.weight(began) for began, end in spans)
+
+    def weight(self, at: float) -> float:
+        return math.exp((at - self.now) / LATELY_SECONDS)
+
+    def check_turn(self, key: str) -> None:
+        picked = self.line[key]
         if picked.priority == "test":
-            assert not any(terms.priority == "interactive" for terms in startable)
-
-    def check_lateness(self, picked: Terms, rivals: list[Terms]) -> None:
+            assert not any(terms.priority == "interactive" for terms in self.line.values())
+        rivals = {other: terms for other, terms in self.line.items() if terms.priority == picked.priority}
         if picked.is_late(self.now):
-            assert all(each.is_late(self.now) for each in rivals)
-
-    def check_turns(self, picked: Terms, rivals: list[Terms]) -> None:
-        equals = [each for each in rivals if each.is_late(self.now) == picked.is_late(self.now)]
-        in_work = [self.in_work.count(each.organization) for each in equals]
-        assert min(in_work) >= self.in_work.count(picked.organization)
-
-    def check_age(self, key: str, picked: Terms) -> None:
-        same = (picked.organization, picked.priority, picked.is_late(self.now))
-        for other, terms in self.line.items():
-            if (terms.organization, terms.priority, terms.is_late(self.now)) == same:
-                assert int(other) >= int(key)
-
-    def is_full(self, terms: Terms) -> bool:
-        lately = {name for name, at in self.served_at.items() if self.now - at <= SHARED_SECONDS}
-        sharing = lately | {each.organization for each in self.line.values()}
-        return len(sharing) > 1 and self.in_work.count(terms.organization) >= self.slots / 2
+            assert all(terms.is_late(self.now) for terms in rivals.values())
+        rivals = {other: t for other, t in rivals.items() if t.is_late(self.now) == picked.is_late(self.now)}
+        least = min(self.load(terms.organization) for terms in rivals.values())
+        assert self.load(picked.organization) <= least + 0.1
+        mates = [int(other) for other, t in rivals.items() if t.organization == picked.organization]
+        assert min(mates) == int(key), "the oldest first"
 
 
 AnyTraffic.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

@@ -30,7 +30,15 @@ _CAUSES: Mapping[str, str] = {
     **dict.fromkeys(("OperationalError", "InterfaceError"), "the database could not be reached"),
     **dict.fromkeys(("DataError", "IntegrityError"), "the database did not accept it"),
     **dict.fromkeys(
-        ("JSONDecodeError", "KeyError", "TypeError", "ValueError", "UnicodeDecodeError", "StillUnread"),
+        (
+            "JSONDecodeError",
+            "KeyError",
+            "TypeError",
+            "ValueError",
+            "UnicodeDecodeError",
+            "StillUnread",
+            "RecursionError",
+        ),
         "it could not be read",
     ),
     "DoesNotExist": "what it speaks of is not there",

@@ -30,12 +30,20 @@ async function lookForNews(bubbles) {
     const response = await fetch(location.href, { redirect: "error" });
     if (!response.ok) return;
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    showReplyWindow(page);
     const fresh = page.getElementById("bubbles");
     if (!fresh || fresh.textContent === bubbles.textContent) return;
     for (const turn of bubbles.querySelectorAll("details[open]")) fresh.querySelector(`#${turn.id}`)?.setAttribute("open", "");
     const wasAtEnd = bubbles.scrollHeight - bubbles.scrollTop - bubbles.clientHeight < 40;
     bubbles.replaceChildren(...fresh.childNodes);
     if (wasAtEnd) bubbles.scrollTop = bubbles.scrollHeight;
+}
+
+/* Until when an answer is taken. The form comes back when the contact writes again, and stays with whoever is writing. */
+function showReplyWindow(page) {
+    const fresh = page.getElementById("reply-window");
+    if (fresh) document.getElementById("reply-window").replaceWith(fresh);
+    if (page.getElementById("reply-form")?.hidden === false) document.getElementById("reply-form").hidden = false;
 }
 
 document.addEventListener("DOMContentLoaded", () => {

@@ -1,7 +1,7 @@
-"""Switches one safeguard of the hub off, to show that a run notices.
+"""Switches safeguards of the hub off, to show that a run notices.
 
-Python imports this module by itself where its folder is on PYTHONPATH; CHAOS_WITHOUT names the safeguard. The
-hub knows nothing of it.
+Python imports this module by itself where its folder is on PYTHONPATH; CHAOS_WITHOUT names the safeguards,
+with commas between them. The hub knows nothing of it.
 """
 
 import dataclasses
@@ -39,9 +39,15 @@ def _forget_what_came_before(inbox: ModuleType) -> None:
     inbox.queue = queue_as_new  # type: ignore[attr-defined]
 
 
+def _ignore_reports(whatsapp: ModuleType) -> None:
+    """What WhatsApp says became of a message is stored, and no more."""
+    whatsapp._Item._status = lambda item: item._other("status")
+
+
 SAFEGUARDS: dict[str, tuple[str, Callable[[ModuleType], None]]] = {
     "unknown-stays-unknown": ("hub_lambdas.sending", _send_again_blindly),
     "messages-are-known-again": ("hub_lambdas.inbox", _forget_what_came_before),
+    "reports-are-read": ("hub_lambdas.channels.whatsapp", _ignore_reports),
 }
 
 
@@ -72,5 +78,5 @@ class Saboteur(importlib.abc.MetaPathFinder):
         return spec
 
 
-if os.environ.get("CHAOS_WITHOUT"):
-    sys.meta_path.insert(0, Saboteur(*SAFEGUARDS[os.environ["CHAOS_WITHOUT"]]))
+for _name in filter(None, os.environ.get("CHAOS_WITHOUT", "").split(",")):
+    sys.meta_path.insert(0, Saboteur(*SAFEGUARDS[_name]))

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('conversations', '0004_receipts_and_aliases'),
+        ('conversations', '0005_choices_and_early_receipts'),
     ]
 
     operations = [
