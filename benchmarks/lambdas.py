@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 AIMS = {"cold_cpu_seconds": 0.35, "peak_mb": 80.0, "warm_ms": 5.0}
-HANDLERS = ("webhook", "inbound", "wakeups", "replies", "outbound", "dead_letters", "sweep")
+HANDLERS = ("webhook", "inbound", "wakeups", "replies", "outbound", "errands", "dead_letters", "sweep")
 WARM_RECORDS = 60
 
 

@@ -19,7 +19,7 @@ from console.channels.models import Channel
 from console.conversations.models import Message
 from console.organizations.models import Organization
 from console.prompts.models import CannedPrompt, PromptVersion
-from hub_lambdas import dead_letters, inbound, outbound, queues, replies, sweep, wakeups, webhook
+from hub_lambdas import dead_letters, errands, inbound, outbound, queues, replies, sweep, wakeups, webhook
 from tests.fakes.sqs import FakeSqs
 
 Call = tuple[str, Callable[[], Any]]
@@ -102,6 +102,8 @@ class Stage:
         self._reply()
         yield "replies", lambda: self._run("llm-replies", replies.handler)
         yield "outbound", lambda: self._run("dm-outbound.fifo", outbound.handler)
+        self.sqs.put("errands", {"contact": 1})
+        yield "errands", lambda: self._run("errands", errands.handler)
         self.sqs.put("wakeups-dead", {"turn": 1})
         yield "dead_letters", lambda: self._run("wakeups-dead", dead_letters.handler)
         yield "sweep", lambda: sweep.handler({}, None)

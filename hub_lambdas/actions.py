@@ -182,7 +182,8 @@ def _ask(turn: Turn, now: datetime) -> None:
     turn.state = Turn.State.ASKED
     queue_request(request)
     if KINDS[turn.conversation.contact.channel.kind].shows_typing:
-        transaction.on_commit(partial(queues.show_typing, turn.conversation_id, request.id), robust=True)
+        # No partial: Django logs a failing hook by its name, which a partial has not.
+        transaction.on_commit(lambda: queues.show_typing(turn.conversation_id, request.id), robust=True)
 
 
 def _withdraw(turn: Turn, request_ids: Collection[UUID]) -> None:
@@ -303,6 +304,8 @@ def _settle(
     match outcome:
         case turns.State.HANDED_OVER:
             _give_to_staff(turn, tell_contact)
+        case turns.State.DECLINED if reason is turns.Reason.FILES_ONLY:
+            _tell(turn, Message.Purpose.MEDIA, Translation.Purpose.MEDIA_LINE)
         case turns.State.DECLINED if tell_contact:
             _tell_of_limit(turn, now)
 

@@ -75,7 +75,7 @@ def _message_in(inbound: Inbound) -> str:
 def _empty(letter: DeadLetter, channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> None:
     match inbound:
         case InboundMessage():
-            inbound = replace(inbound, kind="unsent", text="", payload="")
+            inbound = replace(inbound, kind="unsent", text="", payload="", media=())
         case InboundEdit():
             inbound = replace(inbound, text="", payload="")
     letter.body = queues.encode(inbox.encode(channel_id, received_at, inbound))

@@ -15,6 +15,7 @@ from hub_lambdas.channels.base import (
     InboundEdit,
     InboundMessage,
     InboundUnsend,
+    Media,
     OtherEvent,
     Reached,
     Receipt,
@@ -63,6 +64,8 @@ def decode(body: dict[str, Any]) -> tuple[uuid.UUID, datetime, Inbound]:
     fields = dict(body["inbound"])
     if fields.get("sender") is not None:
         fields["sender"] = Sender(**fields["sender"])
+    if "media" in fields:
+        fields["media"] = tuple(Media(**each) for each in fields["media"])
     if "reached" in fields:
         fields["reached"] = Reached(fields["reached"])
     for name in _TIMES & fields.keys():

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from console.channels.models import Channel
 from console.conversations.models import Contact, Conversation, Message, PlatformEvent, Turn
-from hub_lambdas import choices, forgetting, reports
+from hub_lambdas import choices, forgetting, media, names, reports
 from hub_lambdas.actions import do_what_is_due, load_turn, lock_conversation
 from hub_lambdas.addressing import StillUnread
 from hub_lambdas.channels import KINDS
@@ -87,10 +87,19 @@ def _store_message(channel: Channel, received_at: datetime, inbound: InboundMess
     known = Message.objects.only("turn").filter(channel=channel, platform_id=inbound.platform_id).first()
     if known is None:
         do_what_is_due(_add_message(conversation, received_at, inbound))
+        _order_errands(conversation, inbound)
     elif turn := conversation.turns.filter(messages=known).first():
         # A redelivered message is looked at again: its first delivery may have died before the queue sends.
         turn.organization = conversation.organization
         do_what_is_due(turn)
+
+
+def _order_errands(conversation: Conversation, inbound: InboundMessage) -> None:
+    """Have fetched what a message only refers to: its files, and who its contact is."""
+    contact, channel = conversation.contact, conversation.contact.channel
+    files = media.of_message(channel, inbound.platform_id) if inbound.media else []
+    is_nameless = names.is_wanted(contact, channel, timezone.now())
+    media.order([*files, *([{"contact": contact.pk}] if is_nameless else [])])
 
 
 def _add_message(conversation: Conversation, received_at: datetime, inbound: InboundMessage) -> Turn:
@@ -100,7 +109,7 @@ def _add_message(conversation: Conversation, received_at: datetime, inbound: Inb
     if PlatformEvent.objects.filter(
         channel=conversation.contact.channel, platform_id=unsend_id(inbound.platform_id)
     ).exists():
-        inbound = replace(inbound, kind="unsent", text="", payload="")
+        inbound = replace(inbound, kind="unsent", text="", payload="", media=())
     message = Message.objects.create(
         conversation=conversation,
         channel=conversation.contact.channel,
@@ -114,6 +123,8 @@ def _add_message(conversation: Conversation, received_at: datetime, inbound: Inb
         received_at=received_at,
     )
     rows.append(message)
+    if inbound.media:
+        media.note(message, inbound.media)
     conversation.last_message_at = received_at
     conversation.save(update_fields=["last_message_at"])
     return turn
@@ -229,6 +240,7 @@ def _forget_message(channel: Channel, unsend: InboundUnsend) -> None:
     if conversation_id is None:
         return
     lock_conversation(conversation_id)
+    media.forget(unsent)
     for message in unsent.select_related("turn"):
         forgetting.forget_requests(message)
         message.text, message.payload, message.kind = "", "", "unsent"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
 INBOUND = "dm-inbound.fifo"
+ERRANDS = "errands"
 OUTBOUND = "dm-outbound.fifo"
 WAKEUPS = "wakeups"
 LLM_REQUESTS = "llm-requests"
@@ -74,6 +75,16 @@ def send_inbound(entries: Sequence[tuple[str, str, dict[str, Any]]]) -> None:
         size += len(encoded)
     if batch:
         _send_batch(batch)
+
+
+def run_errands(bodies: Sequence[dict[str, Any]]) -> None:
+    """Have the errands Lambda fetch files and names: what no answer waits for."""
+    for start in range(0, len(bodies), MAX_BATCH):
+        entries: list[Any] = [
+            {"Id": str(number), "MessageBody": encode(body)}
+            for number, body in enumerate(bodies[start : start + MAX_BATCH])
+        ]
+        client().send_message_batch(QueueUrl=url(ERRANDS), Entries=entries)
 
 
 class QueueError(Exception):

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from console.channels.models import Channel
 from console.conversations.models import LlmRequest, Message, Turn
-from console.organizations.models import UnknownDelivery
+from console.organizations.models import MediaPolicy, UnknownDelivery
 from hub_lambdas import limits, turns
 from hub_lambdas.channels import KINDS
 
@@ -77,6 +77,7 @@ def _policy(turn: Turn) -> turns.Policy:
         has_holding_line=bool(organization.holding_line),
         late_after=timedelta(minutes=organization.late_after_minutes),
         late=turns.Late(organization.late_policy),
+        explains_files=organization.media_policy == MediaPolicy.EXPLAIN,
         sends_again=organization.unknown_delivery == UnknownDelivery.SEND_AGAIN,
         declines=declines,
         cannot_send=channel.status == Channel.Status.PAUSED and not channel.is_held,

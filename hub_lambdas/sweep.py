@@ -17,7 +17,7 @@ from django.utils import timezone
 from console.channels import connection
 from console.channels.models import Channel
 from console.conversations.models import LlmRequest, Message, Turn
-from hub_lambdas import actions, alerts, reading, staff, turns
+from hub_lambdas import actions, alerts, media, reading, staff, turns
 from hub_lambdas.faults import describe
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
         "requests": mend(_lost_requests(quiet), _request_again),
         "sends": mend(_lost_sends(quiet, now), partial(_send_again, now)),
         "turns": mend(_open_turns(quiet, now), actions.advance),
+        "errands": mend(media.due(now, quiet), media.order_again),
         "read": mend(reading.due(now), partial(reading.read, now)),
         "returned": mend(staff.idle_conversations(now), partial(staff.return_idle, now)),
         "alerts": _each(alerts.due(now), alerts.send, until=started + TELLING_SECONDS),

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from console.channels.models import Channel
-from console.conversations.models import Contact, Conversation, LlmRequest, Message, Turn
+from console.conversations.models import Contact, Conversation, LlmRequest, Message, MessageMedia, Turn
 from console.organizations.models import Member, Organization, User
 from console.prompts.models import CannedPrompt, PromptVersion
 
@@ -89,6 +90,19 @@ def make_inbound(conversation: Conversation, text: str = "Hello?", **fields: Any
     Conversation.objects.filter(pk=conversation.pk).update(last_message_at=received_at)
     message.refresh_from_db()
     return message
+
+
+def make_media(turn: Turn, content: bytes, media_type: str, **fields: Any) -> MessageMedia:
+    """A file that came with the first message of a turn, and is kept unless `fields` say otherwise."""
+    message = turn.messages.order_by("id").first()
+    assert message is not None, "a turn begins with a message"
+    defaults = {"position": message.media.count(), "state": MessageMedia.State.KEPT}
+    media = MessageMedia(message=message, media_type=media_type, **{**defaults, **fields})
+    if media.state == MessageMedia.State.KEPT:
+        media.size_bytes = len(content)
+        media.file.save(f"media/{turn.organization.slug}/{next(_number)}", ContentFile(content), save=False)
+    media.save()
+    return media
 
 
 def make_outbound(conversation: Conversation, text: str = "Certainly.", **fields: Any) -> Message:

@@ -19,13 +19,13 @@ from django.utils.text import Truncator
 from kombu.exceptions import OperationalError
 from unfold.decorators import display
 
-from console import confirmation
+from console import confirmation, tenancy
 from console.confirmation import Question
-from console.conversations import blocking, page
+from console.conversations import attachments, blocking, page
 from console.conversations.dead_letters.admin import DeadLetterAdmin as DeadLetterAdmin  # registers it
 from console.conversations.forms import ReplyForm
 from console.conversations.jobs import make_export
-from console.conversations.models import Conversation, Export, Message, Turn
+from console.conversations.models import Conversation, Export, Message, MessageMedia, Turn
 from console.conversations.reply_window import reply_window
 from console.exact_text import escape, printable
 from console.prompts.models import CannedPrompt
@@ -140,6 +140,22 @@ class ConversationAdmin(TenantAdmin):
             "block": self.block,
             "unblock": self.unblock,
         }
+
+    def get_urls(self) -> list[Any]:
+        file = path(
+            "file/<int:media_id>/",
+            self.admin_site.admin_view(self.file),
+            name="conversations_messagemedia_file",
+        )
+        return [file, *super().get_urls()]
+
+    def file(self, request: HttpRequest, media_id: int) -> HttpResponse | FileResponse:
+        """A file that a contact sent, to those who may see its conversation."""
+        seen = tenancy.scope(MessageMedia.objects.all(), user_of(request), self.permission("view"))
+        media = seen.filter(pk=media_id, state=MessageMedia.State.KEPT).first()
+        if media is None:
+            raise Http404("There is no such file.")
+        return attachments.serve(media)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import IO, Any
 
+from console.conversations.attachments import shown_name
 from console.conversations.models import Export, Message
 from console.exact_text import printable
 
@@ -21,6 +22,7 @@ COLUMNS = (
     "type",
     "state",
     "text",
+    "files",
     "author",
     "at",
     "turn",
@@ -45,6 +47,7 @@ def _rows(export: Export) -> Iterator[dict[str, Any]]:
             conversation__organization=export.organization, conversation__contact__is_test=False
         )
         .select_related("conversation__contact", "channel", "turn", "author")
+        .prefetch_related("media")
         .defer("payload")
         .order_by("id")
     )
@@ -67,6 +70,7 @@ def _row(message: Message) -> dict[str, Any]:
         "type": message.kind,
         "state": message.state,
         "text": printable(message.text),
+        "files": "; ".join(f"{shown_name(each)} ({each.state})" for each in message.media.all()),
         "author": message.author.email if message.author else "",
         "at": at.isoformat(),
         "turn": message.turn_id,

@@ -46,6 +46,9 @@ class Contact(models.Model):
     limit_told_at = models.DateTimeField(
         null=True, editable=False, help_text="When they were last told that they are over a limit."
     )
+    looked_up_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the platform was last asked for their name."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -174,6 +177,7 @@ class Message(models.Model):
         HOLDING = "holding", "Holding line"
         FALLBACK = "fallback", "Fallback"
         LIMIT = "limit", "Limit line"
+        MEDIA = "media", "Media line"
         STAFF = "staff", "Staff reply"
 
     class State(models.TextChoices):
@@ -251,6 +255,45 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"Message {self.pk}"
+
+
+class MessageMedia(models.Model):
+    """A file that came with a message. It is fetched after the message is stored: no answer waits for it."""
+
+    organization_lookup: ClassVar[str] = "message__conversation__organization"
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        KEPT = "kept", "Kept"
+        REFUSED = "refused", "Refused"
+        FAILED = "failed", "Failed"
+        REMOVED = "removed", "Removed"
+
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="media")
+    position = models.PositiveSmallIntegerField()
+    reference = models.TextField(blank=True, help_text="The platform's id of the file, or its address there.")
+    media_type = models.CharField(max_length=200, blank=True)
+    name = models.CharField(max_length=200, blank=True)
+    size_bytes = models.BigIntegerField(null=True)
+    state = models.CharField(max_length=7, choices=State.choices, default=State.WAITING)
+    reason = models.CharField(max_length=300, blank=True, help_text="Why there is no file, or not yet.")
+    file = models.FileField(max_length=200, blank=True, help_text="Named before it is there.")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    attempted_at = models.DateTimeField(null=True)
+    stored_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["message", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["message", "position"], name="one_file_per_position"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["stored_at"],
+                condition=Q(state="waiting") | (Q(state="removed") & ~Q(file="")),
+                name="media_to_be_seen_to",
+            ),
+        ]
 
 
 class LlmRequest(models.Model):

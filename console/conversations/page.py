@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from console.conversations.attachments import Attachment, attachment
 from console.conversations.models import Conversation, LlmRequest, Message, Turn
 from console.conversations.timeline import Timeline, timeline
 from console.exact_text import printable
@@ -59,6 +60,7 @@ class Bubble:
     """Whether it is said beside the answer: the holding line, and what is said over a limit."""
     late: str
     """How long after it was written it reached the hub, where that is late."""
+    files: list[Attachment]
     turn: Timeline | None
     """The turn that ends here, if one does."""
 
@@ -68,7 +70,7 @@ def newest(conversation: Conversation, before: int | None = None) -> tuple[list[
     messages = Message.objects.filter(conversation=conversation).select_related("author").defer("payload")
     if before is not None:
         messages = messages.filter(pk__lt=before)
-    found = list(messages.order_by("-id")[: PAGE_SIZE + 1])
+    found = list(messages.prefetch_related("media").order_by("-id")[: PAGE_SIZE + 1])
     shown = found[:PAGE_SIZE][::-1]
     timelines = _timelines(conversation, {message.turn_id for message in shown if message.turn_id})
     late_after = timedelta(minutes=conversation.organization.late_after_minutes)
@@ -134,5 +136,6 @@ def _bubble(message: Message, late_after: timedelta, turn: Timeline | None) -> B
         is_edited=message.edited_at is not None,
         is_aside=message.purpose in (Message.Purpose.HOLDING, Message.Purpose.LIMIT),
         late=_lateness(message, late_after) if is_inbound else "",
+        files=[attachment(each) for each in message.media.all()],
         turn=turn,
     )

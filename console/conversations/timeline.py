@@ -13,6 +13,7 @@ REASONS = {
     "staff_owns": "The conversation belonged to staff, so the bot kept out of it.",
     "unsent": "The contact took back what they had written.",
     "not_text": "The message was not text (a picture, a voice note, a place …), which the LLM cannot take.",
+    "files_only": "Nothing was written, only a file sent, and the contact was told what the bot can read.",
     "empty": "The message had no words in it.",
     "too_long": "The message is longer than the LLM can take.",
     "llm_failed": "The LLM failed twice.",
@@ -100,7 +101,7 @@ def timeline(
         [
             (f"{message.get_purpose_display()} sent", message.sent_at)
             for message in messages
-            if message.purpose in (Message.Purpose.HOLDING, Message.Purpose.LIMIT)
+            if message.purpose in (Message.Purpose.HOLDING, Message.Purpose.LIMIT, Message.Purpose.MEDIA)
         ],
     )
     return Timeline(

@@ -21,7 +21,7 @@ from console.tenant_admin import OrganizationFilter, TenantAdmin, TenantForm, Te
 admin.site.unregister(Group)  # roles take the place of groups
 
 
-ANSWER_TEXTS = ("holding_line", "fallback", "apology", "limit_line")
+ANSWER_TEXTS = ("holding_line", "fallback", "apology", "limit_line", "media_line")
 
 
 class TranslationInline(TenantInline):
@@ -67,6 +67,13 @@ class OrganizationAdmin(TenantAdmin):
         (
             "When staff take over",
             {"fields": ["handover_after_seconds", "fallback", "return_to_bot_after_minutes"]},
+        ),
+        (
+            "Pictures, voice notes and files",
+            {
+                "fields": ["media_policy", "media_line"],
+                "description": "Staff see them in the conversation either way. The LLM reads text only.",
+            },
         ),
         (
             "Late messages",

@@ -17,6 +17,16 @@ class LatePolicy(models.TextChoices):
     HAND_OVER = "hand_over", "Hand them over to staff"
 
 
+class MediaPolicy(models.TextChoices):
+    """What becomes of pictures, voice notes and other files, which the LLM cannot take."""
+
+    HAND_OVER = "hand_over", "Hand them over to staff"
+    EXPLAIN = "explain", "Say what the bot can read"
+
+
+MEDIA_LINE = "I can only read text here. Please write to me what it is about."
+
+
 class UnknownDelivery(models.TextChoices):
     """What to do where nobody can say whether an answer has arrived."""
 
@@ -78,6 +88,19 @@ class Organization(models.Model):
         max_length=500,
         default="Sorry for the late answer.",
         help_text="Put in front of the answer to a late message.",
+    )
+    media_policy = models.CharField(
+        "pictures, voice notes and files",
+        max_length=9,
+        choices=MediaPolicy.choices,
+        default=MediaPolicy.HAND_OVER,
+        db_default=MediaPolicy.HAND_OVER,
+    )
+    media_line = models.CharField(
+        max_length=500,
+        default=MEDIA_LINE,
+        db_default=MEDIA_LINE,
+        help_text="What a contact is told who sent files without a word. With words, the LLM answers those.",
     )
     unknown_delivery = models.CharField(
         "when a platform does not say whether it took an answer",
@@ -144,6 +167,7 @@ class Translation(models.Model):
         FALLBACK = "fallback", "Fallback"
         APOLOGY = "apology", "Apology"
         LIMIT_LINE = "limit_line", "Limit line"
+        MEDIA_LINE = "media_line", "Media line"
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="translations")
     purpose = models.CharField(max_length=12, choices=Purpose.choices)

@@ -27,6 +27,8 @@ SETTINGS: Mapping[str, type] = {
     "late_after_minutes": int,
     "late_policy": str,
     "apology": str,
+    "media_policy": str,
+    "media_line": str,
     "unknown_delivery": str,
     "contact_messages_per_minute": int,
     "contact_answers_per_day": int,

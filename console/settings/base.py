@@ -27,6 +27,7 @@ env = environ.Env(
     HUB_WEBHOOK_URL=(str, ""),
     HUB_QUEUE_PREFIX=(str, ""),
     HUB_STORAGE_BUCKET=(str, ""),
+    HUB_MEDIA_MAX_BYTES=(int, 16 * 1024 * 1024),
     HUB_EMAIL_URL=(str, ""),
     HUB_EMAIL_FROM=(str, "channels-hub <hub@localhost>"),
     HUB_LLM_REQUESTS_PER_ORGANIZATION=(int, 8),
@@ -145,6 +146,7 @@ if env("HUB_STORAGE_BUCKET"):
             "default_acl": "private",
             "querystring_auth": True,
             "querystring_expire": 300,
+            "signature_version": "s3v4",  # boto3 signs addresses by an older one, which new buckets refuse
             "file_overwrite": False,
         },
     }
@@ -153,6 +155,10 @@ else:
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {"location": str(HUB_HOME / "files")},
     }
+
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
+MEDIA_MAX_BYTES: int = env("HUB_MEDIA_MAX_BYTES")
 
 LOGGING: dict[str, Any] = {
     "version": 1,

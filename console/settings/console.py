@@ -87,8 +87,6 @@ WHITENOISE_USE_FINDERS = (
     True  # serves each package's own files: nothing has to be collected before the first start
 )
 WHITENOISE_MAX_AGE = 600
-FILE_UPLOAD_PERMISSIONS = 0o600
-FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 
 # --- console jobs -------------------------------------------------------------------------------------------
 

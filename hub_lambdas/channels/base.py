@@ -56,6 +56,15 @@ class SendUnknown(ChannelError):
     """No answer came: the platform may or may not have taken the message. Never retried blindly."""
 
 
+class MediaRefused(ChannelError):
+    """The hub does not keep this file: it is too large, of a kind that it does not keep, or elsewhere than a
+    platform's file may be."""
+
+
+class MediaGone(ChannelError):
+    """The platform does not give this file out any more, and never will."""
+
+
 # --- what comes in ------------------------------------------------------------------------------------------
 
 
@@ -68,6 +77,25 @@ class Sender:
     name: str = ""
     language: str = ""
     alias: str = ""
+
+
+@dataclass(frozen=True)
+class Media:
+    """A file that a message carries, as the platform tells of it. `reference`: the platform's id of it, or
+    its address there, which somebody may have forged. `size_bytes` is None where the platform names none."""
+
+    reference: str
+    media_type: str = ""
+    name: str = ""
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class FetchedMedia:
+    """A file's content. `media_type`: what its server calls it, "" where it does not say."""
+
+    content: bytes = field(repr=False)
+    media_type: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +112,7 @@ class Item:
 class InboundMessage(Item):
     """A message from a contact. `platform_id` is unique within the channel. `kind` "text" and "button" are
     for the LLM, any other (photo, voice, sticker, location, …) for staff. `payload` is the platform's
-    JSON."""
+    JSON. `text` of a message with `media` is its caption."""
 
     sender: Sender
     platform_id: str
@@ -92,6 +120,7 @@ class InboundMessage(Item):
     text: str
     platform_at: datetime | None
     payload: str
+    media: Sequence[Media] = ()
     type: Literal["message"] = "message"
 
 
@@ -304,6 +333,8 @@ class Kind(Protocol):
     reconciles: ClassVar[bool]
     """Whether the platform reports what it took (as Echo or Receipt), also after a call that it did not
     answer."""
+    names_contacts: ClassVar[bool]
+    """Whether webhooks say who a contact is, as far as the platform tells: where not, `look_up` may."""
     reply_window: ClassVar[timedelta | None]
     """How long after a contact's last message the platform takes an answer; None for as long as one likes."""
     numbers_choices: ClassVar[bool]
@@ -346,6 +377,15 @@ class Kind(Protocol):
 
     def split(self, text: str, choices: Sequence[str] = ()) -> Sequence[str]:
         """`text` in pieces the platform takes, the last of them together with `choices`."""
+
+    def fetch_media(self, account: Account, media: Media, limit_bytes: int) -> FetchedMedia:
+        """The file that a message carries. Raises MediaRefused where it is larger than `limit_bytes` or in a
+        place that no platform's file is in, MediaGone where the platform has it no more, and another
+        ChannelError where it may come a second time."""
+
+    def look_up(self, account: Account, contact: str) -> Sender | None:
+        """Who a contact is; None where the platform does not tell, or has told it with their message. Raises
+        ChannelError."""
 
     def new_secrets(self) -> Mapping[str, str]:
         """Credentials the hub makes itself when a channel is created (a webhook secret, say)."""

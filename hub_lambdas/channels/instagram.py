@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from django.conf import settings
 
@@ -14,10 +15,13 @@ from hub_lambdas.channels import text as texts
 from hub_lambdas.channels.base import (
     Account,
     CredentialRejected,
+    FetchedMedia,
     Field,
     Health,
     Inbound,
+    Media,
     Sample,
+    Sender,
     SendRejected,
     Validity,
 )
@@ -149,6 +153,7 @@ class Instagram(meta.MetaKind):
         ),
     )
     text_limit: ClassVar[int] = 1000
+    names_contacts: ClassVar[bool] = False
 
     def verify(self, request: Request, account: Account) -> None:
         shared = (settings.META_APP_SECRET, settings.META_INSTAGRAM_SECRET)
@@ -171,6 +176,18 @@ class Instagram(meta.MetaKind):
     def split(self, text: str, choices: Sequence[str] = ()) -> Sequence[str]:
         """1000 bytes, and not characters: an emoji takes 4 and more."""
         return texts.split(text, self.text_limit, texts.utf8_bytes)
+
+    def fetch_media(self, account: Account, media: Media, limit_bytes: int) -> FetchedMedia:
+        return messaging.fetch(GRAPH, media, limit_bytes)
+
+    def look_up(self, account: Account, contact: str) -> Sender | None:
+        """Instagram may withhold who somebody is (errors 230 and 9010)."""
+        person = GRAPH.call(
+            meta.token(account), "GET", quote(contact, safe=""), query={"fields": "name,username"}
+        )
+        username = payloads.line(person, "username")
+        name = payloads.line(person, "name") or (f"@{username}" if username else "")
+        return Sender(contact, name) if name else None
 
     def identify(self, account: Account) -> Health:
         id_, name = _owner(meta.token(account))

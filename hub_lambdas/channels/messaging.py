@@ -19,16 +19,19 @@ from hub_lambdas.channels.base import (
     Account,
     ChannelError,
     Echo,
+    FetchedMedia,
     Inbound,
     InboundEdit,
     InboundMessage,
     InboundUnsend,
+    Media,
     OtherEvent,
     Reached,
     Receipt,
     Sample,
     Sender,
 )
+from hub_lambdas.channels.download import Download
 from hub_lambdas.http import Request
 
 INBOX_APP_IDS = frozenset({"263902037430900", "1217981644879628"})
@@ -46,6 +49,9 @@ _EVENT_NAME = re.compile(r"[a-z_]{1,40}")
 _CONTENT_NAME = re.compile(r"[a-z_]{1,20}")
 _ID = re.compile(r"[!-~]{1,200}")
 _LINK_PREVIEWS = {"fallback"}
+_NO_FILES = {*_LINK_PREVIEWS, "template", "location", "product"}
+MAX_MEDIA = 30
+"""Of one message."""
 _SENT_BY_META = {"template", "fallback"}
 
 
@@ -174,6 +180,7 @@ class _Item:
             text,
             self._at(),
             self._payload,
+            _media(message),
             address=self._address,
         )
 
@@ -317,6 +324,23 @@ def sample(path: str, object_: str, address: str, text: str, secrets: Collection
 
 def _random_digits(count: int) -> str:
     return "".join(random.SystemRandom().choice("0123456789") for _ in range(count))
+
+
+def _media(message: Mapping[str, Any]) -> tuple[Media, ...]:
+    """What is attached; with an answer to a story, the story."""
+    attachments = message.get("attachments")
+    files = [
+        payloads.web_address(each, "payload", "url")
+        for each in (attachments if isinstance(attachments, list) else [])
+        if _attached(each) not in _NO_FILES
+    ]
+    files.append(payloads.web_address(message, "reply_to", "story", "url"))
+    return tuple(Media(address) for address in files if address)[:MAX_MEDIA]
+
+
+def fetch(graph: meta.Graph, media: Media, limit_bytes: int) -> FetchedMedia:
+    """A file from the address that the webhook named: it lives for days or weeks, and asks for no token."""
+    return Download(graph.name, limit_bytes, graph.host()).fetch(media.reference)
 
 
 # --- what goes out ------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from django.conf import settings
 
@@ -10,10 +11,13 @@ from hub_lambdas.channels import text as texts
 from hub_lambdas.channels.base import (
     Account,
     CredentialRejected,
+    FetchedMedia,
     Field,
     Health,
     Inbound,
+    Media,
     Sample,
+    Sender,
     SendRejected,
 )
 from hub_lambdas.http import Request
@@ -134,6 +138,7 @@ class Messenger(meta.MetaKind):
         ),
     )
     text_limit: ClassVar[int] = 2000
+    names_contacts: ClassVar[bool] = False
 
     def verify(self, request: Request, account: Account) -> None:
         meta.verify(request, meta.app_secrets(account, settings.META_APP_SECRET))
@@ -163,6 +168,19 @@ class Messenger(meta.MetaKind):
     def split(self, text: str, choices: Sequence[str] = ()) -> Sequence[str]:
         """Meta says "2000 characters" and does not say which: UTF-16 code units are the stricter reading."""
         return texts.split(text, self.text_limit, texts.utf16_units)
+
+    def fetch_media(self, account: Account, media: Media, limit_bytes: int) -> FetchedMedia:
+        return messaging.fetch(GRAPH, media, limit_bytes)
+
+    def look_up(self, account: Account, contact: str) -> Sender | None:
+        """Meta may withhold a name: from who never agreed to it, say."""
+        person = GRAPH.call(
+            meta.token(account), "GET", quote(contact, safe=""), query={"fields": "first_name,last_name"}
+        )
+        name = " ".join(
+            filter(None, (payloads.line(person, "first_name"), payloads.line(person, "last_name")))
+        )
+        return Sender(contact, name) if name else None
 
     def identify(self, account: Account) -> Health:
         page_id, name = _page(meta.token(account))

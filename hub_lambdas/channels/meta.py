@@ -27,6 +27,7 @@ from hub_lambdas.channels.base import (
     CredentialRejected,
     Field,
     Inbound,
+    Sender,
     SendRefused,
     SendRejected,
     SendUnknown,
@@ -136,6 +137,7 @@ class MetaKind:
     pages: ClassVar[Mapping[str, str]] = {}
     shows_typing: ClassVar[bool] = True
     reconciles: ClassVar[bool] = True
+    names_contacts: ClassVar[bool] = True
     reply_window: ClassVar[timedelta | None] = timedelta(hours=24)
     numbers_choices: ClassVar[bool] = False
 
@@ -150,6 +152,10 @@ class MetaKind:
 
     def serve(self, request: Request, account: Account, subpath: str, view: ContactView) -> Response:
         return Response(404) if subpath else shake_hands(request, account)
+
+    def look_up(self, account: Account, contact: str) -> Sender | None:
+        """Each message has told."""
+        return None
 
     def new_secrets(self) -> Mapping[str, str]:
         return {"verify_token": secrets.token_urlsafe(32)}

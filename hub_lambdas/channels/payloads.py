@@ -1,10 +1,13 @@
 """Reads JSON that somebody else wrote: any value may stand anywhere, and nothing here raises."""
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 _MAX_INTEGER = 2**63
+_WEB_ADDRESS = re.compile(r"https?://[!-~]{1,2000}")
+_LINE_LENGTH = 200
 _PLAUSIBLE_EPOCH_SECONDS = range(946_684_800, 4_102_444_800)
 """2000 to 2100: whatever lies outside is no time at which a message was written."""
 
@@ -22,6 +25,17 @@ def text(value: Any, *path: str) -> str:
     """The string at `path`, "" where there is none."""
     found = find(value, *path)
     return found if isinstance(found, str) else ""
+
+
+def line(value: Any, *path: str) -> str:
+    """The string at `path` as a line that can be shown and stored."""
+    return "".join(each for each in text(value, *path) if each.isprintable())[:_LINE_LENGTH]
+
+
+def web_address(value: Any, *path: str) -> str:
+    """The address at `path`, "" where there is none or one that is too long for any platform's."""
+    found = text(value, *path)
+    return found if _WEB_ADDRESS.fullmatch(found) else ""
 
 
 def integer(value: Any, *path: str) -> int | None:

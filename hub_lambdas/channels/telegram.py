@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from django.conf import settings
 
@@ -24,11 +25,14 @@ from hub_lambdas.channels.base import (
     ContactMoved,
     ContactView,
     CredentialRejected,
+    FetchedMedia,
     Field,
     Health,
     Inbound,
     InboundEdit,
     InboundMessage,
+    Media,
+    MediaRefused,
     OtherEvent,
     Sample,
     Sender,
@@ -39,6 +43,7 @@ from hub_lambdas.channels.base import (
     Validity,
 )
 from hub_lambdas.channels.client import CLIENT, READ_TIMEOUT_SECONDS, Answer
+from hub_lambdas.channels.download import Download
 from hub_lambdas.http import Request, Response
 
 SIGNATURE_HEADER = "x-telegram-bot-api-secret-token"
@@ -46,6 +51,8 @@ ALLOWED_UPDATES = ("message", "edited_message", "callback_query", "message_react
 MAX_CONNECTIONS = 40
 COURTESY_TIMEOUT_SECONDS = 2.0
 """For calls that nobody misses when they fail."""
+MAX_FILE_BYTES = 20 * 1024 * 1024
+"""Telegram gives bots no larger ones."""
 RECENT_ERROR_SECONDS = 3600
 MANY_PENDING_UPDATES = 10
 
@@ -66,6 +73,8 @@ _SERVICE_NOTES = (
     *("chat_background_set", "boost_added", "forum_topic_created", "forum_topic_edited"),
     *("forum_topic_closed", "forum_topic_reopened"),
 )
+_FILES = ("photo", "voice", "video", "video_note", "audio", "animation", "document", "sticker")
+_FILE_ID = re.compile(r"[A-Za-z0-9_-]{1,300}")
 _UPDATE_TYPE = re.compile(r"[a-z_]{1,40}")
 _LANGUAGE = re.compile(r"[A-Za-z0-9-]{2,35}")
 _CALLBACK_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -119,7 +128,8 @@ class _Update:
         if kind in _SERVICE_NOTES:
             return self._other(kind, sender)
         at = payloads.moment(message, "date")
-        return InboundMessage(sender, message_id, kind, _written(message), at, self._payload)
+        media = _media(message, kind)
+        return InboundMessage(sender, message_id, kind, _written(message), at, self._payload, media)
 
     def _edit(self, message: Any) -> Inbound:
         sender, message_id = _private_sender(message, "from"), _message_id(message)
@@ -190,6 +200,18 @@ def _content(message: Any) -> str:
 
 def _written(message: Any) -> str:
     return payloads.text(message, "text") or payloads.text(message, "caption")
+
+
+def _media(message: Any, kind: str) -> tuple[Media, ...]:
+    """The file in a message; of a photo, which comes in several sizes, the largest."""
+    found = payloads.find(message, kind) if kind in _FILES else None
+    if isinstance(found, list):
+        found = max(found, key=lambda each: payloads.integer(each, "width") or 0, default=None)
+    file_id = payloads.text(found, "file_id")
+    if not _FILE_ID.fullmatch(file_id):
+        return ()
+    media_type, name = payloads.line(found, "mime_type"), payloads.line(found, "file_name")
+    return (Media(file_id, media_type, name, payloads.integer(found, "file_size")),)
 
 
 # --- what goes out ------------------------------------------------------------------------------------------
@@ -297,6 +319,7 @@ class Telegram:
     text_limit: ClassVar[int] = 4096
     shows_typing: ClassVar[bool] = True
     reconciles: ClassVar[bool] = False
+    names_contacts: ClassVar[bool] = True
     reply_window: ClassVar[timedelta | None] = None
     numbers_choices: ClassVar[bool] = False
 
@@ -341,6 +364,19 @@ class Telegram:
     def split(self, text: str, choices: Sequence[str] = ()) -> Sequence[str]:
         """Telegram says "4096 characters" and counts UTF-16 code units elsewhere: the stricter of the two."""
         return texts.split(text, self.text_limit, texts.utf16_units)
+
+    def fetch_media(self, account: Account, media: Media, limit_bytes: int) -> FetchedMedia:
+        """By a path that lives for an hour. Behind the bot's token: the whole address is a secret."""
+        if (media.size_bytes or 0) > MAX_FILE_BYTES:
+            raise MediaRefused("Telegram gives bots no files of more than 20 MB.")
+        file = _call(account, "getFile", {"file_id": media.reference})
+        path = quote(payloads.text(file, "file_path"))
+        url = f"{settings.TELEGRAM_API_URL}/file/bot{_token(account)}/{path}"
+        return Download("Telegram", limit_bytes, settings.TELEGRAM_API_URL).fetch(url)
+
+    def look_up(self, account: Account, contact: str) -> Sender | None:
+        """Each message has told."""
+        return None
 
     def new_secrets(self) -> Mapping[str, str]:
         return {"webhook_secret": secrets.token_urlsafe(32)}

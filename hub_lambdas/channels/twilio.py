@@ -25,10 +25,12 @@ from hub_lambdas.channels.base import (
     ChannelError,
     ContactView,
     CredentialRejected,
+    FetchedMedia,
     Field,
     Health,
     Inbound,
     InboundMessage,
+    Media,
     OtherEvent,
     Reached,
     Receipt,
@@ -42,6 +44,7 @@ from hub_lambdas.channels.base import (
     Validity,
 )
 from hub_lambdas.channels.client import CLIENT, Answer
+from hub_lambdas.channels.download import Download, is_at
 from hub_lambdas.http import Request, Response
 
 SIGNATURE_HEADER = "x-twilio-signature"
@@ -51,6 +54,8 @@ overrides"). By default it tries once more, and only where no connection came ab
 part, and does not sign it."""
 MAX_FIELDS = 1000
 """Of a form; Twilio sends some thirty."""
+MAX_MEDIA = 10
+"""Of one message."""
 MAX_SENDERS = 1000
 """Of one account; the most that a page of Twilio's lists holds."""
 
@@ -161,7 +166,14 @@ class _Form:
             kind, reachable = _KEYWORDS[keyword]
             return self._other(kind, sender, reachable)
         kind, text = self._content()
-        return InboundMessage(sender, self._sid, kind, text, None, self._payload)
+        return InboundMessage(sender, self._sid, kind, text, None, self._payload, self._media())
+
+    def _media(self) -> tuple[Media, ...]:
+        return tuple(
+            Media(address, payloads.line(self._fields, f"MediaContentType{number}"))
+            for number in range(MAX_MEDIA)
+            if (address := payloads.web_address(self._fields, f"MediaUrl{number}"))
+        )
 
     def _contact(self, field: str) -> Sender | None:
         platform_id = self._get(field)
@@ -291,14 +303,17 @@ def _call(
     content: object = None,
 ) -> Any:
     """Call the REST API and return its JSON. Raises ChannelError."""
-    sid, token = _account_sid(account), _credential(account, "auth_token")
-    if not _TOKEN.fullmatch(token):
-        raise CredentialRejected("No usable auth token is stored: copy it from the Twilio console.")
-    headers = {"authorization": f"Basic {base64.b64encode(f'{sid}:{token}'.encode()).decode()}"}
-    answer = CLIENT.call("Twilio", method, url, form=form, content=content, headers=headers)
+    answer = CLIENT.call("Twilio", method, url, form=form, content=content, headers=_authorization(account))
     if not 200 <= answer.status < 300 or not isinstance(answer.content, dict):
         raise _error(answer)
     return answer.content
+
+
+def _authorization(account: Account) -> Mapping[str, str]:
+    sid, token = _account_sid(account), _credential(account, "auth_token")
+    if not _TOKEN.fullmatch(token):
+        raise CredentialRejected("No usable auth token is stored: copy it from the Twilio console.")
+    return {"authorization": f"Basic {base64.b64encode(f'{sid}:{token}'.encode()).decode()}"}
 
 
 def _account_sid(account: Account) -> str:
@@ -459,6 +474,7 @@ class Twilio:
     text_limit: ClassVar[int] = 1600
     shows_typing: ClassVar[bool] = False
     reconciles: ClassVar[bool] = True
+    names_contacts: ClassVar[bool] = True
     numbers_choices: ClassVar[bool] = True
     """An SMS has no buttons, and WhatsApp's are templates here, which Meta has to approve first."""
     reply_window: ClassVar[timedelta | None] = None
@@ -523,6 +539,17 @@ class Twilio:
         """Twilio says "1600 characters" and counts an SMS in UTF-16 code units: the stricter of the two."""
         size = sum(texts.utf16_units(character) for character in _numbered(choices))
         return texts.split(text, self.text_limit - size, texts.utf16_units)
+
+    def fetch_media(self, account: Account, media: Media, limit_bytes: int) -> FetchedMedia:
+        """Twilio keeps the file until somebody deletes it there, and sends whoever may have it on to where it
+        lies."""
+        is_api = is_at(media.reference, settings.TWILIO_API_URL)
+        headers = _authorization(account) if is_api else {}
+        return Download("Twilio", limit_bytes, settings.TWILIO_API_URL, headers).fetch(media.reference)
+
+    def look_up(self, account: Account, contact: str) -> Sender | None:
+        """A number has no name, and that of a WhatsApp contact comes with each message."""
+        return None
 
     def new_secrets(self) -> Mapping[str, str]:
         return {}

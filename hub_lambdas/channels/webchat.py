@@ -29,10 +29,13 @@ from hub_lambdas.channels import text as texts
 from hub_lambdas.channels.base import (
     Account,
     ContactView,
+    FetchedMedia,
     Field,
     Health,
     Inbound,
     InboundMessage,
+    Media,
+    MediaRefused,
     Sample,
     Sender,
     ShownMessage,
@@ -304,6 +307,7 @@ class WebChat:
     text_limit: ClassVar[int] = TEXT_LIMIT
     shows_typing: ClassVar[bool] = False
     reconciles: ClassVar[bool] = False
+    names_contacts: ClassVar[bool] = True
     reply_window: ClassVar[timedelta | None] = None
     numbers_choices: ClassVar[bool] = False
 
@@ -363,6 +367,13 @@ class WebChat:
 
     def split(self, text: str, choices: Sequence[str] = ()) -> Sequence[str]:
         return texts.split(text, self.text_limit)
+
+    def fetch_media(self, account: Account, media: Media, limit_bytes: int) -> FetchedMedia:
+        raise MediaRefused("The chat page sends no files.")
+
+    def look_up(self, account: Account, contact: str) -> Sender | None:
+        """Nobody knows who writes there."""
+        return None
 
     def new_secrets(self) -> Mapping[str, str]:
         return {}

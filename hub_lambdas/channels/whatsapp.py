@@ -9,7 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -23,18 +23,23 @@ from hub_lambdas.channels.base import (
     ChannelError,
     CredentialRejected,
     Echo,
+    FetchedMedia,
     Field,
     Health,
     Inbound,
     InboundEdit,
     InboundMessage,
     InboundUnsend,
+    Media,
+    MediaGone,
     OtherEvent,
     Reached,
     Receipt,
     Sample,
     Sender,
+    SendRejected,
 )
+from hub_lambdas.channels.download import Download
 from hub_lambdas.http import Request
 
 OBJECT = "whatsapp_business_account"
@@ -58,7 +63,12 @@ CODES = meta.Codes(
 )
 GRAPH = meta.Graph("WhatsApp", CODES, lambda: settings.GRAPH_API_URL)
 
+MEDIA = replace(GRAPH, codes=replace(CODES, broken={*CODES.broken} - {33}, never={33}))
+"""The same for a file: what is not there (100/33) is one that WhatsApp keeps no longer."""
+
 _ID = re.compile(r"[\x21-\x7e]{1,200}")
+_MEDIA_ID = re.compile(r"[A-Za-z0-9_-]{1,200}")
+_FILES = ("image", "audio", "video", "document", "sticker")
 _NAME = re.compile(r"[a-z_]{1,30}")
 _TYPE_MAX_LENGTH = 20
 _DIGITS = re.compile(r"[0-9]{1,30}")
@@ -142,8 +152,8 @@ class _Item:
         if type_ in ("edit", "revoke"):
             return self._change(sender, type_)
         kind, text = _written(self.content)
-        at = _moment(self.content)
-        return InboundMessage(sender, self._id(), kind, text, at, self.payload, address=self.address)
+        at, media = _moment(self.content), _media(self.content)
+        return InboundMessage(sender, self._id(), kind, text, at, self.payload, media, address=self.address)
 
     def _change(self, sender: Sender, type_: str) -> Inbound:
         original = _usable(self.content, type_, "original_message_id")
@@ -294,6 +304,14 @@ def _written(message: Any) -> tuple[str, str]:
         case _:
             return type_, payloads.text(message, type_, "caption")
     return ("button", text) if text else (type_ if type_ != "button" else "unknown", "")
+
+
+def _media(message: Any) -> tuple[Media, ...]:
+    file = payloads.find(message, _type(message)) if _type(message) in _FILES else None
+    media_id = payloads.text(file, "id")
+    if not _MEDIA_ID.fullmatch(media_id):
+        return ()
+    return (Media(media_id, payloads.line(file, "mime_type"), payloads.line(file, "filename")),)
 
 
 def _chosen(interactive: Any) -> str:
@@ -460,6 +478,17 @@ class WhatsApp(meta.MetaKind):
     def split(self, text: str, choices: Sequence[str] = ()) -> Sequence[str]:
         """WhatsApp says "4096 characters" and not how it counts them: the stricter of two ways."""
         return texts.split(text, self.text_limit, texts.utf16_units)
+
+    def fetch_media(self, account: Account, media: Media, limit_bytes: int) -> FetchedMedia:
+        """By an address that lives for five minutes and asks for the token, wherever it is."""
+        token = meta.token(account)
+        try:
+            file = MEDIA.call(token, "GET", media.reference)
+        except SendRejected as error:
+            raise MediaGone(f"WhatsApp does not give the file out any more. {error}") from error
+        headers = {"authorization": f"Bearer {token}"}
+        download = Download("WhatsApp", limit_bytes, settings.GRAPH_API_URL, headers)
+        return download.fetch(payloads.web_address(file, "url"))
 
     def identify(self, account: Account) -> Health:
         """Which number it is stands in the channel, also where Meta does not say whose."""

@@ -18,6 +18,7 @@ from hub_lambdas.turns.actions import (
     Withdraw,
 )
 from hub_lambdas.turns.facts import (
+    FILE_KINDS,
     Asked,
     Late,
     Owner,
@@ -43,6 +44,7 @@ from hub_lambdas.turns.rules import (
 )
 
 __all__ = [
+    "FILE_KINDS",
     "HANDOVER_MARK",
     "HOLDING_AFTER",
     "HOLD_AT_MOST",

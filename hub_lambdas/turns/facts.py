@@ -27,6 +27,12 @@ class RequestState(StrEnum):
     CANCELLED = "cancelled"
 
 
+FILE_KINDS = frozenset(
+    {"image", "photo", "voice", "audio", "video", "video_note", "animation", "sticker", "document", "file"}
+)
+"""Kinds of messages that are a file, in the platforms' words."""
+
+
 class Late(StrEnum):
     """What becomes of a message that reached the hub long after it was written."""
 
@@ -48,6 +54,7 @@ class Reason(StrEnum):
 
     STAFF_OWNS = "staff_owns"
     UNSENT = "unsent"
+    FILES_ONLY = "files_only"
     NOT_TEXT = "not_text"
     EMPTY = "empty"
     TOO_LONG = "too_long"
@@ -80,6 +87,8 @@ class Policy:
     has_holding_line: bool = True
     late_after: timedelta = timedelta(minutes=10)
     late: Late = Late.APOLOGIZE
+    explains_files: bool = False
+    """Whether who sends files without a word is told what the bot can read: else staff get every file."""
     sends_again: bool = False
     """Whether an answer whose fate nobody can tell is rather sent twice than handed over."""
     declines: Reason | None = None

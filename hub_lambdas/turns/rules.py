@@ -17,15 +17,18 @@ from hub_lambdas.turns.actions import (
     Withdraw,
 )
 from hub_lambdas.turns.facts import (
+    FILE_KINDS,
     Asked,
     Late,
     Owner,
     Part,
+    Policy,
     Reason,
     RequestState,
     SendState,
     State,
     Turn,
+    Written,
 )
 
 HOLDING_AFTER = timedelta(seconds=4)
@@ -144,7 +147,7 @@ def _obstacle(turn: Turn, now: datetime) -> Settle | None:
         return Settle(State.DECLINED, turn.over_limit, tell_contact=True)
     if all(message.kind == "unsent" for message in turn.messages):
         return Settle(State.DECLINED, Reason.UNSENT)
-    if any(message.kind not in ("text", "button", "unsent") for message in turn.messages):
+    if any(not _is_for_bot(message, policy) for message in turn.messages):
         return hand_over(turn, Reason.NOT_TEXT)
     if policy.late is Late.HAND_OVER and turn.is_late(now):
         return hand_over(turn, Reason.LATE)
@@ -156,11 +159,23 @@ def _obstacle(turn: Turn, now: datetime) -> Settle | None:
     return None
 
 
+def _is_for_bot(message: Written, policy: Policy) -> bool:
+    is_known = message.kind in ("text", "button", "unsent")
+    return is_known or (policy.explains_files and message.kind in FILE_KINDS)
+
+
+def _decline_wordless(turn: Turn) -> Settle:
+    """Nothing in it can be read."""
+    if any(message.kind in FILE_KINDS for message in turn.messages):
+        return Settle(State.DECLINED, Reason.FILES_ONLY, tell_contact=True)
+    return hand_over(turn, Reason.EMPTY)
+
+
 def _work_towards_answer(turn: Turn, now: datetime) -> list[Action]:
     if now < turn.window_ends_at:
         return [*_take_back(turn), Wait(turn.window_ends_at), *_hold_the_line(turn, now)]
     if not any(message.text.strip() for message in turn.messages):
-        return [hand_over(turn, Reason.EMPTY)]
+        return [*_take_back(turn), _decline_wordless(turn)]
     requests = [request for request in turn.requests if turn.is_fresh(request)]
     if not requests:
         return [*_take_back(turn), *_ask(turn, now)]

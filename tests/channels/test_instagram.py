@@ -21,6 +21,7 @@ from hub_lambdas.channels.base import (
     Inbound,
     InboundMessage,
     InboundUnsend,
+    Media,
     OtherEvent,
     Reached,
     Receipt,
@@ -48,8 +49,11 @@ def at(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def message(id_: str, kind: str, text: str = "", seconds: int = 1772998034) -> InboundMessage:
-    return InboundMessage(CONTACT, id_, kind, text, at(seconds), "", address=OWNER)
+def message(
+    id_: str, kind: str, text: str = "", seconds: int = 1772998034, files: Sequence[str] = ()
+) -> InboundMessage:
+    media = tuple(Media(f"https://cdn.example.com/{each}") for each in files)
+    return InboundMessage(CONTACT, id_, kind, text, at(seconds), "", media, address=OWNER)
 
 
 REAL_MID = (
@@ -65,7 +69,7 @@ EXPECTED: dict[str, Inbound] = {
         Sender("430915413000664"), REAL_MID, "test", None, "", address="17841470026191358"
     ),
     "field_value_directly_on_entry_iglogin_comment.json": OtherEvent("", "comments", "", address=OWNER),
-    "media_image.json": message("mid.image.1", "image"),
+    "media_image.json": message("mid.image.1", "image", files=["product.jpg"]),
     "postback.json": message("mid.postback.1", "button", "Track order"),
     "quick_reply.json": message("mid_ig_quick_001", "button", "Yes", 1772998054),
     "reaction.json": OtherEvent("", "reaction", "", CONTACT, address=OWNER),
@@ -73,8 +77,8 @@ EXPECTED: dict[str, Inbound] = {
         "", "message-id-1", "", sender=CONTACT, reached=Reached.READ, address=OWNER
     ),
     "standby.json": OtherEvent("", "standby", "", Sender("Sender-id-1"), address="chatwoot-app-user-id-1"),
-    "story_mention.json": message("mid.story.mention.1", "story_mention"),
-    "story_reply.json": message("mid_ig_story_001", "story_reply", "Is this available?"),
+    "story_mention.json": message("mid.story.mention.1", "story_mention", files=["mention.jpg"]),
+    "story_reply.json": message("mid_ig_story_001", "story_reply", "Is this available?", files=["story.jpg"]),
     "text.json": message("mid_ig_text_001", "text", "Do you ship to Córdoba?", 1772998024),
     "unsend.json": InboundUnsend(CONTACT, "", "message-id-to-delete", "", address=OWNER),
     "unsupported.json": message("mid.unsup.1", "unsupported"),

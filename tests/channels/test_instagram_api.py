@@ -14,6 +14,8 @@ from hub_lambdas.channels.base import (
     CredentialRejected,
     Health,
     InboundMessage,
+    Media,
+    Sender,
     SendRefused,
     SendRejected,
     SendUnknown,
@@ -201,3 +203,21 @@ def test_a_token_that_is_not_renewed_is_complained_about(
     renewed_in_vain = time.time() + 50 * DAY
     monkeypatch.setattr(time, "time", lambda: renewed_in_vain)
     assert "The access token ends on" in " ".join(KIND.check(seen, WEBHOOK).problems)
+
+
+@pytest.mark.parametrize(
+    ("person", "name"),
+    [
+        ({"name": "Ann Archer", "username": "ann"}, "Ann Archer"),
+        ({"name": "", "username": "ann"}, "@ann"),
+        ({}, None),
+    ],
+)
+def test_a_contact_by_name(platform: FakePages, person: dict[str, str], name: str | None) -> None:
+    platform.people[CONTACT] = person
+    assert KIND.look_up(ACCOUNT, CONTACT) == (Sender(CONTACT, name) if name else None)
+
+
+def test_a_file_comes_from_the_address_in_the_webhook(platform: FakePages) -> None:
+    media = Media(platform.add_file(b"a picture", "image/png"))
+    assert KIND.fetch_media(ACCOUNT, media, 100).content == b"a picture"

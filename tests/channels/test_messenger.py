@@ -21,6 +21,7 @@ from hub_lambdas.channels.base import (
     InboundEdit,
     InboundMessage,
     InboundUnsend,
+    Media,
     OtherEvent,
     Reached,
     Receipt,
@@ -50,8 +51,11 @@ def at(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds // 1000, UTC) + timedelta(milliseconds=milliseconds % 1000)
 
 
-def message(id_: str, kind: str, text: str = "", milliseconds: int = 1772998104000) -> InboundMessage:
-    return InboundMessage(CONTACT, id_, kind, text, at(milliseconds), "", address=PAGE)
+def message(
+    id_: str, kind: str, text: str = "", milliseconds: int = 1772998104000, file: str = ""
+) -> InboundMessage:
+    media = (Media(file),) if file else ()
+    return InboundMessage(CONTACT, id_, kind, text, at(milliseconds), "", media, address=PAGE)
 
 
 def other(kind: str, sender: Sender | None = CONTACT) -> OtherEvent:
@@ -62,9 +66,9 @@ EXPECTED: dict[str, Inbound] = {
     "delivery.json": Receipt("", "m_SENT_MSG_001", "", sender=CONTACT, address=PAGE),
     "echo.json": Echo(CONTACT, "m_ECHO_MSG_001", "Bot response", None, "", address=PAGE),
     "feed_change_not_messaging.json": other("feed", None),
-    "media_file.json": message("m_file", "file"),
-    "media_image.json": message("m_FAKE_IMG_001", "image"),
-    "media_video.json": message("m_video", "video"),
+    "media_file.json": message("m_file", "file", file="https://cdn.fbsbx.com/v/file?oh=x"),
+    "media_image.json": message("m_FAKE_IMG_001", "image", file="https://example.com/image.jpg"),
+    "media_video.json": message("m_video", "video", file="https://cdn.fbsbx.com/v/video?oh=x"),
     "message_edit.json": InboundEdit(
         CONTACT, "", "m_FAKE_MSG_ID_001", "Texto editado por el usuario", "", address=PAGE
     ),
@@ -76,7 +80,7 @@ EXPECTED: dict[str, Inbound] = {
         "", "", "", sender=CONTACT, reached=Reached.READ, until=at(1772998044000), address=PAGE
     ),
     "standby.json": other("standby"),
-    "sticker_like_legacy.json": message("m_like", "sticker"),
+    "sticker_like_legacy.json": message("m_like", "sticker", file="https://scontent.xx.fbcdn.net/like.png"),
     "text.json": message("m_FAKE_MSG_ID_001", "text", "What is Vercel?", 1772998024000),
 }
 
@@ -188,6 +192,21 @@ def test_what_cannot_be_read_is_kept_in_a_webhook_of_its_own(monkeypatch: pytest
 def test_messages_by_what_is_in_them(content: dict[str, Any], kind: str, text: str | None) -> None:
     inbound = read(event(message={"mid": "m1", **content}))
     assert (inbound.kind, inbound.text) == (kind, content["text"] if text is None else text)
+
+
+@pytest.mark.parametrize(
+    ("content", "files"),
+    [
+        ({"attachments": [{"type": "image", "payload": {"url": "https://a.example/1"}}] * 40}, 30),
+        ({"attachments": [{"type": "image", "payload": {"url": "ftp://a.example/1"}}, {"type": "image"}]}, 0),
+        ({"attachments": [{"type": "fallback", "payload": {"url": "https://a.example"}}], "text": "see"}, 0),
+        ({"attachments": [{"type": "image", "payload": {"url": f"https://a.example/{'x' * 2001}"}}]}, 0),
+        ({"attachments": [7, None, {"payload": {"url": 7}}]}, 0),
+        ({"attachments": {"url": "https://a.example/1"}}, 0),
+    ],
+)
+def test_files_by_their_addresses(content: dict[str, Any], files: int) -> None:
+    assert len(read(event(message={"mid": "m1", **content})).media) == files
 
 
 @pytest.mark.parametrize(

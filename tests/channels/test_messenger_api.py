@@ -15,8 +15,13 @@ from hub_lambdas.channels.base import (
     Account,
     ChannelError,
     CredentialRejected,
+    FetchedMedia,
     Health,
     InboundMessage,
+    Media,
+    MediaGone,
+    MediaRefused,
+    Sender,
     SendRefused,
     SendRejected,
     SendUnknown,
@@ -384,3 +389,30 @@ def test_a_permission_that_is_missing_is_named(platform: FakePages, page: Owner)
     health = KIND.check(ACCOUNT, WEBHOOK)
     assert health.validity.missing_permissions == ["pages_manage_metadata"]
     assert "lacks the permission pages_manage_metadata" in " ".join(health.problems)
+
+
+def test_a_file_comes_from_the_address_in_the_webhook_without_the_token(platform: FakePages) -> None:
+    media = Media(platform.add_file(b"a picture", "image/png"))
+    assert KIND.fetch_media(ACCOUNT, media, 100) == FetchedMedia(b"a picture", "image/png")
+    platform.files.clear()
+    with pytest.raises(MediaGone, match="Messenger does not give the file out any more"):
+        KIND.fetch_media(ACCOUNT, media, 100)
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1/x", "https://127.0.0.1/x", "https://[::1]/x"])
+def test_a_forged_address_leads_nowhere(platform: FakePages, address: str) -> None:
+    with pytest.raises(MediaRefused):
+        KIND.fetch_media(ACCOUNT, Media(address), 100)
+
+
+def test_a_contact_by_name(platform: FakePages) -> None:
+    platform.people[CONTACT] = {"first_name": "Ann", "last_name": "Archer"}
+    assert KIND.look_up(ACCOUNT, CONTACT) == Sender(CONTACT, "Ann Archer")
+    platform.people[CONTACT] = {}
+    assert KIND.look_up(ACCOUNT, CONTACT) is None
+    platform.people.clear()
+    with pytest.raises(ChannelError, match="consent"):
+        KIND.look_up(ACCOUNT, CONTACT)
+    with pytest.raises(ChannelError):
+        KIND.look_up(ACCOUNT, "me/accounts?x=")
+    assert platform.calls[-1].path == "/facebook/v26.0/me%2Faccounts%3Fx%3D"

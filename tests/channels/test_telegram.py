@@ -12,7 +12,15 @@ import telegram
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub_lambdas.channels.base import Account, InboundEdit, InboundMessage, OtherEvent, Sender, SignatureError
+from hub_lambdas.channels.base import (
+    Account,
+    InboundEdit,
+    InboundMessage,
+    Media,
+    OtherEvent,
+    Sender,
+    SignatureError,
+)
 from hub_lambdas.channels.telegram import Telegram
 from hub_lambdas.http import BadRequest, Request
 from tests.channels.conftest import SECRET
@@ -38,8 +46,15 @@ def read(content: Any) -> Any:
     return inbound
 
 
-def message(sender: Sender, id_: str, kind: str, text: str = "", at: datetime | None = AT) -> InboundMessage:
-    return InboundMessage(sender, id_, kind, text, at, "")
+def message(
+    sender: Sender,
+    id_: str,
+    kind: str,
+    text: str = "",
+    at: datetime | None = AT,
+    file: Media | None = None,
+) -> InboundMessage:
+    return InboundMessage(sender, id_, kind, text, at, "", (file,) if file else ())
 
 
 EXPECTED: dict[str, InboundMessage | InboundEdit | OtherEvent] = {
@@ -55,12 +70,18 @@ EXPECTED: dict[str, InboundMessage | InboundEdit | OtherEvent] = {
         "photo",
         "",
         datetime.fromtimestamp(1753164384, UTC),
+        Media(
+            "AgACAgUAAxkBAAMRaH8qXw-VQSGAG4X4VoCg9A5nE50AAvLGMRtBGPlXGt4-FX4l2_oBAAMCAAN5AAM2BA",
+            size_bytes=173215,
+        ),
     ),
-    "media_voice.json": message(TESTER, "7527593:140", "voice"),
+    "media_voice.json": message(
+        TESTER, "7527593:140", "voice", file=Media("AwAC", "audio/ogg", size_bytes=9120)
+    ),
     "reaction.json": OtherEvent("update:2009", "reaction", "", TESTER),
     "reaction_removed.json": OtherEvent("update:2010", "reaction_removed", "", TESTER),
     "start_deeplink.json": message(TESTER, "7527593:140", "text", "/start ref_abc"),
-    "sticker.json": message(TESTER, "7527593:140", "sticker"),
+    "sticker.json": message(TESTER, "7527593:140", "sticker", file=Media("CAAC")),
     "text.json": message(
         NAMELESS_LANGUAGE, "7527593:134", "text", "how are you", datetime.fromtimestamp(1767224901, UTC)
     ),
@@ -136,6 +157,22 @@ def test_what_is_no_text_goes_to_staff_with_its_caption(content: dict[str, Any],
     inbound = read(private(**content))
     assert isinstance(inbound, InboundMessage)
     assert (inbound.kind, inbound.text) == (kind, content.get("caption", ""))
+
+
+@pytest.mark.parametrize(
+    ("content", "file"),
+    [
+        ({"document": {"file_id": "a", "file_name": "a\nb\ud800.pdf"}}, Media("a", name="ab.pdf")),
+        ({"animation": {"file_id": "a"}, "document": {"file_id": "b"}}, Media("a")),
+        ({"photo": [{"file_id": "a", "width": 9}, {"file_id": "b", "width": "9"}, 7]}, Media("a")),
+        ({"photo": []}, None),
+        ({"video_note": {"file_id": "../a"}}, None),
+        ({"voice": {"file_size": 7}}, None),
+        ({"location": {"file_id": "a"}}, None),
+    ],
+)
+def test_the_file_of_a_message(content: dict[str, Any], file: Media | None) -> None:
+    assert read(private(**content)).media == ((file,) if file else ())
 
 
 @pytest.mark.parametrize(

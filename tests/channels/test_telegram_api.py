@@ -18,6 +18,8 @@ from hub_lambdas.channels.base import (
     ContactMoved,
     CredentialRejected,
     InboundMessage,
+    Media,
+    MediaRefused,
     Sender,
     SendRefused,
     SendRejected,
@@ -282,3 +284,18 @@ def test_problems_are_told_in_plain_words(platform: FakeTelegram, bot: Account) 
     assert "register" in check_with(platform, bot, url="")
     assert "message_reaction" in check_with(platform, bot, allowed_updates=["message"])
     assert "callback_query" not in check_with(platform, bot, allowed_updates=list(ALLOWED_UPDATES))
+
+
+def test_a_file_comes_by_the_path_that_telegram_names(platform: FakeTelegram, bot: Account) -> None:
+    media = Media(platform.add_file(b"a voice"), "audio/ogg")
+    assert KIND.fetch_media(bot, media, 100).content == b"a voice"
+    with pytest.raises(MediaRefused, match="larger"):
+        KIND.fetch_media(bot, media, 3)
+
+
+def test_a_file_that_telegram_does_not_give_out(platform: FakeTelegram, bot: Account) -> None:
+    with pytest.raises(MediaRefused, match="20 MB"):
+        KIND.fetch_media(bot, Media("AgAC", size_bytes=20 * 1024 * 1024 + 1), 10**9)
+    with pytest.raises(SendRejected, match="wrong file_id") as raised:
+        KIND.fetch_media(bot, Media("AgAC"), 100)
+    assert TOKEN not in str(raised.value)

@@ -25,6 +25,7 @@ from hub_lambdas.channels.base import (
     Account,
     Inbound,
     InboundMessage,
+    Media,
     OtherEvent,
     Reached,
     Receipt,
@@ -73,7 +74,15 @@ def read(form: Mapping[str, str] | bytes, query: str = "") -> Any:
 
 SMS, WHATSAPP = Sender("+14158675309"), Sender("whatsapp:+14158675309", "Sheena")
 EXPECTED: dict[str, Inbound] = {
-    "media_mms_empty_body.json": InboundMessage(SMS, SID, "image", "", None, ""),
+    "media_mms_empty_body.json": InboundMessage(
+        SMS,
+        SID,
+        "image",
+        "",
+        None,
+        "",
+        (Media("https://api.twilio.com/2010-04-01/Accounts/AC0/Messages/MM0/Media/ME0", "image/jpeg"),),
+    ),
     "status_delivered_out_of_order_sent.json": Receipt(
         f"{SENT_SID}:sent", SENT_SID, "", sender=SMS, reached=Reached.SENT
     ),
@@ -147,6 +156,13 @@ def test_what_a_contact_sent(fields: dict[str, str], kind: str, text: str) -> No
     inbound = read(message(**fields))
     assert isinstance(inbound, InboundMessage)
     assert (inbound.kind, inbound.text) == (kind, text)
+
+
+def test_each_file_of_a_message_by_its_address() -> None:
+    given = {f"MediaUrl{number}": f"https://a.example/{number}" for number in range(11)}
+    found = read(message(NumMedia="11", MediaContentType0="image/png", **given | {"MediaUrl1": "no address"}))
+    assert found.media[0] == Media("https://a.example/0", "image/png")
+    assert [each.reference[-1] for each in found.media] == [*"023456789"]
 
 
 def test_a_message_that_comes_again_has_the_same_id() -> None:

@@ -20,8 +20,12 @@ from hub_lambdas.channels.base import (
     Account,
     ChannelError,
     CredentialRejected,
+    FetchedMedia,
     Inbound,
     InboundMessage,
+    Media,
+    MediaGone,
+    MediaRefused,
     Reached,
     Receipt,
     SendRefused,
@@ -522,3 +526,23 @@ def test_the_vendors_sdk_understands_the_fakes_errors(
     with pytest.raises(TwilioRestException) as raised:
         sdk(platform, token).messages.create(to=to, from_=NUMBER, body="hi")
     assert raised.value.code == code
+
+
+def test_a_file_comes_with_the_account_s_credentials_and_from_where_twilio_sends_one(
+    platform: FakeTwilio,
+) -> None:
+    media = Media(platform.add_file(b"a picture", "image/png"))
+    assert KIND.fetch_media(account(), media, 100) == FetchedMedia(b"a picture", "image/png")
+    with pytest.raises(MediaGone):
+        KIND.fetch_media(account(auth_token="another"), media, 100)
+    platform.files.clear()
+    with pytest.raises(MediaGone):
+        KIND.fetch_media(account(), media, 100)
+
+
+def test_another_server_gets_no_credentials(platform: FakeTwilio) -> None:
+    with FakeTwilio() as other:
+        media = Media(other.add_file(b"a picture", "image/png"))
+        with pytest.raises(MediaRefused):
+            KIND.fetch_media(account(), media, 100)
+        assert other.calls == []

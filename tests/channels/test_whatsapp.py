@@ -20,6 +20,7 @@ from hub_lambdas.channels.base import (
     InboundEdit,
     InboundMessage,
     InboundUnsend,
+    Media,
     OtherEvent,
     Reached,
     Receipt,
@@ -38,6 +39,7 @@ KIND = WhatsApp()
 ACCOUNT = Account(uuid.UUID(int=1), {"app_secret": "own-secret", "verify_token": "a-token"})
 
 NUMBER = "1122334455667"
+FILE_ID = "1234567890987654321"
 TESTER = Sender("US.13491208655302741918", "Test Name", alias="972987654321")
 
 
@@ -59,8 +61,11 @@ def at(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def message(seconds: int, kind: str, text: str = "", id_: str = "wamid.xyzxyz") -> InboundMessage:
-    return InboundMessage(TESTER, id_, kind, text, at(seconds), "", address=NUMBER)
+def message(
+    seconds: int, kind: str, text: str = "", id_: str = "wamid.xyzxyz", file: Media | None = None
+) -> InboundMessage:
+    media = (file,) if file else ()
+    return InboundMessage(TESTER, id_, kind, text, at(seconds), "", media, address=NUMBER)
 
 
 def event(kind: str, sender: Sender = TESTER, id_: str = "wamid.xyzxyz", **more: Any) -> OtherEvent:
@@ -120,12 +125,14 @@ EXPECTED: dict[str, Inbound] = {
     ),
     "list_reply.json": message(1698266905, "button", "title", "wamid.zyzxyz"),
     "location.json": message(1697044557, "location"),
-    "media_audio.json": message(1697043509, "audio"),
-    "media_document.json": message(1697043666, "document", "caption"),
-    "media_image.json": message(1697043379, "image"),
-    "media_video.json": message(1697044362, "video", "caption"),
-    "media_voice.json": message(1697043473, "voice"),
-    "media_with_url.json": message(1697043379, "image"),
+    "media_audio.json": message(1697043509, "audio", file=Media(FILE_ID, "audio/ogg; codecs=opus")),
+    "media_document.json": message(
+        1697043666, "document", "caption", file=Media(FILE_ID, "application/pdf", "filename.pdf")
+    ),
+    "media_image.json": message(1697043379, "image", file=Media("65463453", "image/jpeg")),
+    "media_video.json": message(1697044362, "video", "caption", file=Media("765756756", "video/mp4")),
+    "media_voice.json": message(1697043473, "voice", file=Media(FILE_ID, "audio/ogg; codecs=opus")),
+    "media_with_url.json": message(1697043379, "image", file=Media("65463453", "image/jpeg")),
     # Nobody waits for an answer to a reaction.
     "reaction.json": event("reaction"),
     "reaction_removed_empty.json": event("reaction_removed"),
@@ -166,7 +173,7 @@ EXPECTED: dict[str, Inbound] = {
     "status_read.json": receipt("read", Reached.READ),
     "status_sent.json": receipt("sent", Reached.SENT),
     "status_with_biz_opaque_callback_data.json": receipt("sent", Reached.SENT),
-    "sticker.json": message(1697043760, "sticker"),
+    "sticker.json": message(1697043760, "sticker", file=Media(FILE_ID, "image/webp")),
     # The contact's encryption keys changed: they are who they were.
     "system_identity_changed.json": event("customer_identity_changed", Sender("972987654321", "User A")),
     "system_user_changed_number.json": event(
@@ -225,6 +232,13 @@ def text(id_: str, sender: str = "49151", **more: Any) -> dict[str, Any]:
 
 
 # --- batches ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file_id", ["me/accounts?x", "", 7, None, "a" * 201])
+def test_an_id_that_is_none_is_no_file(file_id: Any) -> None:
+    picture = text("a", type="image", image={"id": file_id, "mime_type": "image/png", "caption": "look"})
+    found = read(webhook(value(messages=[picture])))
+    assert (found.kind, found.text, found.media) == ("image", "look", ())
 
 
 def test_every_message_of_every_change_is_read_and_knows_its_number() -> None:

@@ -18,15 +18,19 @@ from hypothesis import settings as examples
 from pytest_django import Settings
 
 from console.channels.models import Channel
-from console.conversations.models import Contact, Conversation, Message, PlatformEvent, Turn
+from console.conversations.models import Contact, Conversation, Message, MessageMedia, PlatformEvent, Turn
 from console.organizations.models import Organization
-from hub_lambdas import grounding, inbound, outbound, queues, wakeups, webhook
+from hub_lambdas import errands, grounding, inbound, outbound, queues, wakeups, webhook
 from hub_lambdas.channels.base import (
     Account,
     ChannelError,
     CredentialRejected,
+    FetchedMedia,
     Inbound,
     InboundMessage,
+    Media,
+    MediaGone,
+    MediaRefused,
     Receipt,
     SendRefused,
     SendRejected,
@@ -50,6 +54,7 @@ from tests.fakes.whatsapp import (
     Person,
     webhook_body,
 )
+from tests.hub_lambdas.conftest import http_event
 from tests.hub_lambdas.test_pipeline import answer, run
 
 KIND = WhatsApp()
@@ -765,3 +770,40 @@ def test_whatever_meta_signs_is_taken_and_stored(
     assert post("/whatsapp", body, "hub-secret", is_encoded=True) == 200
     assert sqs.run("dm-inbound.fifo", inbound.handler) == 0
     assert not PlatformEvent.objects.filter(platform_id="").exists()
+
+
+# --- files --------------------------------------------------------------------------------------------------
+
+
+def test_a_file_comes_by_its_id(platform: FakeWhatsApp, own: Account) -> None:
+    media_id = platform.add_media(b"a picture", "image/png")
+    assert KIND.fetch_media(own, Media(media_id), 100) == FetchedMedia(b"a picture", "image/png")
+    with pytest.raises(MediaRefused, match="larger than 3 bytes"):
+        KIND.fetch_media(own, Media(media_id), 3)
+
+
+def test_a_file_that_whatsapp_has_no_more(platform: FakeWhatsApp, own: Account) -> None:
+    with pytest.raises(MediaGone, match="WhatsApp does not give the file out any more"):
+        KIND.fetch_media(own, Media("7000"), 100)
+    media_id = platform.add_media(b"a picture", "image/png")
+    platform.fail_next("media", Fault(error=ApiError(190, "Session has expired", status=401)))
+    with pytest.raises(CredentialRejected):
+        KIND.fetch_media(own, Media(media_id), 100)
+
+
+def test_a_picture_is_kept_and_its_contact_told(
+    platform: FakeWhatsApp, sqs: FakeSqs, transactional_db: None
+) -> None:
+    """The whole way, from the webhook to the file in the storage."""
+    channel = make_channel(NUMBER, "own-secret")
+    picture = {"id": platform.add_media(b"\x89PNG\r\n\x1a\n", "image/png"), "mime_type": "image/png"}
+    change = platform.compose(NUMBER, ANN, type="image", image=picture)
+    body = webhook_body(change)
+    event = http_event(f"/whatsapp/{channel.pk}", body.decode())
+    event["headers"]["X-Hub-Signature-256"] = signature(body, "own-secret")
+    assert webhook.handler(event, None)["statusCode"] == 200
+    assert sqs.run("dm-inbound.fifo", inbound.handler) == 0
+    assert sqs.run("errands", errands.handler) == 0
+    kept = MessageMedia.objects.get()
+    assert (kept.state, kept.media_type, kept.size_bytes) == ("kept", "image/png", 8)
+    kept.file.delete()

@@ -16,6 +16,7 @@ POISON: dict[str, dict[str, object]] = {
     "dm-inbound.fifo": {"channel": _NOBODY, "received_at": 1.0, "inbound": {"type": "message"}},
     "dm-outbound.fifo": {"message": 2**40},
     "wakeups": {"turn": 2**40},
+    "errands": {"media": 2**40},
     "llm-requests": {"organization": "nobody"},
     "llm-replies": {"id": _NOBODY, "status": "completed", "text": "Certainly."},
     CONSOLE_JOBS: {"id": _NOBODY},

@@ -51,6 +51,8 @@ class World:
         "zebra canned question",
         "zebra canned answer",
         "zebra-export-file",
+        "zebra-attachment",
+        "zebra file content",
         "zebra letter text",
         "zebra cause",
     )
@@ -69,7 +71,10 @@ def world(db: None) -> World:
     )
     conversation = factories.make_conversation(channel, "Zebra Contact")
     prompt = factories.make_prompt(organization, "zebra prompt text")
-    factories.make_answered_turn(conversation, "zebra message text", "zebra answer text", prompt=prompt)
+    turn = factories.make_answered_turn(
+        conversation, "zebra message text", "zebra answer text", prompt=prompt
+    )
+    factories.make_media(turn, b"%PDF- zebra file content", "application/pdf", name="zebra-attachment")
     factories.make_canned_prompt(organization, "zebra canned question", answer="zebra canned answer")
     export = Export.objects.create(
         organization=organization, state=Export.State.DONE, messages_count=2, finished_at=timezone.now()
@@ -107,7 +112,8 @@ def _fill(other: Organization) -> None:
     conversation = factories.make_conversation(
         factories.make_channel(other, name="Heron Line"), "Heron Contact"
     )
-    factories.make_answered_turn(conversation, "heron message text", "heron answer text")
+    turn = factories.make_answered_turn(conversation, "heron message text", "heron answer text")
+    factories.make_media(turn, b"%PDF- heron file content", "application/pdf")
     factories.make_prompt(other, "heron prompt text")
     factories.make_canned_prompt(other, "heron canned question")
     Export.objects.create(organization=other)

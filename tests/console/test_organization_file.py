@@ -147,6 +147,8 @@ return_to_bot_after_minutes: null
 late_after_minutes: 7
 late_policy: hand_over
 apology: Sorry, late.
+media_policy: explain
+media_line: Words, please.
 unknown_delivery: send_again
 contact_messages_per_minute: 5
 contact_answers_per_day: null
@@ -163,6 +165,7 @@ translations:
     apology: Beklager.
   pt-br:
     limit_line: Devagar, por favor.
+    media_line: Só texto, por favor.
 canned_prompts: []
 channels: []
 """
@@ -176,6 +179,7 @@ def test_every_setting_and_translation_goes_there_and_back(tmp_path: Path) -> No
     assert (organization.holding_line, organization.contact_answers_per_day) == ("", None)
     assert organization.text(Translation.Purpose.APOLOGY, "no") == "Beklager."
     assert organization.text(Translation.Purpose.LIMIT_LINE, "pt_BR") == "Devagar, por favor."
+    assert (organization.media_policy, organization.media_line) == ("explain", "Words, please.")
     text = run_export("hill")
     assert yaml.safe_load(text) == yaml.safe_load(EVERYTHING)
     assert run_import(tmp_path, text) == ["unchanged"]
@@ -204,7 +208,7 @@ def test_translations_follow_the_file(tmp_path: Path) -> None:
     ]
     assert run_import(tmp_path, text) == ["unchanged"]
     assert run_import(tmp_path, "slug: hill\nname: Hill Station\n") == ["unchanged"]
-    assert Translation.objects.count() == 4
+    assert Translation.objects.count() == 5
     run_import(tmp_path, "slug: hill\nname: Hill Station\ntranslations: {}\n")
     assert not Translation.objects.exists()
 

@@ -11,7 +11,7 @@ from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, r
 
 from console import tenancy
 from console.channels.models import Channel
-from console.conversations.models import Conversation, DeadLetter, Export
+from console.conversations.models import Conversation, DeadLetter, Export, MessageMedia
 from console.organizations.models import Member, Organization, User
 from console.prompts.models import CannedPrompt, PromptVersion
 from tests.console.conftest import World, body, make_letter, signed_in
@@ -31,7 +31,7 @@ def url_names(patterns: Any = None) -> Iterator[str]:
 
 def model_of(name: str) -> type[models.Model] | None:
     """The model that an address belongs to."""
-    for model in admin.site._registry:
+    for model in [*admin.site._registry, MessageMedia]:
         if name.startswith(f"{model._meta.app_label}_{model._meta.model_name}_"):
             return model
     return None

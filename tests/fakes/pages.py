@@ -24,6 +24,7 @@ DAY = 24 * 3600
 WINDOW_SECONDS = DAY
 OBJECTS = {"messenger": "page", "instagram": "instagram"}
 """Meta's word for what a channel of a kind is connected to."""
+FILES = "/cdn/"
 
 
 @dataclass
@@ -51,7 +52,8 @@ class Owner:
 
 
 class FakePages(FakeMeta):
-    """The server, and its `owners` by token."""
+    """The server, and its `owners` by token. `people`: what it tells of a contact, by their id (`first_name`,
+    `username`, …)."""
 
     title: ClassVar[str] = "Graph API"
     kinds: ClassVar[Sequence[str]] = tuple(OBJECTS)
@@ -62,6 +64,8 @@ class FakePages(FakeMeta):
         super().__init__(port, habits)
         self.owners: dict[str, Owner] = {}
         self.graph_url, self.instagram_url = f"{self.url}/facebook", f"{self.url}/instagram"
+        self.people: dict[str, dict[str, str]] = {}
+        self.files: dict[str, tuple[bytes, str]] = {}
         self._is_held = False
 
     # --- accounts -------------------------------------------------------------------------------------------
@@ -143,6 +147,12 @@ class FakePages(FakeMeta):
         message = {"mid": self._new_id(), "text": text, "is_echo": True, "app_id": int(app_id)}
         self._queue(owner, self._item(owner.id, contact, {"message": message}), "message_echoes")
 
+    def add_file(self, content: bytes, media_type: str) -> str:
+        """A file that somebody sent; returns the address that a webhook names."""
+        key = f"{next(self._ids)}"
+        self.files[key] = content, media_type
+        return f"{self.url}{FILES}{key}"
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """What happens meanwhile is delivered afterwards, in one POST for each app and kind."""
@@ -162,6 +172,11 @@ class FakePages(FakeMeta):
         return {"sender": {"id": sender}, "recipient": {"id": recipient}, "timestamp": at, **event}
 
     # --- the API --------------------------------------------------------------------------------------------
+
+    def respond(self, request: Request) -> Answer | None:
+        if request.path.startswith(FILES):
+            return self._file(request.path.removeprefix(FILES))
+        return super().respond(request)
 
     def call_of(self, request: Request) -> Call:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
@@ -185,6 +200,8 @@ class FakePages(FakeMeta):
         if host == "instagram" and call.operation == "refresh_access_token":
             return self._refresh(call)
         owner, edge = self._authorized(call.token, host), call.operation
+        if edge == call.target and call.target in owner.written_at:
+            return self._describe_person(call)
         if call.target not in ("me", owner.id):
             raise ApiError(100, f"Object with ID '{call.target}' does not exist", 33)
         edges = {
@@ -252,6 +269,18 @@ class FakePages(FakeMeta):
         if unknown := [name for name in fields if name not in known]:
             raise ApiError(100, f"Tried accessing nonexisting field ({unknown[0]})")
         return {"id": known["id"], **{name: known[name] for name in fields}}
+
+    def _describe_person(self, call: Call) -> dict[str, Any]:
+        if call.target not in self.people:
+            raise ApiError(230, "User consent is required to access user profile")
+        fields, known = str(call.parameters.get("fields", "")).split(","), self.people[call.target]
+        return {"id": call.target, **{name: known[name] for name in fields if name in known}}
+
+    def _file(self, key: str) -> Answer:
+        if key not in self.files:
+            return Answer(403, "URL signature expired", {"content-type": "text/plain"})
+        content, media_type = self.files[key]
+        return Answer(200, content, {"content-type": media_type})
 
     def _subscribed_apps(self, owner: Owner, call: Call) -> dict[str, Any]:
         if call.method == "POST":

@@ -21,8 +21,10 @@ from tests.fakes.server import Answer, Request
 TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]+")
 SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 CALL = re.compile(r"/bot([^/]+)/(\w+)")
+FILE = re.compile(r"/file/bot([^/]+)/documents/(.+)")
 LOOPBACK = ("127.0.0.1", "localhost")
 TEXT_LIMIT = 4096
+FILE_LIMIT_BYTES = 20 * 1024 * 1024
 RETRY_AFTER_SECONDS = 2
 DEFAULT_UPDATES = ("message", "edited_message", "callback_query", "my_chat_member")
 
@@ -71,6 +73,7 @@ class FakeTelegram(FakePlatform):
     def __init__(self, port: int = 0, habits: Habits = PUNCTUAL) -> None:
         super().__init__(port, habits)
         self.bots: dict[str, Bot] = {}
+        self._files: dict[str, bytes] = {}
         self._chats: set[int] = set()
         self._blocked: set[int] = set()
 
@@ -156,7 +159,18 @@ class FakeTelegram(FakePlatform):
         """The person of a chat blocks the bot."""
         self._blocked.add(int(contact))
 
+    def add_file(self, content: bytes) -> str:
+        """A file that somebody sent; returns the id that a message refers to."""
+        file_id = f"AgAC{next(self._ids)}"
+        self._files[file_id] = content
+        return file_id
+
     # --- the API --------------------------------------------------------------------------------------------
+
+    def respond(self, request: Request) -> Answer | None:
+        if found := FILE.fullmatch(request.path):
+            return self._file(*found.groups())
+        return super().respond(request)
 
     def call_of(self, request: Request) -> Call:
         """The Bot API takes parameters in the query, as a form and as JSON."""
@@ -172,6 +186,7 @@ class FakeTelegram(FakePlatform):
             "sendMessage": self._send_message,
             "sendChatAction": self._send_chat_action,
             "answerCallbackQuery": self._answer_callback_query,
+            "getFile": self._get_file,
         }
         if call.operation not in methods or not TOKEN.fullmatch(call.token):
             raise ApiError(404, "Not Found")
@@ -245,6 +260,21 @@ class FakeTelegram(FakePlatform):
                 400, "Bad Request: query is too old and response timeout expired or query ID is invalid"
             )
         return True
+
+    def _get_file(self, bot: Bot, given: Mapping[str, Any]) -> dict[str, Any]:
+        file_id = str(given.get("file_id", ""))
+        if file_id not in self._files:
+            raise ApiError(400, "Bad Request: wrong file_id or the file is temporarily unavailable")
+        size = len(self._files[file_id])
+        if size > FILE_LIMIT_BYTES:
+            raise ApiError(400, "Bad Request: file is too big")
+        return {"file_id": file_id, "file_size": size, "file_path": f"documents/{file_id}"}
+
+    def _file(self, token: str, file_id: str) -> Answer:
+        """What lies at the path that `getFile` names."""
+        if token not in self.bots or file_id not in self._files:
+            return Answer(404)
+        return Answer(200, self._files[file_id], {"content-type": "application/octet-stream"})
 
     def _chat(self, given: Mapping[str, Any]) -> int:
         """A bot can only write to somebody who wrote to it first."""

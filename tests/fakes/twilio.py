@@ -26,6 +26,8 @@ ACCOUNT_SID = "AC00000000000000000000000000000000"
 AUTH_TOKEN = "fake-auth-token-that-nobody-may-see"
 SERVICE_SID = "MG00000000000000000000000000000001"
 NUMBER = "+18005551212"
+MEDIA = f"/2010-04-01/Accounts/{ACCOUNT_SID}/Messages/MM0/Media/"
+FILES = "/files/"
 WHATSAPP = "whatsapp:+14155238886"
 TEXT_LIMIT = 1600
 ANY_FAILURE = "all"
@@ -81,6 +83,7 @@ class FakeTwilio(FakePlatform):
             "inbound_method": "POST",
             "use_inbound_webhook_on_number": True,
         }
+        self.files: dict[str, tuple[bytes, str]] = {}
         self.opted_out: set[str] = set()
         self.closed_windows: set[str] = set()
         self.add_number(f"{NUMBER}3")  # another, which holds the first: Twilio finds it too
@@ -182,6 +185,12 @@ class FakeTwilio(FakePlatform):
             if message["status_callback"]:
                 self.post_form(message["status_callback"], form)
 
+    def add_file(self, content: bytes, media_type: str) -> str:
+        """A file that somebody sent; returns the address that a webhook names."""
+        sid = self._sid("ME")
+        self.files[sid] = content, media_type
+        return f"{self.url}{MEDIA}{sid}"
+
     def webhook_of(self, account: str) -> str:
         if account in self.numbers:
             return str(self.numbers[account]["sms_url"] or "")
@@ -193,6 +202,12 @@ class FakeTwilio(FakePlatform):
         return f"{prefix}{next(self._ids):032x}"
 
     # --- the API --------------------------------------------------------------------------------------------
+
+    def respond(self, request: Request) -> Answer | None:
+        if (sid := request.path.removeprefix(FILES)) in self.files:
+            content, media_type = self.files[sid]
+            return Answer(200, content, {"content-type": media_type})
+        return super().respond(request)
 
     def call_of(self, request: Request) -> Call:
         token = request.headers.get("authorization", "")
@@ -216,6 +231,8 @@ class FakeTwilio(FakePlatform):
             case "GET", "/v2/Channels/Senders":
                 meta = {"key": "senders", "next_page_url": None}
                 return Answer.of_json({"senders": [*self.whatsapp.values()], "meta": meta})
+        if (sid := call.path.removeprefix(MEDIA)) in self.files:
+            return Answer(307, headers={"location": f"{self.url}{FILES}{sid}"})
         return Answer.of_json(self._resource(call))
 
     def _resource(self, call: Call) -> dict[str, Any]:

@@ -18,12 +18,15 @@ from hub_lambdas.channels.base import (
     Account,
     ContactView,
     Echo,
+    FetchedMedia,
     Field,
     Health,
     Inbound,
     InboundEdit,
     InboundMessage,
     InboundUnsend,
+    Media,
+    MediaGone,
     OtherEvent,
     Reached,
     Receipt,
@@ -46,6 +49,7 @@ class Pigeon:
     text_limit: ClassVar[int] = 100
     shows_typing: ClassVar[bool] = True
     reconciles: ClassVar[bool] = False
+    names_contacts: ClassVar[bool] = True
     reply_window: ClassVar[timedelta | None] = None
     numbers_choices: ClassVar[bool] = False
 
@@ -59,6 +63,10 @@ class Pigeon:
         self.typing: list[str] = []
         self.stored: list[Inbound] = []
         self.faults: list[Exception] = []
+        self.files: dict[str, FetchedMedia | Exception] = {}
+        self.fetched: list[str] = []
+        self.names: dict[str, str] = {}
+        self.asked_for: list[str] = []
         self.before_send: Callable[[], None] | None = None
 
     def verify(self, request: Request, account: Account) -> None:
@@ -92,7 +100,9 @@ class Pigeon:
             else:
                 at = timezone.now() - timedelta(seconds=item.get("age", 0))
                 sender = Sender(item["from"], alias=item.get("alias", ""))
-                found.append(InboundMessage(sender, item["id"], item["kind"], item.get("text", ""), at, "{}"))
+                files = tuple(Media(each) for each in item.get("files", []))
+                kind, text = item["kind"], item.get("text", "")
+                found.append(InboundMessage(sender, item["id"], kind, text, at, "{}", files))
             found[-1] = replace(found[-1], address=item.get("address", ""), parent=item.get("parent", ""))
         return found
 
@@ -123,6 +133,19 @@ class Pigeon:
 
     def show_typing(self, account: Account, contact: str, message_id: str) -> None:
         self.typing.append(contact)
+
+    def fetch_media(self, account: Account, media: Media, limit_bytes: int) -> FetchedMedia:
+        self.fetched.append(media.reference)
+        found = self.files.get(media.reference, MediaGone("The pigeon lost it."))
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def look_up(self, account: Account, contact: str) -> Sender | None:
+        self.asked_for.append(contact)
+        if self.faults:
+            raise self.faults.pop(0)
+        return Sender(contact, self.names[contact]) if contact in self.names else None
 
     def split(self, text: str, choices: Sequence[str] = ()) -> Sequence[str]:
         return [text[start : start + self.text_limit] for start in range(0, len(text), self.text_limit)]

@@ -24,6 +24,7 @@ from console.conversations.models import Contact, Conversation, Message, Turn
 from console.organizations.models import Organization, User
 from hub_lambdas import (
     dead_letters,
+    errands,
     inbound,
     outbound,
     replies,
@@ -46,6 +47,7 @@ HANDLERS: dict[str, Callable[[Any, object], dict[str, Any]]] = {
     "wakeups": wakeups.handler,
     "llm-replies": replies.handler,
     "dm-outbound.fifo": outbound.handler,
+    "errands": errands.handler,
 }
 _days = itertools.count(step=2)
 MAX_RECEIVES = 5
@@ -240,7 +242,9 @@ class History:
         message_id = f"{self.organization.slug}-{len(self.written)}"
         kind = "image" if choice % 11 == 10 else "text"
         text, age = f"message {len(self.written)}", 3600 if choice % 13 == 12 else 0
-        item = {"from": contact, "id": message_id, "kind": kind, "text": text, "age": age}
+        item: dict[str, Any] = {"from": contact, "id": message_id, "kind": kind, "text": text, "age": age}
+        if kind == "image":
+            item |= {"files": ["a picture"], "text": text if choice % 2 else ""}
         self.written.append((contact, message_id))
         self._post(item)
 

@@ -14,7 +14,7 @@ from django.db import connection
 from console.conversations.models import DeadLetter, Message, Turn
 from tests.hub_lambdas.history import MAX_WAKEUPS, UNSENT, History
 
-REPLIES = (Message.Purpose.ANSWER, Message.Purpose.FALLBACK)
+REPLIES = (Message.Purpose.ANSWER, Message.Purpose.FALLBACK, Message.Purpose.MEDIA)
 
 _WATCH = """
 CREATE TABLE changed_outcome (turn_id bigint, before text, after text);
@@ -137,7 +137,7 @@ def _repeated(history: History, messages: Sequence[Row]) -> Iterator[str]:
     kinds = {(message.turn_id, message.purpose) for message in replied}
     for turn_id, count in Counter(turn_id for turn_id, _ in kinds).items():
         if count > 1:
-            yield f"turn {turn_id} got an answer and a fallback"
+            yield f"turn {turn_id} got an answer and a fallback, or a line in place of them"
     lines = [message for message in received if message.purpose == Message.Purpose.HOLDING]
     for turn_id, count in Counter(message.turn_id for message in lines).items():
         if count > 1:

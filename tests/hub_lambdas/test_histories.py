@@ -28,6 +28,7 @@ policies = st.fixed_dictionaries(
         "late_policy": st.sampled_from(["answer", "apologize", "hand_over"]),
         "unknown_delivery": st.sampled_from(["hand_over", "send_again"]),
         "holding_line": st.sampled_from(["", "One moment please."]),
+        "media_policy": st.sampled_from(["hand_over", "explain"]),
         "contact_messages_per_minute": st.sampled_from([None, 2]),
     }
 )

@@ -80,6 +80,7 @@ COMPLETED = asked(RequestState.COMPLETED, text="A whitening costs 240 €.")
 FAILED = asked(RequestState.FAILED, error="engine_error")
 LIMIT = Wait(after(60))
 LINE = Wait(after(4))
+EXPLAINING = replace(POLICY, explains_files=True)
 
 
 @pytest.mark.parametrize(
@@ -157,6 +158,47 @@ LINE = Wait(after(4))
             0,
             [Settle(State.HANDED_OVER, Reason.NOT_TEXT, True)],
             id="an image is for staff, at once",
+        ),
+        pytest.param(
+            a_turn(written(kind="image", text=""), policy=EXPLAINING),
+            0.5,
+            [Wait(after(1))],
+            id="unless the contact is told what the bot can read: a word may follow",
+        ),
+        pytest.param(
+            a_turn(written(kind="image", text=""), written(2, kind="unsent", text=""), policy=EXPLAINING),
+            1,
+            [Settle(State.DECLINED, Reason.FILES_ONLY, True)],
+            id="none followed",
+        ),
+        pytest.param(
+            a_turn(
+                written(kind="image", text=""),
+                policy=EXPLAINING,
+                requests=[COMPLETED],
+                parts=[Part(9, FIRST, SendState.PENDING)],
+            ),
+            1,
+            [Cancel(), Settle(State.DECLINED, Reason.FILES_ONLY, True)],
+            id="the word was taken back, and its answer with it",
+        ),
+        pytest.param(
+            a_turn(written(kind="image", text="Is this right?"), policy=EXPLAINING),
+            1,
+            [Ask(), LIMIT],
+            id="a caption is a question",
+        ),
+        pytest.param(
+            a_turn(written(), written(2, kind="voice", text=""), policy=EXPLAINING),
+            1,
+            [Ask(), LIMIT],
+            id="so is a word beside a voice note",
+        ),
+        pytest.param(
+            a_turn(written(kind="image", text=""), written(2, kind="location"), policy=EXPLAINING),
+            0,
+            [Settle(State.HANDED_OVER, Reason.NOT_TEXT, True)],
+            id="a place is for staff all the same",
         ),
         pytest.param(
             a_turn(written(text=" \n ")),

@@ -11,7 +11,7 @@ from infra.local.errors import QueueError
 from infra.local.queues import queue_properties
 
 FIFO = {"dm-inbound.fifo": 30, "dm-outbound.fifo": 60}
-STANDARD = {"wakeups": 30, "llm-requests": 60, "llm-replies": 30, "console-jobs": 3600}
+STANDARD = {"wakeups": 30, "errands": 90, "llm-requests": 60, "llm-replies": 30, "console-jobs": 3600}
 DAY_SECONDS = 24 * 60 * 60
 
 

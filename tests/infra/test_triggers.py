@@ -11,7 +11,7 @@ from infra.local.queues import queue_properties
 from infra.local.triggers import SETTINGS_FILE, QueueTrigger, ScheduleTrigger, load_functions
 
 DEAD = ["dm-inbound-dead.fifo", "dm-outbound-dead.fifo", "wakeups-dead", "llm-requests-dead"]
-DEAD += ["llm-replies-dead", "console-jobs-dead"]
+DEAD += ["llm-replies-dead", "console-jobs-dead", "errands-dead"]
 
 
 def queues_of(stage: str) -> list[str]:
@@ -33,6 +33,7 @@ def write(folder: Path, **stage: Any) -> Path:
         ("wakeups", ["wakeups"]),
         ("replies", ["llm-replies"]),
         ("outbound", ["dm-outbound.fifo"]),
+        ("errands", ["errands"]),
         ("dead_letters", DEAD),
         ("webhook", []),
     ],

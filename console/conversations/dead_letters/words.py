@@ -13,6 +13,7 @@ WHAT_FAILED: Mapping[str, str] = {
     queues.LLM_REQUESTS: "The LLM could not answer a question",
     queues.LLM_REPLIES: "The LLM's reply could not be stored",
     queues.OUTBOUND: "A message could not be sent",
+    queues.ERRANDS: "A file or a contact's name could not be fetched",
     "console-jobs": "A job of the console could not be done",
 }
 WHAT_REPLAY_DOES: Mapping[str, str] = {
@@ -21,6 +22,7 @@ WHAT_REPLAY_DOES: Mapping[str, str] = {
     queues.LLM_REQUESTS: "The LLM gets the question once more.",
     queues.LLM_REPLIES: "The reply is stored if its question still waits for one.",
     queues.OUTBOUND: "The message is sent if it still has to be.",
+    queues.ERRANDS: "It is fetched if it is not there yet.",
     "console-jobs": "The job is done if it is not done yet.",
 }
 NO_CAUSE = "whoever worked on it was stopped each time, or ran out of time"
