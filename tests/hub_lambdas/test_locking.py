@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from console.conversations.models import Conversation, Message
 from hub_lambdas import actions, inbound, outbound, queues, replies, staff, wakeups
@@ -64,6 +65,20 @@ def test_a_handler_waits_for_another(sqs: FakeSqs, write: Write, pigeon: Pigeon,
     assert list(Message.objects.values_list("pk", "state")) == before
     assert pigeon.sent == []
     assert sqs.run(queue, HANDLERS[queue]) == 0
+
+
+def test_a_message_joins_no_turn_that_is_being_answered(sqs: FakeSqs, write: Write) -> None:
+    """Which turn still gathers is read when nobody else can change it any more."""
+    ask(sqs, write)
+    write("and another thing")
+    with CaptureQueriesContext(connection) as captured:
+        assert sqs.run(queues.INBOUND, inbound.handler) == 0
+    statements = [each["sql"] for each in captured.captured_queries]
+    locks = [number for number, sql in enumerate(statements) if sql.endswith("FOR UPDATE")]
+    reads = [number for number, sql in enumerate(statements) if 'FROM "conversations_turn"' in sql]
+    assert locks
+    assert reads
+    assert locks[0] < reads[0]
 
 
 def test_what_the_platform_said_is_written_down_under_the_lock_too(
