@@ -3,7 +3,7 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos bench-llm lint format clean
+.PHONY: help run test chaos bench-llm packages lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ chaos: ## break everything while messages come, and count (SEED=, MESSAGES=, ORG
 bench-llm: ## compare llm_api with other servers, 12 minutes on an idle machine (QUICK=1: 2, BURST=64: 30)
 	@scripts/install.sh bench
 	@exec $(BIN)/python -m benchmarks.llm $(if $(QUICK),--quick) $(if $(BURST),--burst $(BURST) --limit 60)
+
+packages: ## build the zip files for AWS Lambda from the commit that is checked out, into packages/
+	@scripts/install.sh dev
+	@exec $(BIN)/python -m infra.packages
 
 lint: ## check style and types
 	@scripts/install.sh dev
