@@ -21,18 +21,7 @@ from infra.packages.start import SETTINGS, make_runtime
 
 pytestmark = pytest.mark.long
 INVOKE = Path(__file__).with_name("invoke_package.py")
-FORBIDDEN = (
-    "llama_cpp",
-    "fastapi",
-    "tests",
-    "infra",
-    "boto3",
-    "botocore",
-    "pytest",
-    ".env",
-    "stack.env",
-    ".git",
-)
+FORBIDDEN = {"llama_cpp", "fastapi", "tests", "infra", "boto3", "botocore", "pytest", ".env", "stack.env"}
 
 
 class Unpacked:
@@ -206,7 +195,7 @@ def test_a_dead_letter_is_stored_and_the_sweep_runs(
 
 
 def test_the_console_shows_its_sign_in_page(console: Unpacked) -> None:
-    [page] = console.invoke("handler.lambda_handler", http_v2("/admin/login/"))
+    [page] = console.invoke("handler.lambda_handler", http_v2("/login/"))
 
     assert page["statusCode"] == 200
     assert "channels-hub" in page["body"]
