@@ -3,7 +3,7 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos bench-llm tune lint format clean
+.PHONY: help run test chaos bench-llm tune packages lint format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ bench-llm: ## compare llm_api with other servers, 12 minutes on an idle machine 
 tune: ## find what makes the embedded model fastest on this machine, in a minute; llm_api then uses it
 	@scripts/install.sh run
 	@exec $(BIN)/python -m llm_api.tune
+
+packages: ## build the zip files for AWS Lambda from the commit that is checked out, into packages/
+	@scripts/install.sh dev
+	@exec $(BIN)/python -m infra.packages
 
 lint: ## check style and types
 	@scripts/install.sh dev

@@ -13,6 +13,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
+from console.settings.secrets import read_secrets
+
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 env = environ.Env(
@@ -48,6 +50,7 @@ env = environ.Env(
 environ.Env.read_env(str(BASE_DIR / ".env"))
 HUB_HOME = Path(BASE_DIR, env("HUB_HOME"))
 environ.Env.read_env(str(HUB_HOME / "stack.env"))
+read_secrets(os.environ)
 
 
 def require(name: str) -> str:

@@ -1,8 +1,12 @@
 """The settings fail closed, and the project is whole."""
 
+import http.server
+import json
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -13,6 +17,7 @@ from django.db import DatabaseError, connection
 from django.test import Client
 
 from console.organizations.models import Member, User
+from console.settings.secrets import read_secrets
 from tests import factories
 from tests.console.conftest import body, signed_in
 
@@ -123,3 +128,69 @@ def test_signing_in_leads_to_the_dashboard(client: Client, db: None) -> None:
     user = factories.make_member(factories.make_organization())
     response = client.post("/login/", {"username": user.email, "password": factories.PASSWORD})
     assert (response.status_code, response.headers["location"]) == (302, "/")
+
+
+class Secrets(http.server.BaseHTTPRequestHandler):
+    """Secrets Manager, as far as reading goes."""
+
+    values: dict[str, str] = {}
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        value = self.values.get(asked["SecretId"])
+        status, answer = (
+            (200, {"SecretString": value}) if value else (400, {"__type": "AccessDeniedException"})
+        )
+        body = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - so named above
+        """Quiet."""
+
+
+@pytest.fixture
+def secrets_manager() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Secrets)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_on_aws_settings_come_from_secrets_and_what_is_set_wins(secrets_manager: str) -> None:
+    Secrets.values = {
+        "settings": '{"HUB_META_APP_SECRET": "s3cret", "HUB_SECRET_KEY": "from the secret"}',
+        "database": '{"username": "hub", "password": "p@ss/word"}',
+    }
+    environment = {
+        "HUB_SECRETS": "settings",
+        "HUB_DATABASE_SECRET": "database",
+        "HUB_DATABASE_HOST": "proxy.internal",
+        "HUB_SECRET_KEY": "set",
+        "AWS_ENDPOINT_URL": secrets_manager,
+    }
+
+    read_secrets(environment)
+
+    assert environment["HUB_META_APP_SECRET"] == "s3cret"
+    assert environment["HUB_SECRET_KEY"] == "set"
+    assert environment["DATABASE_URL"] == "postgresql://hub:p%40ss%2Fword@proxy.internal/hub?sslmode=require"
+
+
+@pytest.mark.parametrize("value", ["", "no JSON", "[]"])
+def test_a_secret_that_cannot_be_used_is_one_sentence_without_its_content(
+    secrets_manager: str, value: str
+) -> None:
+    Secrets.values = {"settings": value}
+
+    result = manage("check", HUB_SECRETS="settings", AWS_ENDPOINT_URL=secrets_manager)
+
+    assert result.returncode != 0
+    assert result.stderr.strip().startswith("The secret settings ")
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert "no JSON" not in result.stderr

