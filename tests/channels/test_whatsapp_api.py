@@ -286,7 +286,7 @@ def test_choices_are_buttons_or_else_a_list_and_come_back(
     platform: FakeWhatsApp, own: Account, text: str, choices: list[str], kind: str
 ) -> None:
     KIND.send(own, ANN.phone, text, "77", choices)
-    content = platform.calls[-1].content
+    content = platform.calls[-1].parameters
     assert content["interactive"]["type"] == kind
     assert content["biz_opaque_callback_data"] == "channels-hub:77"
     [sent] = platform.sent
