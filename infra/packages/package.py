@@ -58,12 +58,18 @@ _FOREIGN = ["bin", "**/tests", "**/*.pyi", "**/*.pxd", "**/*.c", "cffi", "pycpar
 # What serves the console elsewhere, runs its jobs, and what works without its compiled half.
 _FOR_WORKERS = ["gunicorn*", "pycurl*", "curl", "prompt_toolkit*", "wcwidth*", "_yaml", "yaml/_yaml*"]
 
+# What of the console only shows pages or runs commands, as git is told to leave it out.
+_PAGES = [
+    *(f":(exclude)console/{name}" for name in ("static", "templates", "proof", "dashboard.py", "navigation.py")),
+    *(f":(exclude,glob)console/**/{name}" for name in ("admin.py", "management/**", "page.py", "views.py")),
+]
+
 FUNCTIONS = Package(
     name="functions",
     stage="inbound",
     requirements=["requirements/lambdas.txt"],
     bare_requirements=[],
-    sources=["console", "hub_lambdas", ":(exclude)console/static", ":(exclude)console/templates"],
+    sources=["console", "hub_lambdas", *_PAGES],
     left_out=[*_RUNTIME, *_DJANGO, *_FOR_PEOPLE, *_FOREIGN],
     keeps_zappa_handler=False,
     limit_bytes=12 * MEGABYTE,
