@@ -60,7 +60,10 @@ _FOR_WORKERS = ["gunicorn*", "pycurl*", "curl", "prompt_toolkit*", "wcwidth*", "
 
 # What of the console only shows pages or runs commands, as git is told to leave it out.
 _PAGES = [
-    *(f":(exclude)console/{name}" for name in ("static", "templates", "proof", "dashboard.py", "navigation.py")),
+    *(
+        f":(exclude)console/{name}"
+        for name in ("static", "templates", "proof", "dashboard.py", "navigation.py")
+    ),
     *(f":(exclude,glob)console/**/{name}" for name in ("admin.py", "management/**", "page.py", "views.py")),
 ]
 

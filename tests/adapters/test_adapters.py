@@ -23,8 +23,9 @@ from hub_lambdas.channels.twilio import Twilio
 from hub_lambdas.channels.whatsapp import WhatsApp
 from hub_lambdas.http import Request
 from tests.adapters.bots import Bots, running
-from tests.fakes import telegram, twilio, whatsapp
+from tests.fakes import meta, server, telegram, twilio, whatsapp
 from tests.fakes.contact_view import FakeContactView
+from tests.fakes.platform import Call, Fault
 
 PAYLOADS = Path(__file__).parent.parent / "payloads"
 SECRET = "app-secret"
@@ -125,7 +126,7 @@ def signed(kind: str, url: str, body: bytes) -> dict[str, str]:
             signature = twilio.signature(twilio.AUTH_TOKEN, url, form)
             return {"content-type": FORM, "x-twilio-signature": signature}
         case _:
-            signature = whatsapp.signature(body, SECRET)
+            signature = meta.signature(body, SECRET)
             return {"content-type": "application/json", "x-hub-signature-256": signature}
 
 
@@ -196,23 +197,28 @@ def test_whatsapp_talks_with_them(bots: Bots, platforms: Platforms) -> None:
     """From the subscription, for which our fake shakes hands, to the reports on the answer."""
     fake, path = platforms.whatsapp, "/whatsapp/talk"
     subscription = {"override_callback_uri": bots.url + path, "verify_token": "another"}
-    address, token = f"/v25.0/{WABA_ID}/subscribed_apps", f"Bearer {GRAPH_TOKEN}"
-    status, _ = fake.answer("POST", address, {}, token, subscription) or (0, "")
-    assert status == 400
-    subscription["verify_token"] = VERIFY_TOKEN
-    status, _ = fake.answer("POST", address, {}, token, subscription) or (0, "")
-    assert status == 200
+    for verify_token, status in (("another", 400), (VERIFY_TOKEN, 200)):
+        subscription["verify_token"] = verify_token
+        asked = server.Request(
+            "POST",
+            f"/v25.0/{WABA_ID}/subscribed_apps",
+            headers={"authorization": f"Bearer {GRAPH_TOKEN}", "content-type": "application/json"},
+            body=json.dumps(subscription).encode(),
+        )
+        answered = fake.respond(asked)
+        assert answered is not None
+        assert answered.status == status
 
     ann = whatsapp.Person("4915112345678", "DE.13491208655302741918", "Ann")
     hidden = whatsapp.Person("", "DE.555", "Somebody")
     for person in (ann, hidden):
         fake.write(PHONE_NUMBER_ID, person, "Are you open?")
         fake.wait_until_delivered()
-    assert [(each["to"], each["text"]) for each in fake.sent] == [
+    assert [(each["contact"], each["text"]) for each in fake.sent] == [
         (ann.phone, "Are you open?"),
         (hidden.user_id, "Are you open?"),
     ]
-    assert [status for status, _ in fake.deliveries] == [200] * 6  # two questions, two reports on each answer
+    assert [each.status for each in fake.deliveries] == [200] * 6  # two questions, two reports on each answer
     questions, answers = (
         [each for each in bots.seen(path) if each["type"] == type_] for type_ in ("message", "answer")
     )
@@ -230,19 +236,21 @@ def test_whatsapp_talks_with_them(bots: Bots, platforms: Platforms) -> None:
 def test_telegram_talks_with_them(bots: Bots, platforms: Platforms) -> None:
     fake, path = platforms.telegram, "/telegram/talk"
     for secret, text in (("another", ""), (BOT_SECRET, "Are you open?")):
-        fake.answer(BOT_TOKEN, "setWebhook", {"url": bots.url + path, "secret_token": secret})
-        if text:
-            fake.write(BOT_TOKEN, 31, text)
-            fake.wait_until_delivered()
-        else:
-            fake.redeliver(BOT_TOKEN, {"update_id": 1, **fake.compose(31, "Is it me?")})
-            fake.wait_until(lambda seen: (1, 401) in seen.deliveries)
-    assert [(each["chat_id"], each["text"]) for each in fake.sent] == [(31, "Are you open?")]
-    question, answer = bots.seen(path)
+        fake.answer(Call("setWebhook", BOT_TOKEN, {"url": bots.url + path, "secret_token": secret}))
+        fake.write(BOT_TOKEN, 31, text or "Is it me?")
+        if not text:  # refused, until the secret is the right one
+            fake.wait_until(lambda seen: 401 in [each.status for each in seen.deliveries])
+            continue
+        fake.wait_until_delivered()
+    assert [(each["contact"], each["text"]) for each in fake.sent] == [
+        ("31", "Is it me?"),
+        ("31", "Are you open?"),
+    ]
+    *_, question, answer = bots.seen(path)
     assert (question["author"], question["name"]) == ("31", "Person 31")
-    assert answer["id"] == f"31:{fake.sent[0]['message_id']}"
+    assert answer["id"] == fake.sent[-1]["id"]
     assert ("sendChatAction", {"chat_id": "31", "action": "typing"}) in [
-        (call.method, call.parameters) for call in fake.calls
+        (call.operation, call.parameters) for call in fake.calls
     ]
 
 
@@ -251,9 +259,9 @@ def test_telegram_talks_with_them(bots: Bots, platforms: Platforms) -> None:
 )
 def test_twilio_talks_with_them(bots: Bots, platforms: Platforms, contact: str, number: str) -> None:
     fake, path = platforms.twilio, f"/twilio/talk-{len(contact)}"
-    form = fake.compose(contact, "Are you open? ñ 😀?", number)
-    assert fake.post(f"{bots.url}{path}#rc=5&rp=all", form) == 200
-    sent = fake.sent[-1]
+    form = fake.compose(number, contact, "Are you open? ñ 😀?")
+    assert fake.post_form(f"{bots.url}{path}#rc=5&rp=all", form) == 200
+    sent = fake.messages[-1]
     assert (sent["to"], sent["from"], sent["body"]) == (contact, number, form["Body"])
     question, answer = bots.seen(path)
     assert (question["author"], question["id"]) == (contact, form["MessageSid"])
@@ -262,24 +270,24 @@ def test_twilio_talks_with_them(bots: Bots, platforms: Platforms, contact: str, 
 
 # --- errors -------------------------------------------------------------------------------------------------
 
-PAIR = whatsapp.ApiError(131056, "Pair rate limit hit")
-EXPIRED = whatsapp.ApiError(190, "Error validating access token", status=401, subcode=463)
+PAIR = meta.ApiError(131056, "Pair rate limit hit")
+EXPIRED = meta.ApiError(190, "Error validating access token", status=401, subcode=463)
 SLOWER = telegram.ApiError(429, "Too Many Requests: retry after 3", {"retry_after": 3})
 BLOCKED = telegram.ApiError(403, "Forbidden: bot was blocked by the user")
 ERRORS = [
-    ("whatsapp", whatsapp.Fault(PAIR), "WhatsAppApiError RATE_LIMITED", base.SendRefused),
-    ("whatsapp", whatsapp.Fault(EXPIRED), "WhatsAppApiError AUTH_FAILED", base.CredentialRejected),
+    ("whatsapp", Fault(PAIR), "WhatsAppApiError RATE_LIMITED", base.SendRefused),
+    ("whatsapp", Fault(EXPIRED), "WhatsAppApiError AUTH_FAILED", base.CredentialRejected),
     (
         "whatsapp",
-        whatsapp.Fault(whatsapp.ApiError(10, "Permission denied", status=403)),
+        Fault(meta.ApiError(10, "Permission denied", status=403)),
         "WhatsAppApiError PERMISSION_DENIED",
         base.CredentialRejected,
     ),
-    ("telegram", telegram.Fault(SLOWER), "AdapterRateLimitError RATE_LIMITED", base.SendRefused),
-    ("telegram", telegram.Fault(BLOCKED), "PermissionError PERMISSION_DENIED", base.SendRejected),
+    ("telegram", Fault(SLOWER), "AdapterRateLimitError RATE_LIMITED", base.SendRefused),
+    ("telegram", Fault(BLOCKED), "PermissionError PERMISSION_DENIED", base.SendRejected),
     (
         "telegram",
-        telegram.Fault(telegram.ApiError(401, "Unauthorized")),
+        Fault(telegram.ApiError(401, "Unauthorized")),
         "AuthenticationError AUTH_FAILED",
         base.CredentialRejected,
     ),
