@@ -2,9 +2,10 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
-from tests.fakes.pages import FakePages
+from tests.fakes.pages import FakePages, Owner
 from tests.fakes.platform import Account, Call
 from tests.fakes.server import Answer
 from tests.fakes.simulator.chats import Choice, Contact, Message
@@ -35,6 +36,11 @@ class SimulatedPages(SimulatedMeta, FakePages):
 
     def registration(self, account: str) -> Any:
         return self._owner(account).subscribed
+
+    def _give_token(self, owner: Owner, **changed: Any) -> Owner:
+        """The same again: a simulator that has forgotten everything must know it all the same."""
+        self.owners[owner.token] = replace(owner, **changed)
+        return self.owners[owner.token]
 
     def recall(self, account: str, registration: Any, contacts: Sequence[Contact]) -> None:
         owner = self._owner(account)
