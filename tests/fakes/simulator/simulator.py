@@ -148,7 +148,7 @@ class Simulator:
     def press(self, record: Record, contact: Contact, message: Message, place: int) -> None:
         """A contact presses one of a message's buttons."""
         choice, platform = message.choices[place], self.platforms[record.kind]
-        deliver = platform.press(record.address, contact, message, choice)
+        deliver = platform.choose(record.address, contact, message, choice)
         message.pressed = choice.title
         if deliver is None:
             self.write(record, contact, choice.title)

@@ -152,7 +152,7 @@ class Simulated(FakePlatform):
     def say(self, account: str, contact: Contact, message: Message) -> Deliver:
         """A contact writes `message`, or sends a photo, a voice message or a place. Sets its id."""
 
-    def press(self, account: str, contact: Contact, message: Message, choice: Choice) -> Deliver | None:
+    def choose(self, account: str, contact: Contact, message: Message, choice: Choice) -> Deliver | None:
         """A contact presses a button; None where that only sends its title as a text."""
         return None
 

@@ -99,7 +99,7 @@ class SimulatedPages(SimulatedMeta, FakePages):
         content = {} if message.kind == "text" else {"attachments": [self._attachment(message)]}
         return self._delivery(account, contact, message, content)
 
-    def press(self, account: str, contact: Contact, message: Message, choice: Choice) -> Deliver | None:
+    def choose(self, account: str, contact: Contact, message: Message, choice: Choice) -> Deliver | None:
         content = {"quick_reply": {"payload": choice.platform.get("payload", choice.title)}}
         return self._delivery(account, contact, Message("", True, choice.title), content)
 

@@ -92,7 +92,7 @@ class SimulatedTelegram(Simulated, FakeTelegram):
         message.id = f"{contact.id}:{content['message']['message_id']}"
         return self._delivery(account, contact, content)
 
-    def press(self, account: str, contact: Contact, message: Message, choice: Choice) -> Deliver | None:
+    def choose(self, account: str, contact: Contact, message: Message, choice: Choice) -> Deliver | None:
         if "callback_data" not in choice.platform:
             return None
         query = {

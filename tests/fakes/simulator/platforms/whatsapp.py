@@ -103,7 +103,7 @@ class SimulatedWhatsApp(SimulatedMeta, FakeWhatsApp):
         content = {} if message.kind == "text" else self._content(message)
         return self._delivery(account, contact, message, content)
 
-    def press(self, account: str, contact: Contact, message: Message, choice: Choice) -> Deliver | None:
+    def choose(self, account: str, contact: Contact, message: Message, choice: Choice) -> Deliver | None:
         kind = str(choice.platform["kind"])
         reply = {key: value for key, value in choice.platform.items() if key != "kind"}
         content = {
