@@ -20,7 +20,7 @@ from tests.hub_lambdas.history import Clock, History, Platform, Queues, faults
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("outcomes")]
 
 CHUNKS = 4
-HISTORIES = int(os.environ.get("HISTORIES", "5000"))
+HISTORIES = int(os.environ.get("HISTORIES", "2000"))
 steps = st.lists(st.tuples(st.integers(0, len(History.STEPS) - 1), st.integers(0, 1000)), max_size=6)
 policies = st.fixed_dictionaries(
     {
