@@ -175,9 +175,12 @@ def _is_due(message: Message) -> bool:
     if message.turn is None:
         return True
     turn, now = message.turn, timezone.now()
-    if message.purpose == Message.Purpose.ANSWER:
+    is_settled = turn.state not in Turn.UNSETTLED
+    if message.purpose == Message.Purpose.ANSWER and not is_settled:
         return _is_answer_due(turn, message, now)
-    if message.purpose == Message.Purpose.HOLDING:
+    if message.purpose == Message.Purpose.ANSWER:
+        is_due = False  # the turn has another outcome
+    elif message.purpose == Message.Purpose.HOLDING:
         is_due = turns.is_holding_line_due(snapshot(turn, now))
     else:
         is_due = not _is_overtaken(message)
