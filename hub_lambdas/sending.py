@@ -175,10 +175,9 @@ def _is_due(message: Message) -> bool:
     if message.turn is None:
         return True
     turn, now = message.turn, timezone.now()
-    is_settled = turn.state not in Turn.UNSETTLED
-    if message.purpose == Message.Purpose.ANSWER and not is_settled:
-        return _is_answer_due(turn, message, now)
     if message.purpose == Message.Purpose.ANSWER:
+        if turn.state in Turn.UNSETTLED:
+            return _is_answer_due(turn, message, now)
         is_due = False  # the turn has another outcome
     elif message.purpose == Message.Purpose.HOLDING:
         is_due = turns.is_holding_line_due(snapshot(turn, now))

@@ -242,3 +242,16 @@ class TestBrokenChannel:
         [message] = mail.outbox
         assert message.subject == "1 channel needs attention · The Loft"
         assert "The token is not valid" in message.body
+
+
+def test_an_answer_left_over_in_a_settled_turn_never_leaves(
+    sqs: FakeSqs, write: Write, pigeon: Pigeon
+) -> None:
+    ask(sqs, write)
+    answer(sqs)
+    Turn.objects.update(state="handed_over", reason="no_answer", settled_at=timezone.now())
+
+    send(sqs)
+
+    assert pigeon.sent == []
+    assert list(Message.objects.filter(purpose="answer").values_list("state", flat=True)) == ["cancelled"]
