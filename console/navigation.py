@@ -1,15 +1,18 @@
 """How the console looks and what its sidebar offers: django-unfold's settings."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from django.db.models import OuterRef, Subquery
-from django.db.models.lookups import Exact
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse, reverse_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from console.signed_in import user_of
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as StrPromise
 
 
 def _static(path: str) -> Callable[[HttpRequest], str]:
@@ -20,7 +23,7 @@ def _may(permission: str) -> Callable[[HttpRequest], bool]:
     return lambda request: bool(request.user.has_perm(permission))
 
 
-def _item(title: str, icon: str, model: str, **more: Any) -> dict[str, Any]:
+def _item(title: "str | StrPromise", icon: str, model: str, **more: Any) -> dict[str, Any]:
     app_label, model_name = model.split(".")
     return {
         "title": title,
@@ -34,23 +37,22 @@ def _item(title: str, icon: str, model: str, **more: Any) -> dict[str, Any]:
 def _organization_title(request: HttpRequest) -> str:
     from console import tenancy
 
-    organizations = tenancy.organizations_with(user_of(request), "organizations.view_organization")
-    return "Organization" if organizations.count() == 1 else "Organizations"
+    organizations = tenancy.in_view(user_of(request), "organizations.view_organization")
+    return _("Organization") if organizations.count() == 1 else _("Organizations")
 
 
-def _waiting_badge(request: HttpRequest) -> dict[str, Any]:
-    """How many conversations wait for staff: those of theirs in which they did not have the last word."""
-    from console import tenancy
-    from console.conversations.models import Conversation, Message
+def _inbox_item(request: HttpRequest) -> dict[str, Any]:
+    """The inbox, with how many conversations wait for staff."""
+    from console.inbox.queues import waiting_count
 
-    conversations = tenancy.scope(
-        Conversation.objects.all(), user_of(request), "conversations.view_conversation"
-    )
-    newest = Message.objects.filter(conversation=OuterRef("pk")).order_by("-id")
-    of_staff = conversations.filter(owner=Conversation.Owner.STAFF, contact__is_test=False)
-    waiting = of_staff.exclude(Exact(Subquery(newest.values("purpose")[:1]), Message.Purpose.STAFF))
-    count = waiting.count()
-    return {"badge": count, "badge_variant": "warning"} if count else {}
+    count = waiting_count(user_of(request))
+    return {
+        "title": _("Inbox"),
+        "icon": "inbox",
+        "link": reverse_lazy("admin:inbox"),
+        "permission": _may("conversations.view_conversation"),
+        **({"badge": count, "badge_variant": "warning"} if count else {}),
+    }
 
 
 def _dead_letters_badge(request: HttpRequest) -> dict[str, Any]:
@@ -58,14 +60,45 @@ def _dead_letters_badge(request: HttpRequest) -> dict[str, Any]:
     from console import tenancy
     from console.conversations.models import DeadLetter
 
-    letters = tenancy.scope(DeadLetter.objects.all(), user_of(request), "conversations.view_deadletter")
+    letters = tenancy.scope_in_view(
+        DeadLetter.objects.all(), user_of(request), "conversations.view_deadletter"
+    )
     count = letters.filter(state=DeadLetter.State.WAITING).count()
     return {"badge": count, "badge_variant": "danger"} if count else {}
 
 
+def switcher(request: HttpRequest) -> list[dict[str, Any]]:
+    """What a member of several organizations chooses from; site_dropdown.html posts what is in `link`."""
+    if not request.user.is_authenticated:
+        return []
+    user = user_of(request)
+    own = user.memberships.order_by("organization__name").values_list("organization", "organization__name")
+    chosen = user.chosen_organization if user.chosen_organization in user.roles else None
+    choices = [(None, _("All organizations")), *own]
+    return (
+        [
+            {"title": name, "link": str(key or ""), "icon": "check" if key == chosen else ""}
+            for key, name in choices
+        ]
+        if len(user.roles) > 1
+        else []
+    )
+
+
+def site_header(request: HttpRequest) -> str:
+    """The organization that the user has chosen, or the hub's name."""
+    chosen = [item["title"] for item in switcher(request) if item["icon"] and item["link"]]
+    return chosen[0] if chosen else "channels-hub"
+
+
 def account_links(request: HttpRequest) -> list[dict[str, Any]]:
     """Entries of the user's own menu."""
-    return [{"title": "Change password", "link": reverse("admin:password_change")}]
+    return [
+        {"title": _("Change password"), "link": reverse("admin:password_change")},
+        {"title": _("Second factor"), "link": reverse("second_factor_set_up")},
+        {"title": _("Sessions"), "link": reverse("sessions")},
+        {"title": _("Language and time zone"), "link": reverse("admin:preferences")},
+    ]
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
@@ -73,61 +106,97 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     return [
         {
             "items": [
-                {"title": "Dashboard", "icon": "monitoring", "link": reverse_lazy("admin:index")},
+                {"title": _("Today"), "icon": "today", "link": reverse_lazy("admin:index")},
                 {
-                    "title": "Proof",
+                    "title": _("Dashboard"),
+                    "icon": "monitoring",
+                    "link": reverse_lazy("admin:dashboard_page"),
+                    "permission": _may("proof.view_numbers"),
+                },
+                {
+                    "title": _("Proof"),
                     "icon": "verified",
                     "link": reverse_lazy("admin:proof_page"),
-                    "permission": _may("organizations.view_organization"),
+                    "permission": _may("proof.view_numbers"),
                 },
             ]
         },
         {
-            "title": "Inbox",
+            "title": _("Messages"),
             "items": [
-                _item("Conversations", "forum", "conversations.conversation", **_waiting_badge(request)),
+                _inbox_item(request),
+                _item(_("Conversations"), "forum", "conversations.conversation"),
                 _item(
-                    "Dead letters",
+                    _("Dead letters"),
                     "mail_lock",
                     "conversations.deadletter",
                     **_dead_letters_badge(request),
                 ),
-                _item("Exports", "download", "conversations.export"),
+                _item(_("Labels"), "label", "inbox.label"),
+                _item(_("Exports"), "download", "conversations.export"),
+                _item(_("Erasures"), "person_off", "protection.erasure"),
             ],
         },
         {
-            "title": "Answers",
+            "title": _("Answers"),
             "items": [
-                _item("Prompts", "psychology", "prompts.promptversion"),
-                _item("Canned prompts", "quickreply", "prompts.cannedprompt"),
+                {
+                    "title": _("Prompt workshop"),
+                    "icon": "psychology",
+                    "link": reverse_lazy("admin:workshop"),
+                    "permission": _may("prompts.view_promptversion"),
+                },
             ],
         },
         {
-            "title": "Setup",
+            "title": _("Setup"),
             "items": [
-                _item("Channels", "hub", "channels.channel"),
+                _item(_("Channels"), "hub", "channels.channel"),
                 _item(_organization_title(request), "apartment", "organizations.organization"),
-                _item("Members", "group", "organizations.member"),
+                _item(_("Members"), "group", "organizations.member"),
+                _item(_("Invitations"), "mail", "organizations.invitation"),
+                _item(_("Audit log"), "history_edu", "audit.change"),
             ],
         },
         {
-            "title": "Platform",
-            "items": [_item("Users", "shield_person", "organizations.user")],
+            "title": _("Platform"),
+            "items": [
+                {
+                    "title": _("Health"),
+                    "icon": "ecg_heart",
+                    "link": reverse_lazy("admin:operations_health"),
+                    "permission": _may("operations.view_health"),
+                },
+                {
+                    "title": _("Capacity"),
+                    "icon": "query_stats",
+                    "link": reverse_lazy("admin:capacity_page"),
+                    "permission": _may("capacity.view_run"),
+                },
+                {
+                    "title": _("Releases"),
+                    "icon": "rocket_launch",
+                    "link": reverse_lazy("admin:releases"),
+                    "permission": _may("deployments.view_deploy"),
+                },
+                _item(_("Users"), "shield_person", "organizations.user"),
+            ],
         },
     ]
 
 
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "channels-hub",
-    "SITE_HEADER": "channels-hub",
-    "SITE_SUBHEADER": "Every message answered",
+    "SITE_HEADER": site_header,
+    "SITE_DROPDOWN": switcher,
+    "SITE_SUBHEADER": gettext_lazy("Every message answered"),
     "SITE_URL": None,
     "SITE_ICON": {"light": _static("console/icon.svg"), "dark": _static("console/icon.svg")},
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _static("console/icon.svg")}],
     "SHOW_BACK_BUTTON": False,
     "BORDER_RADIUS": "8px",
-    "DASHBOARD_CALLBACK": "console.dashboard.add_dashboard",
-    "LOGIN": {"image": _static("console/login.svg")},
+    "DASHBOARD_CALLBACK": "console.today.add_today",
+    "LOGIN": {"form": "console.signin.forms.SignInForm", "image": _static("console/login.svg")},
     "STYLES": [_static("console/console.css")],
     "SCRIPTS": [_static("console/console.js")],
     "ACCOUNT": {"navigation": account_links},

@@ -1,4 +1,4 @@
-"""The one tenancy rule: which role may do what, and whose rows a user's query sees.
+"""The one tenancy rule: whose rows a user's query sees, by the table in `console.roles`.
 
 Every model below an organization names the way up to it in `organization_lookup`. Every query that a user can
 cause goes through `scope`; every permission question ends in `has_permission`.
@@ -8,54 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models
 
+from console.roles import MEMBER_PERMISSIONS, OPS_PERMISSIONS, PLATFORM_PERMISSIONS
+
 if TYPE_CHECKING:
     from console.organizations.models import Organization, User
 
 ModelT = TypeVar("ModelT", bound=models.Model)
-
-
-def _all(app_label: str, model: str) -> set[str]:
-    return {f"{app_label}.{verb}_{model}" for verb in ("add", "change", "delete", "view")}
-
-
-AGENT_PERMISSIONS = frozenset(
-    {
-        "organizations.view_organization",
-        "organizations.view_translation",
-        "channels.view_channel",
-        "prompts.view_promptversion",
-        "prompts.view_cannedprompt",
-        "conversations.view_conversation",
-        "conversations.change_conversation",
-        "conversations.view_deadletter",
-        "conversations.change_deadletter",
-    }
-)
-ADMIN_PERMISSIONS = AGENT_PERMISSIONS | {
-    "organizations.change_organization",
-    *_all("organizations", "member"),
-    *_all("organizations", "translation"),
-    *_all("channels", "channel"),
-    *_all("prompts", "promptversion"),
-    *_all("prompts", "cannedprompt"),
-    "conversations.view_export",
-    "conversations.add_export",
-}
-# Ops keep the platform running and see no message text: nothing of `conversations` unless they are members.
-OPS_PERMISSIONS = frozenset(
-    {
-        "organizations.add_organization",
-        "organizations.change_organization",
-        "organizations.view_organization",
-        *_all("organizations", "member"),
-        *_all("organizations", "translation"),
-        *(_all("organizations", "user") - {"organizations.delete_user"}),
-        "channels.view_channel",
-    }
-)
-# Dead letters that name no organization are nobody's but the platform's.
-PLATFORM_PERMISSIONS = frozenset({"conversations.view_deadletter", "conversations.change_deadletter"})
-ROLE_PERMISSIONS = {"admin": ADMIN_PERMISSIONS, "agent": AGENT_PERMISSIONS}
 
 
 def organizations_with(user: "User", permission: str) -> "models.QuerySet[Organization]":
@@ -66,16 +24,40 @@ def organizations_with(user: "User", permission: str) -> "models.QuerySet[Organi
         return Organization.objects.none()
     if user.is_ops and permission in OPS_PERMISSIONS:
         return Organization.objects.all()
-    roles = [role for role, granted in ROLE_PERMISSIONS.items() if permission in granted]
-    memberships = user.memberships.filter(role__in=roles)
-    return Organization.objects.filter(pk__in=memberships.values("organization"))
+    return Organization.objects.filter(pk__in=_as_member(user, permission))
+
+
+def in_view(user: "User", permission: str) -> "models.QuerySet[Organization]":
+    """Those of `organizations_with` that lists and numbers are about: the one that the user chose, or all."""
+    seen = organizations_with(user, permission)
+    return seen.filter(pk=user.chosen_organization) if user.chosen_organization in user.roles else seen
+
+
+def _as_member(user: "User", permission: str) -> list[int]:
+    """The organizations, by primary key, in which the user's own role holds `permission`."""
+    return [key for key, role in user.roles.items() if permission in MEMBER_PERMISSIONS[role]]
+
+
+def scope_in_view(
+    queryset: models.QuerySet[ModelT], user: "User", permission: str
+) -> models.QuerySet[ModelT]:
+    """What of `scope` a list shows: the rows of the organization that the user has chosen, or all."""
+    seen = scope(queryset, user, permission)
+    if user.chosen_organization not in user.roles:
+        return seen
+    lookup: str = getattr(queryset.model, "organization_lookup")  # noqa: B009
+    return seen.filter(**{lookup: user.chosen_organization})
 
 
 def scope(queryset: models.QuerySet[ModelT], user: "User", permission: str) -> models.QuerySet[ModelT]:
     """The rows of `queryset` in organizations where `user` holds `permission`, and of none where it is for
-    the platform's staff."""
+    the platform's staff. Members' organizations are named: so the database can read an index in order."""
     lookup: str = getattr(queryset.model, "organization_lookup")  # noqa: B009 - fails closed on a model without one
-    seen = models.Q(**{f"{lookup}__in": organizations_with(user, permission)})
+    if not user.is_active:
+        return queryset.none()
+    is_of_all = user.is_ops and permission in OPS_PERMISSIONS
+    named = {f"{lookup}__isnull": False} if is_of_all else {f"{lookup}__in": _as_member(user, permission)}
+    seen = models.Q(**named)
     if _is_for_platform(user, permission):
         seen |= models.Q(**{f"{lookup}__isnull": True})
     return queryset.filter(seen)
@@ -95,19 +77,22 @@ def organization_id_of(obj: models.Model) -> Any:
 
 def has_permission(user: "User", permission: str, obj: models.Model | None) -> bool:
     """Whether `user` holds `permission` in the organization of `obj`; without `obj`, in any."""
+    if not user.is_active:
+        return False
+    is_for_ops = user.is_ops and permission in OPS_PERMISSIONS
     if obj is None or not hasattr(obj, "organization_lookup"):
-        if user.is_ops and permission in OPS_PERMISSIONS | PLATFORM_PERMISSIONS:
-            return True
-        return organizations_with(user, permission).exists()
+        return is_for_ops or _is_for_platform(user, permission) or bool(_as_member(user, permission))
     organization_id = organization_id_of(obj)
     if organization_id is None:
         return _is_for_platform(user, permission)
-    return organizations_with(user, permission).filter(pk=organization_id).exists()
+    return is_for_ops or organization_id in _as_member(user, permission)
 
 
 def has_module_permission(user: "User", app_label: str) -> bool:
     """Whether `user` may see anything of an app."""
+    if not user.is_active:
+        return False
     granted: set[str] = set(OPS_PERMISSIONS | PLATFORM_PERMISSIONS) if user.is_ops else set()
-    for role in user.memberships.values_list("role", flat=True).distinct():
-        granted |= ROLE_PERMISSIONS[role]
+    for role in user.roles.values():
+        granted |= MEMBER_PERMISSIONS[role]
     return any(permission.startswith(f"{app_label}.") for permission in granted)

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import ForeignKey, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import RadioFilter
 
@@ -32,7 +33,10 @@ class _TenantRule:
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         queryset: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
-        return tenancy.scope(queryset, user_of(request), self.permission("view"))
+        match = request.resolver_match
+        is_list = match is not None and (match.url_name or "").endswith("_changelist")
+        scope = tenancy.scope_in_view if is_list else tenancy.scope
+        return scope(queryset, user_of(request), self.permission("view"))
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self._may(request, "view", obj) or self._may(request, "change", obj)
@@ -62,13 +66,17 @@ class _TenantRule:
         except (ValueError, ValidationError):
             return None
 
+    def organizations_to_choose(self, request: HttpRequest) -> QuerySet[Organization]:
+        """Where the user may add a row."""
+        return tenancy.organizations_with(user_of(request), self.permission("add"))
+
     def formfield_for_foreignkey(
         self, db_field: "ForeignKey[Any, Any]", request: HttpRequest, **kwargs: Any
     ) -> Any:
         """Offer and accept only what the user may use here."""
         related = db_field.related_model
         if related is Organization:
-            kwargs["queryset"] = tenancy.organizations_with(user_of(request), self.permission("add"))
+            kwargs["queryset"] = self.organizations_to_choose(request)
         else:
             kwargs["queryset"] = _visible(related, user_of(request))
         field: ModelChoiceField[Any] | None = super().formfield_for_foreignkey(  # type: ignore[misc]
@@ -88,7 +96,7 @@ class _TenantRule:
 
 def _visible(model: Any, user: User) -> QuerySet[Any]:
     if model is User:
-        organizations = tenancy.organizations_with(user, "organizations.view_organization")
+        organizations = tenancy.organizations_with(user, "organizations.view_member")
         return User.objects.filter(memberships__organization__in=organizations).distinct()
     view = f"{model._meta.app_label}.view_{model._meta.model_name}"
     return tenancy.scope(model._default_manager.all(), user, view)
@@ -187,20 +195,27 @@ class TenantInline(_TenantRule, TabularInline):
     extra = 0
     show_change_link = False
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Named for whoever cannot see the head of its column."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            field.widget.attrs.setdefault("aria-label", field.label)
+        return field
+
 
 def sees_several_organizations(request: HttpRequest, admin: Any) -> bool:
     """Whether the user's rows of this model may come from more than one organization."""
-    return tenancy.organizations_with(user_of(request), admin.permission("view")).count() > 1
+    return tenancy.in_view(user_of(request), admin.permission("view")).count() > 1
 
 
 class OrganizationFilter(RadioFilter):
     """Filter by organization: only the user's own, and only for those who have more than one."""
 
-    title = "organization"
+    title = _("organization")
     parameter_name = "organization"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        organizations = tenancy.organizations_with(user_of(request), model_admin.permission("view"))
+        organizations = tenancy.in_view(user_of(request), model_admin.permission("view"))
         choices = list(organizations.values_list("slug", "name"))
         return [(slug, name) for slug, name in choices] if len(choices) > 1 else []
 
@@ -215,14 +230,16 @@ class OrganizationFilter(RadioFilter):
 class ChannelFilter(RadioFilter):
     """Filter by channel: only those that the user sees."""
 
-    title = "channel"
+    title = _("channel")
     parameter_name = "channel"
     field_path = "contact__channel"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         from console.channels.models import Channel
 
-        channels = tenancy.scope(Channel.objects.all(), user_of(request), "channels.view_channel")
+        channels = tenancy.scope_in_view(
+            Channel.objects.all(), user_of(request), model_admin.permission("view")
+        )
         choices = [(str(channel.pk), channel.name) for channel in channels]
         return choices if len(choices) > 1 else []
 

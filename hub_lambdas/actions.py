@@ -3,33 +3,31 @@
 A send that gets lost after the commit is found by the sweep: every row here says what is still to be done.
 """
 
-import logging
-import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, When
+from django.db.models import Case, Q, When
 from django.utils import timezone
 
-from console.conversations.models import Contact, Conversation, LlmRequest, Message, Turn
-from console.exact_text import printable
+from console.channels.models import Channel
+from console.conversations.models import Conversation, LlmRequest, Message, Turn
+from console.inbox.models import Draft
 from console.organizations.models import Organization, Translation
-from hub_lambdas import choices, limits, prompting, queues, record, turns
+from hub_lambdas import choices, limits, llm_text, outbox, personal, prompting, queues, record, thumbs, turns
 from hub_lambdas.channels import KINDS
 from hub_lambdas.snapshots import snapshot
 
-log = logging.getLogger(__name__)
-
-LIMIT_TOLD_EVERY = timedelta(days=1)
-_CHANGING = ("state", "reason", "settled_at", "wake_at")
+_CHANGING = ("state", "reason", "reason_detail", "settled_at", "wake_at")
 """What of a turn its actions change, written once when all are carried out."""
 CLOCK_TOLERANCE = timedelta(milliseconds=250)
 """A wake-up may seem to come early by so much, for the functions' clocks differ: then it is ordered again."""
+
+CLOCK_STEP = timedelta(microseconds=1)
+"""The newest request counts, so each is asked after the ones before, whatever this function's clock says."""
 
 
 def lock_conversation(conversation_id: int) -> Conversation:
@@ -64,9 +62,14 @@ def do_what_is_due(turn: Turn) -> None:
     """The same for a turn whose conversation is locked."""
     now = timezone.now()
     if turn.state in Turn.UNSETTLED:
-        carry_out(turn, turns.decide(snapshot(turn, now), now), now)
+        decide_anew(turn, now)
     if record.comes_again():
         _queue_again(turn, now)
+
+
+def decide_anew(turn: Turn, now: datetime) -> None:
+    """The same for one that may have its outcome: only what a platform reports changes that."""
+    carry_out(turn, turns.decide(snapshot(turn, now), now), now)
 
 
 def _queue_again(turn: Turn, now: datetime) -> None:
@@ -75,7 +78,7 @@ def _queue_again(turn: Turn, now: datetime) -> None:
     for message in turn.message_rows:
         is_unsent = message.state == Message.State.PENDING and not message.attempts
         if is_unsent and message.stored_at < now:
-            queue_delivery(message)
+            outbox.queue_delivery(message)
     pending = [
         request
         for request in turn.request_rows
@@ -97,17 +100,21 @@ def carry_out(turn: Turn, due: list[turns.Action], now: datetime) -> None:
             case turns.Withdraw(request_id):
                 _withdraw(turn, [request_id])
             case turns.HoldTheLine():
-                _tell(turn, Message.Purpose.HOLDING, Translation.Purpose.HOLDING_LINE)
+                outbox.tell(turn, Message.Purpose.HOLDING, Translation.Purpose.HOLDING_LINE)
             case turns.Answer(request_id, apologize):
                 _answer(turn, request_id, apologize)
             case turns.Deliver(part_id, doubts):
-                queue_delivery(Message.objects.get(pk=part_id), occasion=f"doubts-{doubts}" if doubts else "")
+                outbox.queue_delivery(
+                    Message.objects.get(pk=part_id), occasion=f"doubts-{doubts}" if doubts else ""
+                )
             case turns.SendAgain(part_id):
                 _send_again(Message.objects.get(pk=part_id))
             case turns.Cancel():
                 _cancel(turn)
-            case turns.Settle(outcome, reason, tell_contact):
-                _settle(turn, outcome, reason, tell_contact, now)
+            case turns.Settle():
+                _settle(turn, action, now)
+            case turns.TellContact(back_at):
+                outbox.tell_of_staff(turn, back_at, now)
     if changed := [name for name in _CHANGING if getattr(turn, name) != before[name]]:
         turn.save(update_fields=changed)
 
@@ -118,29 +125,7 @@ def _wake(turn: Turn, until: datetime, now: datetime) -> None:
     if turn.wake_at == until and until > now + CLOCK_TOLERANCE and not record.comes_again():
         return
     turn.wake_at = until
-    after_commit(partial(queues.wake, turn.pk, until, now))
-
-
-def after_commit(send: Callable[[], None]) -> None:
-    """Queue something once the rows that it speaks of are there to be read. When the queue does not take it,
-    the record that is being handled comes again; where there is none (somebody pressed a button), the sweep
-    sends it."""
-    transaction.on_commit(partial(_send, send))
-
-
-def _send(send: Callable[[], None]) -> None:
-    try:
-        send()
-    except (BotoCoreError, ClientError):
-        log.exception("a queue did not take a message")
-        record.fail()
-
-
-def queue_delivery(message: Message, occasion: str = "") -> None:
-    """Put an outbound message on its way. The queue drops what it was given before: name an `occasion` to
-    send one again that may have been taken off the queue in vain."""
-    key = f"message-{message.pk}-{message.attempts}{occasion and '-'}{occasion}"
-    after_commit(partial(queues.deliver, message.conversation_id, message.pk, key))
+    outbox.after_commit(partial(queues.wake, turn.pk, until, now))
 
 
 def queue_request(request: LlmRequest) -> None:
@@ -158,7 +143,7 @@ def queue_request(request: LlmRequest) -> None:
         "answer_by": (waits_since + turns.HOLDING_AFTER).timestamp(),
         "expires_at": (request.asked_at + handover_after).timestamp(),
     }
-    after_commit(partial(queues.request_llm, turn.organization.slug, body))
+    outbox.after_commit(partial(queues.request_llm, turn.organization.slug, body))
 
 
 def _attempt(request: LlmRequest) -> int:
@@ -176,12 +161,13 @@ def _ask(turn: Turn, now: datetime) -> None:
         turn=turn,
         last_message=written[-1],
         prompt_version=prompting.published_prompt(turn.organization_id),
-        asked_at=now,
+        asked_at=max([now, *(before.asked_at + CLOCK_STEP for before in turn.request_rows)]),
     )
     turn.request_rows.append(request)
     turn.state = Turn.State.ASKED
     queue_request(request)
-    if KINDS[turn.conversation.contact.channel.kind].shows_typing:
+    channel = turn.conversation.contact.channel
+    if KINDS[channel.kind].shows_typing and channel.bot == Channel.Bot.ANSWERS:
         # No partial: Django logs a failing hook by its name, which a partial has not.
         transaction.on_commit(lambda: queues.show_typing(turn.conversation_id, request.id), robust=True)
 
@@ -196,9 +182,9 @@ def _withdraw(turn: Turn, request_ids: Collection[UUID]) -> None:
     for request in pending:
         request.state = LlmRequest.State.CANCELLED
         request.save(update_fields=["state"])
-        after_commit(partial(queues.cancel_llm, turn.organization.slug, request.pk))
+        outbox.after_commit(partial(queues.cancel_llm, turn.organization.slug, request.pk))
     if pending:
-        after_commit(partial(admit, turn.organization))
+        outbox.after_commit(partial(admit, turn.organization))
 
 
 def admit(organization: Organization) -> None:
@@ -210,9 +196,12 @@ def admit(organization: Organization) -> None:
         organization=organization,
         state=Turn.State.OPEN,
         sealed_at__isnull=True,
-        conversation__owner=Conversation.Owner.BOT,
         last_message_at__lt=now - timedelta(seconds=organization.burst_window_seconds),
     ).order_by(in_time, "last_message_at")
+    held_off = held_off.filter(
+        Q(conversation__owner=Conversation.Owner.BOT)
+        | Q(conversation__contact__channel__bot=Channel.Bot.DRAFTS)
+    )
     waiting = list(held_off.values_list("pk", flat=True)[: settings.LLM_REQUESTS_PER_ORGANIZATION])
     if waiting:
         room = settings.LLM_REQUESTS_PER_ORGANIZATION - limits.pending_requests(organization, now)
@@ -222,68 +211,20 @@ def admit(organization: Organization) -> None:
 
 def _answer(turn: Turn, request_id: UUID, apologize: bool) -> None:
     request = next(request for request in turn.request_rows if request.pk == request_id)
-    text = text_to_send(request)
-    offered = choices.beside(turn.organization_id, text)
+    text = llm_text.to_send(request)
+    offered = choices.beside(turn.organization_id, text) or thumbs.below(turn)
+    text = personal.fill(text, turn.conversation)
     if apologize:
         apology = turn.organization.text(Translation.Purpose.APOLOGY, turn.conversation.contact.language)
         text = f"{apology} {text}"
-    answer = send(turn.conversation, Message.Purpose.ANSWER, text, offered, turn=turn, request=request)
+    answer = outbox.send(turn.conversation, Message.Purpose.ANSWER, text, offered, turn=turn, request=request)
     turn.message_rows += answer
-
-
-def _tell(turn: Turn, purpose: Message.Purpose, text: Translation.Purpose) -> None:
-    """Send the contact one of the organization's own texts, in their language, unless it is switched off."""
-    said = turn.organization.text(text, turn.conversation.contact.language)
-    if said:
-        turn.message_rows += send(turn.conversation, purpose, said, turn=turn)
 
 
 def _send_again(part: Message) -> None:
     part.state, part.error = Message.State.PENDING, "It may have arrived before."
     part.save(update_fields=["state", "error"])
-    queue_delivery(part)
-
-
-def text_to_send(request: LlmRequest) -> str:
-    """What of the LLM's text the contact gets: an answer that was cut ends with its last whole sentence."""
-    text = printable(request.text).strip()
-    return whole_sentences(text) if request.finish_reason == "length" else text
-
-
-def whole_sentences(text: str) -> str:
-    """`text` without an unfinished last sentence; all of it when it holds no finished one."""
-    ends = [match.end() for match in re.finditer(r"[.!?…。！？؟](?=\s|$)", text)]
-    return text[: ends[-1]] if ends else text
-
-
-def send(
-    conversation: Conversation,
-    purpose: Message.Purpose,
-    text: str,
-    offered: Sequence[str] = (),
-    **fields: object,
-) -> list[Message]:
-    """Record a text as outbound messages, one per piece that the platform takes, and put the first on its
-    way. `offered`: the choices that go with the last of them."""
-    channel = conversation.contact.channel
-    pieces = KINDS[channel.kind].split(text, offered)
-    outbound = [
-        Message(
-            conversation=conversation,
-            channel=channel,
-            direction=Message.Direction.OUT,
-            purpose=purpose,
-            part=number,
-            text=piece,
-            choices=list(offered) if number == len(pieces) - 1 else [],
-            state=Message.State.PENDING,
-            **fields,
-        )
-        for number, piece in enumerate(pieces)
-    ]
-    for part in Message.objects.bulk_create(outbound):
-        queue_delivery(part)
-    return outbound
+    outbox.queue_delivery(part)
 
 
 def _cancel(turn: Turn) -> None:
@@ -295,33 +236,34 @@ def _cancel(turn: Turn) -> None:
         Message.objects.filter(pk__in=ids).update(state=Message.State.CANCELLED)
 
 
-def _settle(
-    turn: Turn, outcome: turns.State, reason: turns.Reason | None, tell_contact: bool, now: datetime
-) -> None:
-    turn.state, turn.reason, turn.settled_at = outcome.value, (reason.value if reason else ""), now
+def _settle(turn: Turn, settle: turns.Settle, now: datetime) -> None:
+    reason = settle.reason
+    turn.state, turn.settled_at = settle.outcome.value, now
+    turn.reason, turn.reason_detail = (reason.value if reason else ""), settle.detail
     if turn.sealed_at is None:  # else its answer was made, and nothing is asked any more
         _withdraw(turn, [request.pk for request in turn.request_rows])
-    match outcome:
+    match settle.outcome:
         case turns.State.HANDED_OVER:
-            _give_to_staff(turn, tell_contact)
+            _give_to_staff(turn, settle, now)
         case turns.State.DECLINED if reason is turns.Reason.FILES_ONLY:
-            _tell(turn, Message.Purpose.MEDIA, Translation.Purpose.MEDIA_LINE)
-        case turns.State.DECLINED if tell_contact:
-            _tell_of_limit(turn, now)
+            outbox.tell(turn, Message.Purpose.MEDIA, Translation.Purpose.MEDIA_LINE)
+        case turns.State.DECLINED if settle.tell_contact:
+            outbox.tell_of_limit(turn, now)
 
 
-def _give_to_staff(turn: Turn, tell_contact: bool) -> None:
-    conversation = turn.conversation
+def _give_to_staff(turn: Turn, settle: turns.Settle, now: datetime) -> None:
+    await_staff(turn.conversation, turn.first_message_at)
+    if settle.draft_of:
+        Draft.put(turn, settle.draft_of, now)
+    if settle.tell_contact:
+        outbox.tell_of_staff(turn, settle.back_at, now)
+
+
+def await_staff(conversation: Conversation, since: datetime) -> None:
+    """Make the conversation staff's. Its contact waits for them since then, unless they have waited longer.
+    The caller holds its lock."""
     if conversation.owner != Conversation.Owner.STAFF:
         conversation.owner, conversation.owned_since = Conversation.Owner.STAFF, timezone.now()
-        conversation.save(update_fields=["owner", "owned_since"])
-    if tell_contact:
-        _tell(turn, Message.Purpose.FALLBACK, Translation.Purpose.FALLBACK)
-
-
-def _tell_of_limit(turn: Turn, now: datetime) -> None:
-    """Once a day: a line for each message over a limit would be the flood's echo."""
-    contact = turn.conversation.contact
-    if contact.limit_told_at is None or contact.limit_told_at < now - LIMIT_TOLD_EVERY:
-        Contact.objects.filter(pk=contact.pk).update(limit_told_at=now)
-        _tell(turn, Message.Purpose.LIMIT, Translation.Purpose.LIMIT_LINE)
+    conversation.waiting_since = conversation.waiting_since or since
+    conversation.closed_at = None
+    conversation.save(update_fields=["owner", "owned_since", "waiting_since", "closed_at"])

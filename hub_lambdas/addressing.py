@@ -11,10 +11,10 @@ from django.db.models import Case, When
 
 from console.channels.models import Channel
 from hub_lambdas import inbox
+from hub_lambdas.accounts import account
 from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import SHARED, Inbound, Kind, SignatureError, Unread
 from hub_lambdas.http import Request
-from hub_lambdas.sending import account
 
 log = logging.getLogger(__name__)
 

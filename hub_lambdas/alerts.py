@@ -2,24 +2,32 @@
 
 The sweep sends them, one e-mail per organization and minute at most. What is told is marked after the e-mail
 has gone, so that a mail server out of order delays an e-mail and loses none. They hold no message text and no
-name: a mailbox is no place for what a contact wrote.
+name: a mailbox is no place for what a contact wrote. Where no member takes them, an organization's admins get
+them; where it has no active admin either, ops.
 """
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from smtplib import SMTPException
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db.models import OuterRef, Q, QuerySet, Subquery
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
 
 from console.channels.models import Channel
 from console.conversations.models import DeadLetter, Message, Turn
-from console.organizations.models import Member, Organization
+from console.conversations.timeline import explain
+from console.organizations.models import Member, Organization, User
+from console.stored_sentences import translate_stored
+from console.zones import find_zone
+from hub_lambdas import queues
 from hub_lambdas.turns import Reason
 
 log = logging.getLogger(__name__)
@@ -27,8 +35,28 @@ log = logging.getLogger(__name__)
 TELL_WITHIN = timedelta(days=1)
 """What is older is no news."""
 MAX_LINES = 20
+LETTERS = (queues.INBOUND, queues.OUTBOUND)
+"""Dead letters for which somebody waits though no turn says so. Nobody waits for an errand, which the sweep
+has run again as long as there is any use."""
 WAITING = ("", Message.Purpose.FALLBACK)
 """Purposes of a message after which a contact waits for staff: their own messages have none."""
+
+TO_TAKERS = gettext_noop("An admin of yours can switch these e-mails off on your member page.")
+TO_ADMINS = gettext_noop(
+    "You get this as an admin, for no member takes these e-mails: switch them on for somebody."
+)
+TO_OPS = gettext_noop(
+    "Nobody there is told: it has no active admin, and no member takes these e-mails. Invite an admin:"
+)
+
+
+@dataclass(frozen=True)
+class _Readers:
+    """Who is told, and why they are. `are_members`: they may know which conversations and channels it is."""
+
+    users: Sequence[User]
+    why: str
+    are_members: bool = True
 
 
 @dataclass(frozen=True)
@@ -41,36 +69,52 @@ class _News:
 
 
 def due(now: datetime) -> list[int]:
-    """Organizations whose staff are to be told something."""
+    """Organizations whose staff are to be told something. While there is nobody to tell, not even ops, their
+    news wait: none is told in vain each minute."""
     found = {
         *_turns(now).values_list("organization_id", flat=True),
         *_channels().values_list("organization_id", flat=True),
         *_letters(now).values_list("organization_id", flat=True),
     }
-    return sorted(found)
+    return sorted(organization_id for organization_id in found if _readers(organization_id).users)
 
 
 def send(organization_id: int) -> None:
-    """Tell an organization's members what waits for them. Raises what the mail server says."""
+    """Tell an organization what waits for it. Raises what the mail server says."""
     now, mine = timezone.now(), {"organization_id": organization_id}
     turns = _turns(now).filter(**mine).select_related("conversation__contact__channel")
     news = _News(list(turns), list(_channels().filter(**mine)), list(_letters(now).filter(**mine)))
-    organization = Organization.objects.get(pk=organization_id)
-    members = Member.objects.filter(organization=organization, gets_alerts=True, user__is_active=True)
-    subject, body = f"{_subject(news)} · {organization.name}", _body(organization, news)
-    addresses = list(members.values_list("user__email", flat=True))
+    organization, readers = Organization.objects.get(pk=organization_id), _readers(organization_id)
     with get_connection() as connection:
-        sent = [_send(connection, subject, body, address) for address in addresses]
-    if addresses and not any(sent):
+        sent = [_send(connection, _message(organization, news, readers, user)) for user in readers.users]
+    if not any(sent):
         raise OSError("no e-mail could be sent: see the reasons above")
     Turn.objects.filter(pk__in=[turn.pk for turn in news.turns]).update(staff_told_at=now)
     Channel.objects.filter(pk__in=[channel.pk for channel in news.channels]).update(alerted_at=now)
     DeadLetter.objects.filter(pk__in=[letter.pk for letter in news.letters]).update(alerted_at=now)
 
 
-def _send(connection: BaseEmailBackend, subject: str, body: str, address: str) -> bool:
+def _readers(organization_id: int) -> _Readers:
+    members = Member.objects.filter(organization=organization_id, user__is_active=True).select_related("user")
+    if takers := [each.user for each in members if each.gets_alerts]:
+        return _Readers(takers, TO_TAKERS)
+    if admins := [each.user for each in members if each.role == Member.Role.ADMIN]:
+        return _Readers(admins, TO_ADMINS)
+    ops = User.objects.filter(is_active=True, is_ops=True)
+    return _Readers(list(ops), TO_OPS, are_members=False)
+
+
+def _message(organization: Organization, news: _News, readers: _Readers, user: User) -> EmailMessage:
+    """The e-mail to one of them, in their language and time zone."""
+    zone = find_zone(user.time_zone) or UTC
+    with translation.override(user.language or settings.LANGUAGE_CODE), timezone.override(zone):
+        subject = f"{_subject(news)} · {organization.name}"
+        return EmailMessage(subject, _body(organization, news, readers), to=[user.email])
+
+
+def _send(connection: BaseEmailBackend, message: EmailMessage) -> bool:
     """One mailbox that refuses keeps nobody else from theirs."""
-    message = EmailMessage(subject, body, settings.DEFAULT_FROM_EMAIL, [address], connection=connection)
+    message.connection = connection
     try:
         return bool(message.send())
     except (SMTPException, OSError) as error:
@@ -104,42 +148,82 @@ def _channels() -> "QuerySet[Channel]":
 
 
 def _letters(now: datetime) -> "QuerySet[DeadLetter]":
-    """Messages that could not be stored at all: no turn speaks for them."""
-    waiting = DeadLetter.objects.filter(state=DeadLetter.State.WAITING, alerted_at__isnull=True)
+    """Messages that could not be stored at all, and replies of staff: no turn speaks for them."""
+    waiting = DeadLetter.objects.filter(
+        state=DeadLetter.State.WAITING, alerted_at__isnull=True, queue__in=LETTERS
+    )
     return waiting.filter(
         turn__isnull=True, organization__isnull=False, stored_at__gt=now - TELL_WITHIN
     ).order_by("stored_at")
 
 
 def _subject(news: _News) -> str:
+    conversations = len({turn.conversation_id for turn in news.turns})
+    unstored = sum(letter.queue == queues.INBOUND for letter in news.letters)
+    unsent = len(news.letters) - unstored
+    channels = len(news.channels)
     counts = (
-        (len({turn.conversation_id for turn in news.turns}), "conversation waits", "conversations wait"),
-        (len(news.channels), "channel needs attention", "channels need attention"),
-        (len(news.letters), "message could not be stored", "messages could not be stored"),
+        (
+            ngettext("%(count)s conversation waits", "%(count)s conversations wait", conversations),
+            conversations,
+        ),
+        (
+            ngettext("%(count)s channel needs attention", "%(count)s channels need attention", channels),
+            channels,
+        ),
+        (
+            ngettext(
+                "%(count)s message could not be stored", "%(count)s messages could not be stored", unstored
+            ),
+            unstored,
+        ),
+        (
+            ngettext("%(count)s reply could not be sent", "%(count)s replies could not be sent", unsent),
+            unsent,
+        ),
     )
-    return ", ".join(f"{count} {one if count == 1 else many}" for count, one, many in counts if count)
+    return ", ".join(said % {"count": count} for said, count in counts if count)
 
 
-def _body(organization: Organization, news: _News) -> str:
-    lines = [f"{_subject(news)} at {organization.name}.", ""]
+def _body(organization: Organization, news: _News, readers: _Readers) -> str:
+    at = _("At %(organization)s: %(news)s.")
+    why = _(readers.why)
+    pieces = [
+        at % {"organization": organization.name, "news": _subject(news)},
+        "\n".join(_lines(news)) if readers.are_members else "",
+        why if readers.are_members else f"{why}\n{settings.CONSOLE_URL}/organizations/invitation/add/",
+    ]
+    return "\n\n".join(filter(None, pieces))
+
+
+def _lines(news: _News) -> list[str]:
+    """What waits, piece by piece, with where to find it."""
+    lines = []
     for turn in news.turns[:MAX_LINES]:
         channel = turn.conversation.contact.channel
         lines += [
-            f"* {channel.name}, {turn.first_message_at:%H:%M} UTC ({turn.reason.replace('_', ' ')}):",
-            f"  {settings.CONSOLE_URL}/conversations/conversation/{turn.conversation_id}/change/",
+            f"* {channel.name}, {localtime(turn.first_message_at):%H:%M %Z}: {explain(turn.reason)}",
+            f"  {settings.CONSOLE_URL}/inbox/{turn.conversation_id}/",
         ]
-    if len(news.turns) > MAX_LINES:
-        lines.append(f"* and {len(news.turns) - MAX_LINES} more")
+    if (more := len(news.turns) - MAX_LINES) > 0:
+        lines.append("* " + ngettext("and %(count)s more", "and %(count)s more", more) % {"count": more})
     for channel in news.channels:
-        state = "is paused" if channel.is_held else "needs attention"
         lines += [
-            f"* The channel {channel.name} {state}: {channel.status_reason}",
-            *(["  What is to be sent there waits until it is repaired."] if channel.is_held else []),
+            f"* {_channel_state(channel)} {translate_stored(channel.status_reason)}",
+            *(["  " + _("What is to be sent there waits until it is repaired.")] if channel.is_held else []),
             f"  {settings.CONSOLE_URL}/channels/channel/{channel.pk}/change/",
         ]
     if news.letters:
         lines += [
-            f"* {len(news.letters)} could not be stored, so nobody has answered:",
+            "* " + _("Nobody has answered what could not be stored, or got what could not be sent:"),
             f"  {settings.CONSOLE_URL}/conversations/deadletter/",
         ]
-    return "\n".join([*lines, "", "An admin of yours can switch these e-mails off on your member page."])
+    return lines
+
+
+def _channel_state(channel: Channel) -> str:
+    if channel.is_held:
+        said = _("The channel %(channel)s is paused:")
+    else:
+        said = _("The channel %(channel)s needs attention:")
+    return said % {"channel": channel.name}

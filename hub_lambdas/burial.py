@@ -3,15 +3,18 @@
 import json
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
+from console.channels.models import Channel
 from console.conversations.models import DeadLetter, LlmRequest, Message, Turn
 from console.organizations.models import Organization
-from hub_lambdas import actions, forgetting, inbox, intake, queues, turns
+from hub_lambdas import actions, forgetting, inbox, intake, queues, rehearsals, suggestions, turns
+from hub_lambdas.channels.base import SHARED
 from hub_lambdas.faults import describe
 from hub_lambdas.record import SqsRecord, source_queue
 from hub_lambdas.snapshots import snapshot
@@ -21,8 +24,12 @@ log = logging.getLogger(__name__)
 
 def bury(record: SqsRecord, cause: str = "") -> None:
     """Keep a record as a dead letter and see to it that its contact is not left waiting. A second time it
-    changes nothing. The letter stays even where the rest fails: it is the only word of its cause."""
+    changes nothing. The letter stays even where the rest fails: it is the only word of its cause. Of what a
+    member asked the LLM there is none: no contact waits for it, and they ask again. Nor is there one of what
+    was erased meanwhile."""
     queue = source_queue(record)
+    if (queue in _OF_THE_LLM and _is_for_console(record["body"])) or _is_erased(queue, record["body"]):
+        return
     letter, _ = DeadLetter.objects.get_or_create(
         queue_message_id=record["messageId"],
         defaults={"queue": queue, "body": record["body"], "cause": cause},
@@ -37,15 +44,48 @@ def bury(record: SqsRecord, cause: str = "") -> None:
             _hand_over(turn.pk, queue)
 
 
-def _organization_named(body: str) -> Organization | None:
-    """The organization that a body without a turn belongs to, so that its dead letter is seen where people
-    look: by its channel, or by its message, as with a reply of staff."""
+_OF_THE_LLM = (queues.LLM_REQUESTS, queues.LLM_REPLIES)
+
+
+def _is_for_console(body: str) -> bool:
+    """Whether a body is of a suggestion or a rehearsal, which has failed with it."""
+    try:
+        request_id = uuid.UUID(json.loads(body)["id"])
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False
+    return suggestions.give_up(request_id) or rehearsals.give_up(request_id)
+
+
+def _is_erased(queue: str, body: str) -> bool:
+    """Whether the question, its contact or the channel is gone that a body with somebody's words is of."""
     try:
         named = json.loads(body)
-        if "channel" in named:
-            return Organization.objects.filter(channels=uuid.UUID(named["channel"])).first()
-        return Organization.objects.filter(conversations__messages=named["message"]).first()
-    except (ValueError, KeyError, TypeError):
+        if queue in _OF_THE_LLM:
+            kept = LlmRequest.objects.filter(turn__conversation__contact__erased_at=None)
+            return not kept.filter(pk=uuid.UUID(named["id"])).exists()
+        channel_id = uuid.UUID(named["channel"]) if queue == queues.INBOUND else SHARED
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False  # nobody can say what it belongs to
+    return channel_id != SHARED and not Channel.objects.filter(pk=channel_id).exists()
+
+
+_OWNED: Mapping[str, str] = {
+    "channel": "channels",
+    "message": "conversations__messages",
+    "media": "conversations__messages__media",
+    "contact": "channels__contacts",
+}
+"""What a body may name, and how an organization has it."""
+
+
+def _organization_named(body: str) -> Organization | None:
+    """The organization that a body without a turn belongs to, so that its dead letter is seen where people
+    look: by its channel, by its message, as with a reply of staff, or by what an errand is for."""
+    try:
+        named = json.loads(body)
+        name = next((name for name in _OWNED if name in named), None)
+        return Organization.objects.filter(**{_OWNED[name]: named[name]}).first() if name else None
+    except (ValueError, TypeError, ValidationError):
         return None
 
 
@@ -105,9 +145,9 @@ def _hand_over(turn_id: int, queue: str) -> None:
         request.state is turns.RequestState.COMPLETED and current.is_fresh(request)
         for request in current.requests
     )
-    is_question = queue in (queues.LLM_REQUESTS, queues.LLM_REPLIES)
+    is_question = queue in _OF_THE_LLM
     if current.policy.declines or (is_question and (answered or current.is_sealed)):
         actions.do_what_is_due(turn)
         return
-    due: list[turns.Action] = [turns.Cancel(), turns.hand_over(current, turns.Reason.DEAD_LETTER)]
+    due: list[turns.Action] = [turns.Cancel(), turns.hand_over(current, turns.Reason.DEAD_LETTER, now)]
     actions.carry_out(turn, due, now)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 from django.utils import timezone
 
+from console.channels.models import Channel
 from console.conversations.models import Conversation, Message, Turn
 from hub_lambdas.channels.base import ShownMessage
 
@@ -43,6 +44,7 @@ class LedgerView:
             state__in=Turn.UNSETTLED,
             conversation__owner=Conversation.Owner.BOT,
             conversation__contact__channel_id=self._channel_id,
+            conversation__contact__channel__bot=Channel.Bot.ANSWERS,
             conversation__contact__platform_id=contact,
         ).exists()
 

@@ -1,4 +1,4 @@
-"""Takes what a contact took back out of dead letters too, which keep what was on the queues."""
+"""Takes what somebody took back out of dead letters too, which keep what was on the queues."""
 
 import json
 import uuid
@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from console.conversations.models import DeadLetter, Message, PlatformEvent
 from hub_lambdas import inbox, queues
-from hub_lambdas.channels.base import Inbound, InboundEdit, InboundMessage
+from hub_lambdas.channels.base import Echo, Inbound, InboundEdit, InboundMessage
 
 _UNREADABLE = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
 
@@ -20,7 +20,7 @@ def unsend_id(message_platform_id: str) -> str:
 
 
 def forget_letters(channel_id: uuid.UUID, message_platform_id: str) -> None:
-    """Empty the dead letters that hold a message which its contact took back, or an edit of it. Replayed,
+    """Empty the dead letters that hold a message which was taken back, or an edit of it. Replayed,
     they are what the message is now: one that was taken back."""
     named = Q(body__contains=_as_written(message_platform_id))
     of_channel = Q(body__contains=_as_written(str(channel_id)))
@@ -65,7 +65,7 @@ def _decoded(letter: DeadLetter) -> tuple[uuid.UUID, datetime, Inbound] | None:
 def _message_in(inbound: Inbound) -> str:
     """The id of the message whose text stands in `inbound`."""
     match inbound:
-        case InboundMessage():
+        case InboundMessage() | Echo():
             return inbound.platform_id
         case InboundEdit():
             return inbound.message_platform_id
@@ -76,7 +76,7 @@ def _empty(letter: DeadLetter, channel_id: uuid.UUID, received_at: datetime, inb
     match inbound:
         case InboundMessage():
             inbound = replace(inbound, kind="unsent", text="", payload="", media=())
-        case InboundEdit():
+        case InboundEdit() | Echo():
             inbound = replace(inbound, text="", payload="")
     letter.body = queues.encode(inbox.encode(channel_id, received_at, inbound))
     letter.save(update_fields=["body"])

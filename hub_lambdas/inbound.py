@@ -12,7 +12,7 @@ from console.channels.models import Channel
 from hub_lambdas import addressing, batch, inbox, intake
 from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import SHARED, ChannelError, Inbound
-from hub_lambdas.sending import account
+from hub_lambdas.accounts import account
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
             addressing.distribute(received_at, inbound)
             return
         channel = intake.store(channel_id, received_at, inbound)
-        if time.monotonic() < courtesies_until:
+        if channel is not None and time.monotonic() < courtesies_until:
             _acknowledge(channel, inbound)
 
     return batch.process(event, store)

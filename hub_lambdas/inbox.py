@@ -25,6 +25,11 @@ from hub_lambdas.channels.base import (
 
 MAX_PAYLOAD_CHARACTERS = 60_000
 """What is kept of a platform's JSON: it is for reference, and an SQS message has an end."""
+MAX_TEXT_CHARACTERS = 40_000
+"""What is kept of a text: no platform takes a longer one (Slack's limit)."""
+MAX_NAME_CHARACTERS = 200
+MAX_LONG_CHARACTERS = 80_000
+"""Of text and payload together. A character takes up to 12 bytes on the queue, which takes 1,048,576."""
 
 _TIMES = {"platform_at", "until"}
 _TYPES: dict[str, type[Inbound]] = {
@@ -54,8 +59,14 @@ def encode(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> di
     """The queue body of one parsed thing."""
     fields = asdict(inbound)
     fields["payload"] = inbound.payload[:MAX_PAYLOAD_CHARACTERS]
+    if "text" in fields:
+        fields["text"] = fields["text"][:MAX_TEXT_CHARACTERS]
+    if inbound.sender is not None:
+        fields["sender"]["name"] = inbound.sender.name[:MAX_NAME_CHARACTERS]
     for name in _TIMES & fields.keys():
         fields[name] = fields[name] and fields[name].timestamp()
+    if len(fields["payload"]) + len(fields.get("text", "")) > MAX_LONG_CHARACTERS:
+        fields["payload"] = ""
     return {"channel": str(channel_id), "received_at": received_at.timestamp(), "inbound": fields}
 
 

@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from console.channels.models import Channel
 from console.conversations.models import Contact, Conversation, Message, PlatformEvent, Turn
-from hub_lambdas import choices, forgetting, media, names, reports
+from hub_lambdas import choices, forgetting, media, names, reports, thumbs
+from hub_lambdas.accounts import account
 from hub_lambdas.actions import do_what_is_due, load_turn, lock_conversation
 from hub_lambdas.addressing import StillUnread
 from hub_lambdas.channels import KINDS
@@ -28,7 +29,6 @@ from hub_lambdas.channels.base import (
 )
 from hub_lambdas.forgetting import unsend_id
 from hub_lambdas.http import Request
-from hub_lambdas.sending import account
 
 MAX_IDS = 2
 """That a platform has for one contact."""
@@ -36,24 +36,29 @@ WEBHOOK_NOTED_EVERY = timedelta(minutes=1)
 
 
 @transaction.atomic
-def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> Channel:
-    """Store one thing that a platform sent to a channel; a second time it changes nothing. Raises
-    StillUnread, or whatever the kind raises, for a webhook that still cannot be read."""
-    channel = Channel.objects.select_related("organization").get(pk=channel_id)
+def store(channel_id: uuid.UUID, received_at: datetime, inbound: Inbound) -> Channel | None:
+    """Store one thing that a platform sent to a channel; a second time it changes nothing. None where the
+    channel was erased: nothing of it is kept. Raises StillUnread, or whatever the kind raises, for a webhook
+    that still cannot be read."""
+    channel = Channel.objects.select_related("organization").filter(pk=channel_id).first()
+    if channel is None:
+        return None
     match inbound:
         case InboundMessage():
             _store_message(channel, received_at, inbound)
         case InboundEdit():
             if _store_event(channel, received_at, inbound, "edit"):
-                _edit_message(channel, received_at, inbound)
+                _edit_message(channel, inbound)
         case InboundUnsend():
-            # Known by the message's id: what was taken back may reach the hub after this.
+            # Known by the message's id, for those that reach the hub after this.
             unsend = replace(inbound, platform_id=unsend_id(inbound.message_platform_id))
             if _store_event(channel, received_at, unsend, "unsend"):
-                _forget_message(channel, inbound)
+                _forget_message(channel, inbound.message_platform_id)
         case Echo():
             if _store_event(channel, received_at, inbound, "echo"):
                 reports.note_echo(_conversation(channel, inbound.sender), received_at, inbound)
+                if _is_taken_back(channel, inbound.platform_id):
+                    _forget_message(channel, inbound.platform_id)
         case Receipt():
             if _store_event(channel, received_at, inbound, "receipt", **reports.said(inbound)):
                 reports.note_receipt(channel, received_at, inbound)
@@ -85,7 +90,9 @@ def _note_webhook(channel: Channel, received_at: datetime, inbound: Inbound) -> 
 def _store_message(channel: Channel, received_at: datetime, inbound: InboundMessage) -> None:
     conversation = _conversation(channel, inbound.sender)
     known = Message.objects.only("turn").filter(channel=channel, platform_id=inbound.platform_id).first()
-    if known is None:
+    if known is None and (answer := thumbs.pressed_at(conversation, inbound)):
+        thumbs.store(conversation, answer, inbound, received_at)
+    elif known is None:
         do_what_is_due(_add_message(conversation, received_at, inbound))
         _order_errands(conversation, inbound)
     elif turn := conversation.turns.filter(messages=known).first():
@@ -106,9 +113,7 @@ def _add_message(conversation: Conversation, received_at: datetime, inbound: Inb
     turn = _gathering_turn(conversation, received_at)
     rows = turn.message_rows
     inbound = choices.understood(conversation, inbound)
-    if PlatformEvent.objects.filter(
-        channel=conversation.contact.channel, platform_id=unsend_id(inbound.platform_id)
-    ).exists():
+    if _is_taken_back(conversation.contact.channel, inbound.platform_id):
         inbound = replace(inbound, kind="unsent", text="", payload="", media=())
     message = Message.objects.create(
         conversation=conversation,
@@ -131,19 +136,22 @@ def _add_message(conversation: Conversation, received_at: datetime, inbound: Inb
 
 
 def _conversation(channel: Channel, sender: Sender) -> Conversation:
-    """The contact's conversation, locked. Its identity is the contact's: two first messages at once make
-    one."""
+    """The contact's conversation, locked: two first messages at once make one. Who was erased while this
+    waited for the lock begins anew."""
     contact = _known_contact(channel, sender)
     if contact is None:
         try:
             return _begin_conversation(channel, sender)
         except IntegrityError:
             contact = Contact.objects.get(channel=channel, platform_id=sender.platform_id)
-    _refresh_contact(contact, sender)
     conversation, _ = Conversation.objects.select_for_update().get_or_create(
         contact=contact, defaults={"organization": channel.organization}
     )
+    contact.refresh_from_db()
+    if contact.erased_at is not None:
+        return _conversation(channel, sender)
     contact.channel = channel
+    _refresh_contact(contact, sender)
     conversation.contact = contact
     conversation.organization = channel.organization
     return conversation
@@ -213,29 +221,36 @@ def _gathering_turn(conversation: Conversation, received_at: datetime) -> Turn:
     return turn
 
 
-def _edit_message(channel: Channel, received_at: datetime, edit: InboundEdit) -> None:
-    """A turn still waiting for its answer gets it for the text as it is now; a settled one keeps what was
-    answered."""
+def _edit_message(channel: Channel, edit: InboundEdit) -> None:
+    """Staff and the next question see the text as it is now. A turn still waiting for its answer gets it for
+    that; a settled one is not opened again."""
     edited = Message.objects.filter(channel=channel, platform_id=edit.message_platform_id)
-    edited = edited.exclude(kind="unsent")
     conversation_id = edited.values_list("conversation_id", flat=True).first()
     if conversation_id is None:
         return
     lock_conversation(conversation_id)
-    message = edited.filter(turn__state__in=Turn.UNSETTLED).first()
-    if message is None or message.turn is None or message.text == edit.text:
+    message = edited.exclude(kind="unsent").first()
+    if message is None or message.text == edit.text:
         return
     # By the clock that requests are asked by: an edit that waited on the queue is still newer than they.
     message.text, message.edited_at = edit.text, timezone.now()
     message.save(update_fields=["text", "edited_at"])
-    do_what_is_due(load_turn(message.turn.pk))
+    if message.turn_id is not None:
+        do_what_is_due(load_turn(message.turn_id))
 
 
-def _forget_message(channel: Channel, unsend: InboundUnsend) -> None:
-    """What a contact took back is not kept, on a dead letter neither. A turn that still waits for its answer
-    goes on with the rest of it, as after an edit."""
-    forgetting.forget_letters(channel.pk, unsend.message_platform_id)
-    unsent = Message.objects.filter(channel=channel, platform_id=unsend.message_platform_id)
+def _is_taken_back(channel: Channel, message_platform_id: str) -> bool:
+    """What was taken back may reach the hub after that."""
+    unsends = PlatformEvent.objects.filter(channel=channel, platform_id=unsend_id(message_platform_id))
+    return unsends.exists()
+
+
+def _forget_message(channel: Channel, message_platform_id: str) -> None:
+    """What somebody took back is not kept, neither on a dead letter nor as the event that an echo is. A turn
+    that still waits for its answer goes on with the rest of it, as after an edit."""
+    forgetting.forget_letters(channel.pk, message_platform_id)
+    PlatformEvent.objects.filter(channel=channel, platform_id=message_platform_id).update(payload="")
+    unsent = Message.objects.filter(channel=channel, platform_id=message_platform_id)
     conversation_id = unsent.values_list("conversation_id", flat=True).first()
     if conversation_id is None:
         return

@@ -22,8 +22,11 @@ SELECT
     (SELECT count(*) FROM (
         SELECT FROM conversations_llmrequest request
         JOIN conversations_turn turn ON turn.id = request.turn_id
+        JOIN conversations_conversation conversation ON conversation.id = turn.conversation_id
+        JOIN conversations_contact contact ON contact.id = conversation.contact_id
         WHERE request.state = 'pending' AND request.asked_at > %(wanted_since)s
           AND turn.organization_id = %(organization)s AND turn.state = 'asked'
+          AND NOT contact.is_test
         LIMIT %(pending_requests)s) AS found),
     (SELECT count(*) FROM (
         SELECT FROM conversations_message message
@@ -99,7 +102,8 @@ def pending_requests(organization: Organization, now: datetime) -> int:
     pending = LlmRequest.objects.filter(
         state=LlmRequest.State.PENDING, asked_at__gt=_wanted_since(organization, now)
     )
-    return pending.filter(turn__organization=organization, turn__state=Turn.State.ASKED).count()
+    asked = pending.filter(turn__organization=organization, turn__state=Turn.State.ASKED)
+    return asked.filter(turn__conversation__contact__is_test=False).count()
 
 
 def _wanted_since(organization: Organization, now: datetime) -> datetime:

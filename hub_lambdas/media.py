@@ -23,11 +23,12 @@ from console.channels.models import Channel
 from console.conversations.models import Message, MessageMedia
 from console.exact_text import printable
 from hub_lambdas import queues
+from hub_lambdas.accounts import account
 from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import ChannelError, FetchedMedia, Media, MediaGone, MediaRefused
 from hub_lambdas.channels.download import size
 from hub_lambdas.media_types import kept_as
-from hub_lambdas.sending import account
+from hub_lambdas.sentences import stored
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ _UNWANTED = Q(state=State.REMOVED) & ~Q(file="")
 
 def note(message: Message, files: Iterable[Media]) -> None:
     """Remember the files of a message that is being stored."""
-    folder = f"media/{message.conversation.organization.slug}"
+    where = folder(message.conversation.organization.slug)
     MessageMedia.objects.bulk_create(
         MessageMedia(
             message=message,
@@ -52,10 +53,15 @@ def note(message: Message, files: Iterable[Media]) -> None:
             media_type=file.media_type,
             name=file.name,
             size_bytes=file.size_bytes,
-            file=f"{folder}/{uuid.uuid4().hex}",
+            file=f"{where}/{uuid.uuid4().hex}",
         )
         for position, file in enumerate(files)
     )
+
+
+def folder(slug: str) -> str:
+    """Where an organization's files lie in the storage."""
+    return f"media/{slug}"
 
 
 def forget(messages: Iterable[Message]) -> None:
@@ -126,9 +132,9 @@ def see_to(media_id: int) -> None:
 @transaction.atomic
 def _begin(media_id: int) -> MessageMedia | None:
     """Write down that it is tried, unless there is nothing to do."""
-    media = MessageMedia.objects.select_for_update().get(pk=media_id)
+    media = MessageMedia.objects.select_for_update().filter(pk=media_id).first()
     now = timezone.now()
-    if media.state not in (State.WAITING, State.REMOVED) or not media.file:
+    if media is None or media.state not in (State.WAITING, State.REMOVED) or not media.file:
         return None
     if media.attempted_at and now < media.attempted_at + _pause(media.attempts):
         return None
@@ -153,7 +159,7 @@ def _fetch(media: MessageMedia) -> FetchedMedia:
     if contact.is_blocked:
         raise MediaRefused("The contact is blocked: nothing that they send is fetched.")
     if (media.size_bytes or 0) > limit_bytes:
-        raise MediaRefused(f"The file is larger than {size(limit_bytes)}.")
+        raise MediaRefused(stored("The file is larger than %(limit)s.", limit=size(limit_bytes)))
     file = Media(media.reference, media.media_type, media.name, media.size_bytes)
     return KINDS[contact.channel.kind].fetch_media(account(contact.channel), file, limit_bytes)
 

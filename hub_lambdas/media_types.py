@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from hub_lambdas.channels.base import MediaRefused
+from hub_lambdas.sentences import stored
 
 OFFICE = "application/vnd.openxmlformats-officedocument"
 OPEN_DOCUMENT = "application/vnd.oasis.opendocument"
@@ -93,7 +94,8 @@ def kept_as(content: bytes, claimed: str, name: str) -> str:
     said = claimed.partition(";")[0].strip().lower()
     found = _binary(content, said, name) or _text(content, said, name)
     if not found:
-        raise MediaRefused(f"The hub keeps no files of this kind{f' ({said[:60]})' if said else ''}.")
+        named = stored("The hub keeps no files of this kind (%(kind)s).", kind=said[:60])
+        raise MediaRefused(named if said else "The hub keeps no files of this kind.")
     return found
 
 

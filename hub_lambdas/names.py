@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from console.channels.models import Channel
 from console.conversations.models import Contact
+from hub_lambdas.accounts import account
 from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import ChannelError, SendRefused, SendUnknown
-from hub_lambdas.sending import account
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def look_up(contact_id: int) -> None:
     """Ask the platform for a contact's name, unless it was asked lately. Where it does not answer, the
     contact's next message has it asked again."""
     now = timezone.now()
-    nameless = Contact.objects.filter(pk=contact_id, name="")
+    nameless = Contact.objects.filter(pk=contact_id, name="", erased_at=None)
     unasked = Q(looked_up_at=None) | Q(looked_up_at__lt=now - ASKED_AGAIN_AFTER)
     if not nameless.filter(unasked).update(looked_up_at=now):
         return

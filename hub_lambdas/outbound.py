@@ -9,6 +9,7 @@ from typing import Any
 
 from console.conversations.models import Conversation, Message
 from hub_lambdas import batch, queues, sending
+from hub_lambdas.accounts import account
 from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import ChannelError
 
@@ -34,14 +35,14 @@ def _handle(record: batch.SqsRecord) -> None:
 
 def _show_typing(conversation_id: int) -> None:
     """A courtesy: when it fails, the answer still comes."""
-    conversation = Conversation.objects.select_related("contact__channel").get(pk=conversation_id)
+    conversation = Conversation.objects.select_related("contact__channel").filter(pk=conversation_id).first()
+    if conversation is None:
+        return  # erased meanwhile
     contact, written = conversation.contact, conversation.messages.filter(direction=Message.Direction.IN)
     if contact.is_test:
         return
     last_id = written.order_by("-id").values_list("platform_id", flat=True).first() or ""
     try:
-        KINDS[contact.channel.kind].show_typing(
-            sending.account(contact.channel), contact.platform_id, last_id
-        )
+        KINDS[contact.channel.kind].show_typing(account(contact.channel), contact.platform_id, last_id)
     except ChannelError as error:
         log.warning("no typing sign on channel %s: %s", contact.channel_id, error)

@@ -12,17 +12,16 @@ A model of 135 million parameters that is given its fact this way repeats it; gi
 invents (docs/answers.md has the figures).
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from console.conversations.models import Message, Turn
+from console.conversations.models import Turn
 from console.exact_text import printable
-from console.prompts.models import CannedPrompt, PromptVersion
+from console.prompts.models import CannedPrompt, PromptVersion, live_canned
 from hub_lambdas import matching
-from hub_lambdas.turns import FILE_KINDS, HANDOVER_MARK
+from hub_lambdas.questions import HISTORY_TURNS, Exchange, OfTurn, Question
+from hub_lambdas.turns import HANDOVER_MARK
 
 if TYPE_CHECKING:
     from hub_lambdas import grounding
@@ -31,9 +30,6 @@ MAX_EXAMPLES = 10
 OFF_TOPIC_SHARE = 0.4
 """So many examples without a fact to each with one: more of them make a small model give up what it knows."""
 REPEATED_EXAMPLES = 4
-HISTORY_TURNS = 2
-SAID_MESSAGES = 20
-"""So many of the latest messages of the organization may be repeated in an answer."""
 MIN_SIMILARITY = 0.3
 """Below it a canned prompt has nothing to do with the question. At 0.2 every second question that the demo
 clinic has no answer to got one of its facts, at 0.3 every fourth, and two of 76 others lost theirs."""
@@ -62,71 +58,113 @@ out."""
 ChatMessage = dict[str, str]
 
 
+@dataclass(frozen=True)
+class Told:
+    """What an organization tells the LLM: its instructions, and its active canned prompts in order."""
+
+    instructions: str
+    canned: Sequence[CannedPrompt]
+
+
+@dataclass(frozen=True)
+class Chat:
+    """What the LLM is given for a question, in the order of its parts. `found`: the canned prompt that the
+    question is about, whose fact stands with it. `dropped`: how many exchanges before are left out."""
+
+    opening: Sequence[ChatMessage]
+    examples: Sequence[ChatMessage]
+    history: Sequence[ChatMessage]
+    question: ChatMessage
+    shown: Sequence[CannedPrompt] = ()
+    found: CannedPrompt | None = None
+    dropped: int = 0
+
+    @property
+    def messages(self) -> list[ChatMessage]:
+        return [*self.opening, *self.examples, *self.history, self.question]
+
+
 def published_prompt(organization_id: int) -> PromptVersion | None:
     """The version that requests are asked with now, if the organization has published one."""
-    return PromptVersion.objects.filter(
+    published = PromptVersion.objects.filter(
         organization_id=organization_id, status=PromptVersion.Status.PUBLISHED
-    ).first()
+    )
+    return published.defer("canned_prompts").first()  # while it is published they are rows of their own
+
+
+def told(organization_id: int, prompt: PromptVersion | None) -> Told:
+    """What a version tells the LLM, or an organization that has none."""
+    canned = prompt.canned if prompt else live_canned(organization_id)
+    instructions = prompt.instructions.strip() if prompt else ""
+    return Told(instructions or DEFAULT_INSTRUCTIONS, [each for each in canned if each.is_active])
 
 
 def sources(turn: Turn, prompt: PromptVersion | None) -> "grounding.Sources":
     """What an answer to `turn` may draw on."""
+    return sources_of(OfTurn(turn), told(turn.organization_id, prompt), turn.organization.name)
+
+
+def sources_of(question: Question, told: Told, name: str) -> "grounding.Sources":
+    """What an answer to a question may draw on. `name`: the organization's."""
     from hub_lambdas import grounding  # for replies only: its patterns would slow down every cold start
 
-    canned, question = _canned(turn.organization_id), _question(turn)
-    asked_for = _asked_for(canned, question, partial(_history, turn))
-    said = turn.conversation.messages.filter(
-        direction=Message.Direction.OUT, state=Message.State.SENT
-    ).order_by("-id")
+    found = asked_for(told.canned, question)
     return grounding.Sources(
-        instructions=prompt.instructions if prompt else DEFAULT_INSTRUCTIONS,
-        facts=[grounding.Fact(each.answer, each.wordings, each == asked_for) for each in canned],
-        said=list(said.values_list("text", flat=True)[:SAID_MESSAGES]),
-        contact_texts=[question],
-        name=turn.organization.name,
+        instructions=told.instructions,
+        facts=[grounding.Fact(each.answer, each.wordings, each is found) for each in told.canned],
+        said=question.said,
+        contact_texts=[question.text],
+        name=name,
         rule=f"{RULE} {STRICT_RULE}",
     )
 
 
 def chat_messages(turn: Turn, prompt: PromptVersion | None, attempt: int = 1) -> list[ChatMessage]:
     """OpenAI-style messages for `turn`. The second `attempt` is for an answer that could not be sent."""
-    canned, question = _canned(turn.organization_id), _question(turn)
-    history = _history(turn)
-    found = _asked_for(canned, question, lambda: history)
-    if attempt > 1 and found:
-        return _repetition(canned, found)
-    rule = RULE if attempt == 1 else f"{RULE} {STRICT_RULE}"
-    return [
-        *_beginning(canned, prompt, rule),
-        *_dialogue(history if attempt == 1 else []),
-        _said("user", _note_on_files(turn) + _asked(found.answer if found else "", question)),
-    ]
+    return chat(OfTurn(turn), told(turn.organization_id, prompt), attempt).messages
+
+
+def chat(question: Question, told: Told, attempt: int = 1) -> Chat:
+    """What the LLM is given for a question."""
+    found = asked_for(told.canned, question)
+    if attempt > 1 and found and question.is_one_message:
+        return _repetition(told.canned, found, dropped=len(question.history))
+    history = question.history[-HISTORY_TURNS:] if attempt == 1 else []
+    asked = _asked(found.answer if found else "", question.text)
+    return Chat(
+        opening=_opening(told, RULE if attempt == 1 else f"{RULE} {STRICT_RULE}"),
+        examples=_dialogue(_examples(told.canned)),
+        history=_dialogue(history),
+        question=_said("user", _note_on_file(question) + asked),
+        shown=told.canned[:MAX_EXAMPLES],
+        found=found,
+        dropped=len(question.history) - len(history),
+    )
 
 
 def beginning(organization_id: int) -> list[ChatMessage]:
     """What the first messages of all chats with an organization are, and a question that nobody asked."""
-    canned, prompt = _canned(organization_id), published_prompt(organization_id)
-    return [*_beginning(canned, prompt, RULE), _said("user", _asked("", GREETING))]
+    what = told(organization_id, published_prompt(organization_id))
+    return [*_opening(what, RULE), *_dialogue(_examples(what.canned)), _said("user", _asked("", GREETING))]
 
 
-def _beginning(canned: Sequence[CannedPrompt], prompt: PromptVersion | None, rule: str) -> list[ChatMessage]:
-    instructions = prompt.instructions if prompt else DEFAULT_INSTRUCTIONS
-    return [_said("system", f"{instructions.strip()} {rule}"), *_dialogue(_examples(canned))]
+def _opening(told: Told, rule: str) -> list[ChatMessage]:
+    return [_said("system", f"{told.instructions} {rule}")]
 
 
-def _repetition(canned: Sequence[CannedPrompt], found: CannedPrompt) -> list[ChatMessage]:
-    """A model that told a fact in words of its own, and wrongly, is asked for the fact and nothing else."""
-    others = [each for each in canned if each != found][:REPEATED_EXAMPLES]
-    return [
-        _said("system", REPEAT),
-        *_dialogue((f"Fact: {each.answer}", each.answer) for each in others),
-        _said("user", f"Fact: {found.answer}"),
-    ]
-
-
-def _canned(organization_id: int) -> list[CannedPrompt]:
-    active = CannedPrompt.objects.filter(organization_id=organization_id, is_active=True)
-    return list(active.order_by("position", "id"))
+def _repetition(canned: Sequence[CannedPrompt], found: CannedPrompt, dropped: int) -> Chat:
+    """A model that told a fact in words of its own, and wrongly, is asked for the fact and nothing else. Of
+    several messages it would answer one."""
+    others = [each for each in canned if each is not found][:REPEATED_EXAMPLES]
+    return Chat(
+        opening=[_said("system", REPEAT)],
+        examples=_dialogue((f"Fact: {each.answer}", each.answer) for each in others),
+        history=[],
+        question=_said("user", f"Fact: {found.answer}"),
+        shown=others,
+        found=found,
+        dropped=dropped,
+    )
 
 
 def _examples(canned: Sequence[CannedPrompt]) -> list[tuple[str, str]]:
@@ -146,64 +184,35 @@ def _asked(fact: str, question: str) -> str:
     return f"Facts: {fact or 'none'}\n\nQuestion: {question}"
 
 
-def _asked_for(
-    canned: Sequence[CannedPrompt], question: str, history: Callable[[], Sequence[tuple[str, str]]]
-) -> CannedPrompt | None:
+def asked_for(canned: Sequence[CannedPrompt], question: Question) -> CannedPrompt | None:
     """The canned prompt that a question is about. A question that says too little by itself ("and for
     children?") is read together with the one before it."""
-    found = _most_like(canned, question)
-    if found or not canned or not (before := history()):
+    found = _most_like(canned, question.text)
+    if found or not canned or not question.history:
         return found
-    return _most_like(canned, f"{before[-1][0]} {question}")
+    return _most_like(canned, f"{question.history[-1][0]} {question.text}")
 
 
 def _most_like(canned: Sequence[CannedPrompt], question: str) -> CannedPrompt | None:
     match = _index(canned).find(question)
     if match is None or match.similarity < MIN_SIMILARITY:
         return None
-    return next(each for each in canned if each.pk == match.key)
+    return canned[match.key]
 
 
 def _index(canned: Sequence[CannedPrompt]) -> matching.Index:
-    return matching.index(tuple((each.pk, text) for each in canned for text in (*each.wordings, each.answer)))
-
-
-def _history(current: Turn) -> list[tuple[str, str]]:
-    """(what was asked, what was answered) in the turns before, the latest last."""
-    answered = Turn.objects.filter(
-        conversation=current.conversation_id, state=Turn.State.ANSWERED, pk__lt=current.pk
-    ).order_by("-pk")[:HISTORY_TURNS]
-    messages = Message.objects.filter(turn__in=answered.values("pk")).order_by("turn_id", "id")
-    turns = [list(rows) for _, rows in groupby(messages.defer("payload"), key=attrgetter("turn_id"))]
-    said = [(_written(rows), _answer(rows)) for rows in turns]
-    return [(question, answer) for question, answer in said if question]  # a contact may take theirs back
-
-
-def _question(turn: Turn) -> str:
-    return _written(turn.message_rows)
-
-
-def _note_on_files(turn: Turn) -> str:
-    """What to know of a question that pictures or other files came with."""
-    kind = next((message.kind for message in turn.message_rows if message.kind in FILE_KINDS), "")
-    note = FILE_NOTE.format(file="picture" if kind in PICTURES else "file")
-    return f"{note}\n\n" if kind else ""
-
-
-def _written(messages: Iterable[Message]) -> str:
-    written = (message for message in messages if message.direction == Message.Direction.IN)
-    return "\n".join(text for message in written if (text := message.text.strip()))
-
-
-def _answer(messages: Iterable[Message]) -> str:
-    return "".join(
-        message.text
-        for message in messages
-        if message.purpose == Message.Purpose.ANSWER and message.state == Message.State.SENT
+    return matching.index(
+        tuple((place, text) for place, each in enumerate(canned) for text in (*each.wordings, each.answer))
     )
 
 
-def _dialogue(pairs: Iterable[tuple[str, str]]) -> list[ChatMessage]:
+def _note_on_file(question: Question) -> str:
+    """What to know of a question that a picture or another file came with."""
+    note = FILE_NOTE.format(file="picture" if question.file_kind in PICTURES else "file")
+    return f"{note}\n\n" if question.file_kind else ""
+
+
+def _dialogue(pairs: Iterable[Exchange]) -> list[ChatMessage]:
     return [
         said for question, answer in pairs for said in (_said("user", question), _said("assistant", answer))
     ]

@@ -8,7 +8,7 @@ import json
 import math
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -47,6 +47,11 @@ def client() -> "SQSClient":
 def url(queue: str) -> str:
     """Address of a queue by its name without the deployment's prefix."""
     return client().get_queue_url(QueueName=settings.QUEUE_PREFIX + queue)["QueueUrl"]
+
+
+def moment(epoch_seconds: float | None) -> datetime | None:
+    """A time that a body names."""
+    return None if epoch_seconds is None else datetime.fromtimestamp(epoch_seconds, UTC)
 
 
 def encode(body: dict[str, Any]) -> str:

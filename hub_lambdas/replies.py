@@ -5,14 +5,13 @@ import hub_lambdas.runtime  # noqa: F401, I001 - starts Django before any model 
 import json
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from console.conversations.models import LlmRequest
-from hub_lambdas import actions, batch, grounding, prompting, turns
+from hub_lambdas import actions, batch, grounding, llm_text, prompting, queues, rehearsals, suggestions, turns
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
@@ -22,8 +21,13 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, Any]:
 
 def _store(record: batch.SqsRecord) -> None:
     reply = json.loads(record["body"])
-    peek = LlmRequest.objects.values_list("pk", "turn_id", "turn__conversation_id")
-    request_id, turn_id, conversation_id = peek.get(pk=uuid.UUID(reply["id"]))
+    peek = LlmRequest.objects.filter(pk=uuid.UUID(reply["id"]))
+    found = peek.values_list("pk", "turn_id", "turn__conversation_id").first()
+    if found is None:
+        # Of a member's question, or of a conversation that was erased meanwhile: nothing is kept of that.
+        _ = suggestions.store(reply) or rehearsals.store(reply)
+        return
+    request_id, turn_id, conversation_id = found
     with transaction.atomic():
         actions.lock_conversation(conversation_id)
         turn = actions.load_turn(turn_id)
@@ -32,7 +36,7 @@ def _store(record: batch.SqsRecord) -> None:
             _fill(request, reply)
             if request.text.strip() and not turns.asks_for_staff(request.text):
                 sources = prompting.sources(turn, request.prompt_version)
-                request.objection = grounding.objection(actions.text_to_send(request), sources)[:300]
+                request.objection = grounding.objection(llm_text.to_send(request), sources)[:300]
             request.save()
         actions.do_what_is_due(turn)
     actions.admit(turn.organization)
@@ -47,11 +51,7 @@ def _fill(request: LlmRequest, reply: dict[str, Any]) -> None:
     request.prompt_tokens = reply.get("prompt_tokens")
     request.completion_tokens = reply.get("completion_tokens")
     request.error_code = str((reply.get("error") or {}).get("code") or ("" if completed else "unknown"))[:60]
-    request.received_at = _time(reply.get("received_at"))
-    request.started_at = _time(reply.get("started_at"))
-    request.finished_at = _time(reply.get("finished_at"))
+    request.received_at = queues.moment(reply.get("received_at"))
+    request.started_at = queues.moment(reply.get("started_at"))
+    request.finished_at = queues.moment(reply.get("finished_at"))
     request.stored_at = timezone.now()
-
-
-def _time(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -9,11 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from console.channels.models import Channel
-from console.conversations.models import Conversation, Message, PlatformEvent, Turn
+from console.conversations.models import Contact, Conversation, Message, PlatformEvent
 from console.exact_text import printable
-from hub_lambdas import actions, staff, turns
+from hub_lambdas import actions, staff
 from hub_lambdas.channels.base import Echo, Reached, Receipt, Sender
 
 AWAITED = Q(state__in=[Message.State.SENDING, Message.State.UNKNOWN]) | Q(
@@ -45,6 +46,7 @@ def note_echo(conversation: Conversation, received_at: datetime, echo: Echo) -> 
     )
     catch_up(by_hand)
     staff.take_over(conversation.pk, None)
+    staff.note_answer(conversation.pk, Q(received_at__gt=received_at))
 
 
 def said(receipt: Receipt) -> dict[str, Any]:
@@ -74,6 +76,8 @@ def note_receipt(channel: Channel, received_at: datetime, receipt: Receipt) -> N
     if message.conversation_id != locked:
         actions.lock_conversation(message.conversation_id)
         message.refresh_from_db()
+    if receipt.contact_gone:
+        _note_gone(message)
     receipted = receipt.message_platform_id
     if Message.objects.filter(AWAITED, pk=message.pk).exists():
         _settle(message, received_at, receipted, receipt.failure)
@@ -115,18 +119,26 @@ def _advance(messages: QuerySet[Message], reached: Reached) -> None:
 
 
 def _undo(message: Message, at: datetime, failure: str) -> None:
-    """The platform took a message and could not deliver it after all. Who was answered with it was not: staff
-    get that turn."""
+    """The platform took a message and could not deliver it after all."""
     message.state, message.error = Message.State.FAILED, failure[:300]
     message.save(update_fields=["state", "error"])
-    if message.purpose != Message.Purpose.ANSWER or message.turn_id is None:
-        return
-    turn = actions.load_turn(message.turn_id)
-    if turn.state == Turn.State.ANSWERED:
-        undelivered = turns.Settle(turns.State.HANDED_OVER, turns.Reason.DELIVERY_FAILED)
-        actions.carry_out(turn, [undelivered], at)
-    else:
-        actions.do_what_is_due(turn)
+    if message.purpose == Message.Purpose.STAFF:
+        actions.await_staff(actions.lock_conversation(message.conversation_id), at)
+    if message.purpose == Message.Purpose.ANSWER:
+        _reconsider(message)
+
+
+def _reconsider(answer: Message) -> None:
+    if answer.turn_id is not None:
+        actions.decide_anew(actions.load_turn(answer.turn_id), timezone.now())
+
+
+def _note_gone(message: Message) -> None:
+    """Nothing reaches its contact any more, unless they have written since."""
+    conversation = message.conversation
+    since = conversation.messages.filter(direction=Message.Direction.IN, pk__gt=message.pk)
+    if not since.exists():
+        Contact.objects.filter(pk=conversation.contact_id).update(is_unreachable=True)
 
 
 def _awaited(conversation: Conversation, reference: str, text: str) -> Message | None:
@@ -140,11 +152,25 @@ def _awaited(conversation: Conversation, reference: str, text: str) -> Message |
 
 
 def _settle(message: Message, at: datetime, platform_id: str, failure: str) -> None:
+    if failure and message.state != Message.State.SENDING:
+        message.unknown_attempts -= 1  # else the report may be of an attempt before this one
     message.state = Message.State.FAILED if failure else Message.State.SENT
     message.platform_id, message.error = platform_id, failure[:300]
     message.sent_at = None if failure else at
-    message.save(update_fields=["state", "platform_id", "error", "sent_at"])
+    message.save(update_fields=["state", "platform_id", "error", "sent_at", "unknown_attempts"])
     if not failure:
         catch_up(message)
-    if message.purpose == Message.Purpose.ANSWER and message.turn_id is not None:
-        actions.do_what_is_due(actions.load_turn(message.turn_id))
+    if message.purpose == Message.Purpose.STAFF:
+        _settle_reply(message)
+    elif message.purpose == Message.Purpose.ANSWER:
+        _reconsider(message)
+
+
+def _settle_reply(message: Message) -> None:
+    """While nobody knew whether a reply arrived, its contact waited since it was written; where they have
+    waited longer, it was no answer to that."""
+    conversation = actions.lock_conversation(message.conversation_id)
+    if message.state == Message.State.FAILED:
+        actions.await_staff(conversation, message.stored_at)
+    elif conversation.waiting_since == message.stored_at:
+        staff.note_answer(conversation.pk, Q(pk__gt=message.pk))

@@ -15,10 +15,10 @@ from django.utils import timezone
 from console.channels.models import Channel
 from console.conversations.models import Contact, Message, Turn
 from console.exact_text import printable
-from hub_lambdas import actions, reports, turns
+from hub_lambdas import actions, reply_window, reports, turns
+from hub_lambdas.accounts import account
 from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import (
-    Account,
     ChannelError,
     ContactMoved,
     CredentialRejected,
@@ -26,6 +26,7 @@ from hub_lambdas.channels.base import (
     SendRejected,
     SendUnknown,
 )
+from hub_lambdas.reply_window import Window
 from hub_lambdas.snapshots import snapshot
 
 UNSENT = (Message.State.PENDING, Message.State.SENDING)
@@ -46,7 +47,8 @@ class RetryLater(Exception):
 
 @dataclass(frozen=True)
 class Attempt:
-    """A recorded attempt that is now to be made. `answered_turn_id`: the turn that it answers, if so."""
+    """A recorded attempt that is now to be made. `answered_turn_id`: the turn that it answers, if so.
+    `is_late`: only since a person wrote it the platform takes it now."""
 
     message_id: int
     conversation_id: int
@@ -55,11 +57,7 @@ class Attempt:
     contact: Contact
     text: str
     choices: Sequence[str]
-
-
-def account(channel: Channel) -> Account:
-    """A channel as its kind sees it."""
-    return Account(channel.pk, channel.credentials, channel.options)
+    is_late: bool
 
 
 def deliver(message_id: int) -> None:
@@ -87,16 +85,18 @@ def _send(attempt: Attempt) -> str:
         attempt.text,
         str(attempt.message_id),
         attempt.choices,
+        is_late=attempt.is_late,
     )
 
 
 @transaction.atomic
 def _begin(message_id: int) -> Attempt | None:
     """Record the attempt, unless there is none to make."""
-    peek = Message.objects.values_list("state", "conversation_id", "turn_id")
-    state, conversation_id, turn_id = peek.get(pk=message_id)
-    if state not in UNSENT:
+    peek = Message.objects.values_list("conversation_id", "turn_id")
+    found = peek.filter(pk=message_id, state__in=UNSENT).first()
+    if found is None:  # it has left, or was erased
         return None
+    conversation_id, turn_id = found
     actions.lock_conversation(conversation_id)
     message = _load(message_id, turn_id)
     if message.state == Message.State.SENDING:
@@ -107,20 +107,27 @@ def _begin(message_id: int) -> Attempt | None:
     channel = message.conversation.contact.channel
     if channel.is_held:
         return None  # it waits for the repair, which puts it on its way again
-    if obstacle := _obstacle(message, channel):
+    window, now = reply_window.of(message.conversation), timezone.now()
+    if obstacle := _obstacle(message, channel, window, now):
         message.state, message.error = Message.State.FAILED, obstacle
         message.save(update_fields=["state", "error"])
-        _seal(message, timezone.now())
+        _seal(message, now)
         _advance(message)
         return None
-    message.state, message.sending_at = Message.State.SENDING, timezone.now()
+    message.state, message.sending_at = Message.State.SENDING, now
     message.attempts += 1
     message.save(update_fields=["state", "sending_at", "attempts"])
-    _seal(message, message.sending_at)
+    _seal(message, now)
     answered_turn_id = turn_id if message.purpose == Message.Purpose.ANSWER else None
-    contact = message.conversation.contact
     return Attempt(
-        message.pk, conversation_id, answered_turn_id, channel, contact, message.text, message.choices
+        message.pk,
+        conversation_id,
+        answered_turn_id,
+        channel,
+        message.conversation.contact,
+        message.text,
+        message.choices,
+        is_late=window is not None and window.is_late(now),
     )
 
 
@@ -143,14 +150,15 @@ def _seal(message: Message, at: datetime) -> None:
         turn.save(update_fields=["sealed_at"])
 
 
-def _obstacle(message: Message, channel: Channel) -> str:
+def _obstacle(message: Message, channel: Channel, window: Window | None, now: datetime) -> str:
     """Why it is no use to call the platform, if so."""
     if channel.status != Channel.Status.ACTIVE:
         return f"The channel is {channel.status}."
-    window, last_at = KINDS[channel.kind].reply_window, message.conversation.last_message_at
-    if window and (last_at is None or timezone.now() - last_at > window):
-        hours = window.total_seconds() / 3600
-        return f"The platform takes replies for {hours:g} hours after the contact's last message only."
+    is_by_staff = message.purpose == Message.Purpose.STAFF
+    if window and not window.is_open(now, is_by_staff):
+        ends_at = window.ends_at(is_by_staff)
+        until = f"until {ends_at:%-d %B, %H:%M} UTC" if ends_at else "after the contact has written"
+        return f"The platform takes this only {until}: the contact has to write again."
     return ""
 
 
@@ -207,13 +215,15 @@ def _is_answer_due(turn: Turn, message: Message, now: datetime) -> bool:
 def _advance(message: Message) -> None:
     if message.purpose == Message.Purpose.ANSWER and message.turn is not None:
         actions.do_what_is_due(message.turn)
+    elif message.purpose == Message.Purpose.STAFF and message.state != Message.State.SENT:
+        actions.await_staff(message.conversation, message.stored_at)
 
 
 def _record_failure(attempt: Attempt, error: ChannelError) -> float | None:
     """Write down what went wrong; seconds until another attempt, where one is due."""
     match error:
         case SendRefused():
-            return _retry(attempt, error, error.retry_after_seconds)
+            return _retry(attempt, error, error.retry_after_seconds, error.growth)
         case ContactMoved():
             return _follow(attempt, error)
         case SendUnknown():
@@ -263,10 +273,12 @@ def _hold(attempt: Attempt, error: CredentialRejected) -> float | None:
     return None
 
 
-def _retry(attempt: Attempt, error: ChannelError, seconds: float) -> float | None:
+def _retry(attempt: Attempt, error: ChannelError, seconds: float, growth: float = 2.0) -> float | None:
     message = _record(attempt, Message.State.PENDING, error=error)
+    if message.state != Message.State.PENDING:
+        return None
     if message.attempts < MAX_ATTEMPTS:
-        return max(seconds, 2.0**message.attempts)
+        return max(seconds, growth**message.attempts)
     _record(attempt, Message.State.FAILED, error=error)
     return None
 
@@ -284,6 +296,8 @@ def _record(
     message = _load(attempt.message_id, attempt.answered_turn_id)
     if message.state == Message.State.SENT or _has_failed(message, platform_id):
         return message
+    if state == Message.State.PENDING and _has_outcome(message):
+        state = Message.State.CANCELLED
     message.state, message.error = state, printable(str(error or ""))[:300]
     if state == Message.State.SENT:
         message.platform_id, message.sent_at = platform_id, timezone.now()
@@ -295,6 +309,12 @@ def _record(
     if state != Message.State.PENDING:
         _advance(message)
     return message
+
+
+def _has_outcome(message: Message) -> bool:
+    """Whether an answer's turn was settled while the platform was asked to take it."""
+    turn = message.turn if message.purpose == Message.Purpose.ANSWER else None
+    return turn is not None and turn.state not in Turn.UNSETTLED
 
 
 def _has_failed(message: Message, platform_id: str | None) -> bool:

@@ -6,12 +6,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from console.channels.models import Channel
-from console.conversations.models import LlmRequest, Message, Turn
+from console.conversations.models import Conversation, LlmRequest, Message, Turn
 from console.organizations.models import MediaPolicy, UnknownDelivery
+from console.organizations.policies import AfterHours
 from hub_lambdas import limits, turns
 from hub_lambdas.channels import KINDS
 
+BOT_TURNS_WITHIN = timedelta(days=1)
+"""Who writes again after longer begins anew."""
 LEFT = (Message.State.SENDING, Message.State.SENT, Message.State.UNKNOWN)
+_OF_STAFF = (Message.Purpose.FALLBACK, Message.Purpose.STAFF)
+"""What tells a contact of staff."""
 
 
 def snapshot(turn: Turn, now: datetime) -> turns.Turn:
@@ -19,16 +24,22 @@ def snapshot(turn: Turn, now: datetime) -> turns.Turn:
     meanwhile."""
     messages = turn.message_rows
     answer = _standing(messages, Message.Purpose.ANSWER)
+    policy = _policy(turn)
     known = turns.Turn(
         state=turns.State(turn.state),
         owner=turns.Owner(turn.conversation.owner),
-        policy=_policy(turn),
+        policy=policy,
         messages=[_written(message) for message in messages if message.direction == Message.Direction.IN],
         requests=[] if turn.sealed_at else [_asked(request) for request in turn.request_rows],
         parts=[_part(message) for message in answer],
         is_sealed=turn.sealed_at is not None,
         holding_line_sent=bool(_standing(messages, Message.Purpose.HOLDING)),
         is_overtaken=_is_overtaken(turn, answer),
+        is_untold=_is_untold(turn),
+        is_unreachable=turn.conversation.contact.is_unreachable,
+        is_assigned=turn.conversation.assignee_id is not None,
+        staff_came=_staff_came(turn),
+        heard_of_staff_at=_heard_of_staff_at(turn, policy, now),
     )
     # Limits are for turns that the LLM is to be asked about now: nothing is counted for the others.
     if (
@@ -38,7 +49,8 @@ def snapshot(turn: Turn, now: datetime) -> turns.Turn:
     ):
         return known
     used = limits.used(turn, now)
-    return replace(known, is_held_off=used.is_held_off, over_limit=used.over_limit)
+    bot_turns = _bot_turns(turn, now) if policy.handover_after_turns else 0
+    return replace(known, is_held_off=used.is_held_off, over_limit=used.over_limit, bot_turns=bot_turns)
 
 
 def _standing(messages: list[Message], purpose: Message.Purpose) -> list[Message]:
@@ -61,6 +73,38 @@ def _is_overtaken(turn: Turn, answer: Sequence[Message]) -> bool:
     return later.exclude(turn=turn).filter(state__in=LEFT).exists()
 
 
+def _is_untold(turn: Turn) -> bool:
+    """Whether the last that staff's contact may have heard is the bot's answer, or nothing."""
+    conversation = turn.conversation
+    is_taken_up = conversation.owner == Conversation.Owner.BOT or conversation.assignee_id is not None
+    if is_taken_up or _standing(turn.message_rows, Message.Purpose.FALLBACK):
+        return False
+    said = Message.objects.filter(conversation=conversation, purpose__in=(Message.Purpose.ANSWER, *_OF_STAFF))
+    heard = said.exclude(state__in=(Message.State.CANCELLED, Message.State.FAILED)).order_by("-id")
+    return heard.values_list("purpose", flat=True).first() not in _OF_STAFF
+
+
+def _staff_came(turn: Turn) -> bool:
+    conversation = turn.conversation
+    since = conversation.owned_since
+    is_since = since is not None and since > turn.first_message_at
+    return conversation.owner == Conversation.Owner.STAFF and is_since
+
+
+def _bot_turns(turn: Turn, now: datetime) -> int:
+    since = max(now - BOT_TURNS_WITHIN, turn.conversation.owned_since or turn.conversation.created_at)
+    answered = Turn.objects.filter(conversation=turn.conversation_id, state=Turn.State.ANSWERED)
+    return answered.filter(settled_at__gt=since).count()
+
+
+def _heard_of_staff_at(turn: Turn, policy: turns.Policy, now: datetime) -> datetime | None:
+    if policy.hours is None or policy.hours.is_open(now):
+        return None
+    said = Message.objects.filter(conversation=turn.conversation_id, purpose__in=_OF_STAFF)
+    newest = said.exclude(state=Message.State.CANCELLED).order_by("-id")
+    return newest.values_list("stored_at", flat=True).first()
+
+
 def _policy(turn: Turn) -> turns.Policy:
     organization, contact = turn.organization, turn.conversation.contact
     channel = contact.channel
@@ -69,6 +113,8 @@ def _policy(turn: Turn) -> turns.Policy:
         declines = turns.Reason.ORGANIZATION_RETIRED
     elif channel.status == Channel.Status.RETIRED:
         declines = turns.Reason.CHANNEL_RETIRED
+    elif contact.erased_at is not None:
+        declines = turns.Reason.CONTACT_ERASED
     elif contact.is_blocked:
         declines = turns.Reason.CONTACT_BLOCKED
     return turns.Policy(
@@ -77,12 +123,20 @@ def _policy(turn: Turn) -> turns.Policy:
         has_holding_line=bool(organization.holding_line),
         late_after=timedelta(minutes=organization.late_after_minutes),
         late=turns.Late(organization.late_policy),
-        explains_files=organization.media_policy == MediaPolicy.EXPLAIN,
+        bot=turns.Bot(channel.bot),
+        tells_contacts=channel.tells_contacts,
+        explains_files=channel.bot == Channel.Bot.ANSWERS
+        and organization.media_policy == MediaPolicy.EXPLAIN,
         sends_again=organization.unknown_delivery == UnknownDelivery.SEND_AGAIN,
         declines=declines,
         cannot_send=channel.status == Channel.Status.PAUSED and not channel.is_held,
         is_held=channel.is_held,
         resumed_at=channel.resumed_at,
+        hours=organization.hours,
+        answers_after_hours=organization.after_hours == AfterHours.ANSWER,
+        says_when_back=bool(organization.away_text),
+        rules=organization.rules,
+        handover_after_turns=organization.handover_after_turns,
         reconciles=KINDS[channel.kind].reconciles,
     )
 

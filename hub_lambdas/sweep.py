@@ -1,5 +1,6 @@
-"""Each minute: finds what is still open and puts it back on its way, whichever queue message was lost; and
-asks the platforms of some channels how they are, of each once a day."""
+"""Each minute: finds what is still open and puts it back on its way, whichever queue message was lost; counts
+for the dashboards what has changed; and asks the platforms of some channels how they are, of each once a
+day."""
 
 import hub_lambdas.runtime  # noqa: F401, I001 - starts Django before any model is imported
 
@@ -11,13 +12,15 @@ from functools import partial
 from typing import Any
 
 from django.db import close_old_connections, transaction
-from django.db.models import Q
+from django.db.models import DurationField, ExpressionWrapper, F, Q, Value
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from console.channels import connection
 from console.channels.models import Channel
 from console.conversations.models import LlmRequest, Message, Turn
-from hub_lambdas import actions, alerts, media, reading, staff, turns
+from console.dashboards import tallying
+from hub_lambdas import actions, alerts, media, metrics, outbox, reading, staff, turns
 from hub_lambdas.faults import describe
 
 log = logging.getLogger(__name__)
@@ -34,22 +37,29 @@ EXAMINING_SECONDS = 20
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
-    """Put back on its way whatever has been waiting too long, give conversations that are done back to the
-    bot and tell staff what is theirs; says how many of each."""
+    """Put back on its way whatever has been waiting too long, note who waits for staff, give conversations
+    that are done back to the bot and tell staff what is theirs; says how many of each, and how many turns are
+    still overdue."""
     close_old_connections()
     now, started = timezone.now(), time.monotonic()
     quiet = now - timedelta(seconds=QUIET_SECONDS)
     mend = partial(_each, until=started + MENDING_SECONDS)
-    return {
+    done = {
         "requests": mend(_lost_requests(quiet), _request_again),
         "sends": mend(_lost_sends(quiet, now), partial(_send_again, now)),
         "turns": mend(_open_turns(quiet, now), actions.advance),
         "errands": mend(media.due(now, quiet), media.order_again),
         "read": mend(reading.due(now), partial(reading.read, now)),
+        "waits": mend(staff.unnoted_waits(now), staff.note_wait),
         "returned": mend(staff.idle_conversations(now), partial(staff.return_idle, now)),
         "alerts": _each(alerts.due(now), alerts.send, until=started + TELLING_SECONDS),
-        "examined": _each(connection.due_for_examination(now), _examine, until=started + EXAMINING_SECONDS),
+        "counted": _each(tallying.due(now), tallying.count, until=started + TELLING_SECONDS),
+        "overdue": count_overdue(now),
     }
+    metrics.publish("OpenTurnsPastLimit", done["overdue"], now)
+    # Last, for platforms may take as long as they like to answer.
+    examined = _each(connection.due_for_examination(now), _examine, until=started + EXAMINING_SECONDS)
+    return {**done, "examined": examined}
 
 
 def _each(ids: Iterable[Any], mend: Callable[[Any], None], until: float) -> int:
@@ -81,6 +91,19 @@ def _open_turns(quiet: datetime, now: datetime) -> list[int]:
     return list(due.order_by("last_message_at").values_list("pk", flat=True))
 
 
+def count_overdue(now: datetime) -> int:
+    """Turns that neither the contact nor staff heard of although their organization's limit has passed. Those
+    of a channel that waits for its repair are not late yet."""
+    limit = ExpressionWrapper(
+        F("organization__handover_after_seconds") * Value(timedelta(seconds=1)), output_field=DurationField()
+    )
+    waits_since = Greatest("last_message_at", "conversation__contact__channel__resumed_at")
+    late = Turn.objects.alias(limit=limit, waits_since=waits_since).filter(
+        state__in=Turn.UNSETTLED, waits_since__lt=now - timedelta(seconds=QUIET_SECONDS) - F("limit")
+    )
+    return late.exclude(Channel.held("conversation__contact__channel__")).count()
+
+
 def _lost_requests(quiet: datetime) -> list[Any]:
     pending = LlmRequest.objects.filter(state=LlmRequest.State.PENDING, asked_at__lt=quiet)
     newest = pending.filter(turn__state=Turn.State.ASKED).order_by("turn_id", "-asked_at").distinct("turn_id")
@@ -108,4 +131,4 @@ def _lost_sends(quiet: datetime, now: datetime) -> list[int]:
 def _send_again(now: datetime, message_id: int) -> None:
     """Through the queue, which keeps the conversation's order; the sender sees what became of an earlier
     attempt."""
-    actions.queue_delivery(Message.objects.get(pk=message_id), occasion=f"sweep-{now:%H%M}")
+    outbox.queue_delivery(Message.objects.get(pk=message_id), occasion=f"sweep-{now:%H%M}")

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from console.channels.models import Channel
 from hub_lambdas import inbox
+from hub_lambdas.accounts import account
 from hub_lambdas.addressing import addressed
 from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import Account, Inbound, Kind, SignatureError, Unread
@@ -26,7 +27,6 @@ from hub_lambdas.contact_view import LedgerView
 from hub_lambdas.faults import describe
 from hub_lambdas.http import BadRequest, Request, Response, event_from_response, request_from_event
 from hub_lambdas.queues import QueueError
-from hub_lambdas.sending import account
 
 log = logging.getLogger(__name__)
 

@@ -96,6 +96,8 @@ async def _generate(
         model=engine.model,
         prompt_tokens=finished.prompt_tokens,
         completion_tokens=finished.completion_tokens,
+        dropped_messages=finished.dropped_messages,
+        context_tokens=engine.context,
         received_at=received_at,
         started_at=started_at,
         finished_at=time.time(),

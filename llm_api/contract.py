@@ -91,6 +91,10 @@ class LlmReply(_Model):
     model: str
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    dropped_messages: int = 0
+    """So many of the request's oldest messages behind the system's did not fit into the context."""
+    context_tokens: int | None = None
+    """How many tokens prompt and answer may have together, where it is known."""
     received_at: float
     started_at: float
     finished_at: float

@@ -4,30 +4,61 @@ It happens on import, for the conftest files below this one import models.
 """
 
 import gc
+from collections.abc import Iterator
+from contextlib import suppress
 
 import django
 import pytest
 from django.conf import settings
+from django.contrib.contenttypes.management import create_contenttypes
+from django.db import connections
+from django.db.models.signals import post_migrate
+from xdist.remote import Producer
 
 from tests.environment import make_home, set_keys
+from tests.fakes.sqs import FakeSqs
+from tests.sharing_out import Scheduling, longest_first
 
 set_keys()
 make_home()
-django.setup()
 
 # Nothing here outlives the run, so no commit has to reach the disk; and its server does not go away.
 settings.DATABASES["default"]["OPTIONS"]["options"] = "-c synchronous_commit=off"
 settings.DATABASES["default"]["CONN_HEALTH_CHECKS"] = False
+settings.DATABASES["default"]["ENGINE"] = "tests.database"
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast, and only that
+# A worker has Django set up before this is read, and has a connection by the settings as they were.
+with suppress(AttributeError):
+    del connections["default"]
+django.setup()
+
+
+@pytest.fixture
+def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSqs]:
+    """The queues, in place of AWS' client."""
+    from hub_lambdas import queues  # once Django is started
+
+    fake = FakeSqs()
+    queues.url.cache_clear()
+    monkeypatch.setattr(queues, "client", lambda: fake)
+    yield fake
+    queues.url.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> None:
+    """What Django notes of each model after a migration is there now, and need not be looked for after each
+    test that commits."""
+    post_migrate.disconnect(create_contenttypes)
+    post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    return Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What two workers may share out: whole files, since their tests share what is slow to start; the folder
-    with the running system as one, and each chunk of the histories."""
-    for item in items:
-        if item.path.name != "test_histories.py":
-            group = "stack" if item.path.parent.name == "end_to_end" else item.path.stem
-            item.add_marker(pytest.mark.xdist_group(group))
+    longest_first(items)
 
 
 def pytest_collection_finish() -> None:

@@ -12,6 +12,7 @@ from console.channels.models import Channel
 from console.conversations.models import Contact, Conversation, LlmRequest, Message, MessageMedia, Turn
 from console.organizations.models import Member, Organization, User
 from console.prompts.models import CannedPrompt, PromptVersion
+from console.workshop.models import Attempt, Rehearsal
 
 _number = itertools.count(1)
 PASSWORD = "correct horse battery staple"
@@ -57,6 +58,21 @@ def make_canned_prompt(organization: Organization, question: str = "", **fields:
     defaults = {"answer": f"Answer {number}.", "position": number}
     question = question or f"Question {number}?"
     return CannedPrompt.objects.create(organization=organization, question=question, **{**defaults, **fields})
+
+
+def make_rehearsal(organization: Organization, question: str, text: str = "", **fields: Any) -> Rehearsal:
+    """A question that what is published has answered, or handed over where there is no text."""
+    now = timezone.now()
+    state = Rehearsal.State.ANSWERED if text else Rehearsal.State.HANDED_OVER
+    defaults: dict[str, Any] = {"is_draft": False, "asked_at": now, "expires_at": now, "state": state}
+    rehearsal = Rehearsal.objects.create(
+        organization=organization, question=question, text=text, **{**defaults, **fields}
+    )
+    Attempt.objects.create(
+        rehearsal=rehearsal, number=1, chat={}, state="completed", text=text, asked_at=now,
+        prompt_tokens=412, completion_tokens=18, started_at=now, finished_at=now,
+    )  # fmt: skip
+    return rehearsal
 
 
 def make_conversation(channel: Channel, name: str = "", **fields: Any) -> Conversation:

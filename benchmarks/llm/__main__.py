@@ -12,13 +12,15 @@ import os
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.llm.comparison import Comparison, Plan
 from benchmarks.llm.picture import picture
 from benchmarks.llm.progress import Progress
 from benchmarks.llm.report import report
-from benchmarks.llm.servers import ROOT, ServerFailed, kinds
+from benchmarks.llm.servers import ROOT, Kind, ServerFailed, kinds
+from benchmarks.llm.tuned import LLAMA_SERVER_TUNED, OURS_TUNED, tuned_kinds
 from llm_api.settings import find_packaged_model
 
 PICTURE = ROOT / "docs/images/llm_benchmark.svg"
@@ -26,10 +28,10 @@ PICTURE = ROOT / "docs/images/llm_benchmark.svg"
 
 def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, and so ends the servers
-    arguments = _arguments()
-    plan, progress = _plan(arguments), Progress()
+    arguments, progress = _arguments(), Progress()
     try:
         with tempfile.TemporaryDirectory(prefix="bench-llm-") as folder:
+            plan = _plan(arguments, Path(folder) / "tuned")
             results = Comparison(plan, Path(folder), progress).run()
     except ServerFailed as error:
         progress.say(str(error))
@@ -47,7 +49,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    names = [each.name for each in kinds()]
+    names = [*(each.name for each in kinds()), OURS_TUNED, LLAMA_SERVER_TUNED]
     add = parser.add_argument
     add("--quick", action="store_true", help="1 round, 20 organizations, no Poisson arrivals")
     add("--rounds", type=int, default=3)
@@ -64,7 +66,7 @@ def _arguments() -> argparse.Namespace:
     )
     add("--poisson-rounds", type=int, default=1, help="rounds with Poisson arrivals")
     add("--probe", type=float, default=15.0, help="seconds of Poisson arrivals at each rate")
-    add("--limit", type=float, default=14.0, help="minutes: no round begins that would not end by then")
+    add("--limit", type=float, default=24.0, help="minutes: no round begins that would not end by then")
     add("--seed", type=int, default=1)
     add("--threads", type=int, default=os.cpu_count() or 1)
     add("--checkout", type=Path, default=ROOT, help="another checkout of this project, whose llm_api is ours")
@@ -77,11 +79,12 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-def _plan(arguments: argparse.Namespace) -> Plan:
+def _plan(arguments: argparse.Namespace, tuned: Path) -> Plan:
+    model = (arguments.model or find_packaged_model()).resolve()
     return Plan(
-        model=(arguments.model or find_packaged_model()).resolve(),
+        model=model,
         threads=arguments.threads,
-        kinds=[each for each in kinds(arguments.checkout.resolve()) if each.name in arguments.servers],
+        kinds=[each for each in _kinds(arguments, model, tuned) if each.name in arguments.servers],
         organizations=arguments.organizations,
         climbed=[each for each in arguments.poisson if each in arguments.organizations],
         rounds=arguments.rounds,
@@ -93,6 +96,13 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         limit_seconds=arguments.limit * 60,
         seed=arguments.seed,
     )
+
+
+def _kinds(arguments: argparse.Namespace, model: Path, tuned: Path) -> Sequence[Kind]:
+    checkout = arguments.checkout.resolve()
+    if not {OURS_TUNED, LLAMA_SERVER_TUNED} & set(arguments.servers):
+        return kinds(checkout)
+    return [*kinds(checkout), *tuned_kinds(model, arguments.threads, checkout, tuned)]
 
 
 if __name__ == "__main__":

@@ -43,6 +43,10 @@ class Plan:
         """Seconds after which a request of a burst is given up."""
         return self.serial_seconds if kind.is_serial else self.patience_seconds
 
+    def weights(self, kind: Kind) -> Path:
+        """The file that a server computes with."""
+        return kind.weights or self.model
+
     def climbs(self, kind: Kind, count: int, round_number: int) -> bool:
         """Whether a server's rate is looked for; that of a serial one is far below the others'."""
         return count in self.climbed and round_number < self.climbing_rounds and not kind.is_serial
@@ -61,7 +65,8 @@ class Results:
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
     """The share answered in time at each rate that was tried."""
-    speeds: list[Speeds] = field(default_factory=list)
+    speeds: dict[Path, list[Speeds]] = field(default_factory=lambda: defaultdict(list))
+    """Of a plain loop with the weights of a file."""
     prompt_tokens: dict[int, int] = field(default_factory=dict)
     distinct_tokens: dict[int, int] = field(default_factory=dict)
     problems: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -96,7 +101,8 @@ class Comparison:
         return results
 
     def _round(self, number: int, traffics: dict[int, Traffic]) -> None:
-        self._results.speeds.append(measure_speeds(self._plan.model, self._plan.threads))
+        for weights in dict.fromkeys(map(self._plan.weights, self._plan.kinds)):
+            self._results.speeds[weights].append(measure_speeds(weights, self._plan.threads))
         for count, traffic in traffics.items():
             for kind in _rotated(self._plan.kinds, number):
                 name = f"round {number + 1}, {count} organizations, {kind.name}"

@@ -10,11 +10,19 @@ from benchmarks.llm.client import IN_TIME_SECONDS
 from benchmarks.llm.climbing import IN_TIME_SHARE
 from benchmarks.llm.comparison import Plan, Results
 from benchmarks.llm.servers import LLAMA_SERVER_KIND, OURS_KIND, PACKAGED_KIND
+from benchmarks.llm.tuned import LLAMA_SERVER_TUNED, OURS_TUNED
 
 WIDTH, HEIGHT = 340, 220
 LEFT, TOP, RIGHT, BOTTOM = 46, 34, 14, 44
 LEGEND = 26
-COLOURS = {OURS_KIND.name: "#0b7a4b", LLAMA_SERVER_KIND.name: "#c2410c", PACKAGED_KIND.name: "#64748b"}
+LEGEND_WIDTH = 180
+COLOURS = {
+    OURS_KIND.name: "#4ade80",
+    OURS_TUNED: "#0b7a4b",
+    LLAMA_SERVER_KIND.name: "#fb923c",
+    LLAMA_SERVER_TUNED: "#c2410c",
+    PACKAGED_KIND.name: "#64748b",
+}
 STYLE = (
     "text{font:11px sans-serif;fill:#334155} .title{font-weight:bold} .axis{stroke:#94a3b8} "
     ".mark{stroke:#94a3b8;stroke-dasharray:3 3} polyline{fill:none;stroke-width:2}"
@@ -80,7 +88,7 @@ def _rate_panel(results: Results, count: int) -> Panel:
 
 def _legend(names: Mapping[str, None]) -> Iterator[str]:
     for place, name in enumerate(names):
-        x = LEFT + place * 130
+        x = LEFT + place * LEGEND_WIDTH
         yield f'<rect x="{x}" y="10" width="14" height="4" fill="{COLOURS[name]}"/>'
         yield f'<text x="{x + 20}" y="16">{escape(name)}</text>'
 

@@ -2,16 +2,14 @@
 
 import math
 import statistics
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from benchmarks.llm.aims import (
-    LLAMA_SERVER,
-    aims,
-    median_speeds,
-    times_unavoidable,
-)
+from benchmarks.llm.aims import aims, median_speeds, times_unavoidable
 from benchmarks.llm.comparison import Plan, Results
 from benchmarks.llm.figures import Figures, median
+from benchmarks.llm.servers import LLAMA_SERVER_KIND
+
+LLAMA_SERVER = LLAMA_SERVER_KIND.name
 
 
 def report(plan: Plan, results: Results) -> str:
@@ -20,11 +18,12 @@ def report(plan: Plan, results: Results) -> str:
 
 
 def _lines(plan: Plan, results: Results) -> Iterator[str]:
-    speeds = median_speeds(results)
     yield f"Medians of {results.rounds} rounds on {plan.threads} cores, {plan.model.name}, seed {plan.seed}."
-    read, write = (_span(getattr(each, name) for each in results.speeds) for name in ("read", "write"))
-    yield f"A plain loop reads {speeds.read:.0f} tokens a second ({read})"
-    yield f"and writes {speeds.write:.0f} ({write})."
+    for weights, of_rounds in results.speeds.items():
+        speeds = median_speeds(results, weights)
+        read, write = (_span(getattr(each, name) for each in of_rounds) for name in ("read", "write"))
+        yield f"A plain loop with {weights.name} reads {speeds.read:.0f} tokens a second ({read})"
+        yield f"and writes {speeds.write:.0f} ({write})."
     for count in plan.organizations:
         yield ""
         yield from _burst_table(plan, results, count)
@@ -41,7 +40,6 @@ def _lines(plan: Plan, results: Results) -> Iterator[str]:
 def _burst_table(plan: Plan, results: Results, count: int) -> Iterator[str]:
     names = [each.name for each in plan.kinds]
     of = {name: median(results.bursts[count, name]) for name in names}
-    speeds = median_speeds(results)
     prompt, distinct = results.prompt_tokens[count], results.distinct_tokens[count]
     ratios = [f"{name} / {LLAMA_SERVER}" for name in names if name != LLAMA_SERVER and LLAMA_SERVER in names]
     yield f"### {count} organizations, a burst of {plan.burst}"
@@ -52,7 +50,9 @@ def _burst_table(plan: Plan, results: Results, count: int) -> Iterator[str]:
     yield "|---" * (1 + len(names) + len(ratios)) + "|"
 
     def row(title: str, value: Callable[[Figures], float], pattern: str) -> str:
-        values = {name: value(of[name]) for name in names}
+        return values_row(title, {name: value(of[name]) for name in names}, pattern)
+
+    def values_row(title: str, values: Mapping[str, float], pattern: str) -> str:
         cells = [_cell(values[each.name], pattern, plan.patience(each)) for each in plan.kinds]
         if LLAMA_SERVER in names:
             cells += [_ratio(values[name], values[LLAMA_SERVER]) for name in names if name != LLAMA_SERVER]
@@ -75,7 +75,11 @@ def _burst_table(plan: Plan, results: Results, count: int) -> Iterator[str]:
         yield _row(
             f"answers that are {LLAMA_SERVER}'s", *(f"{each:.0%}" for each in equal), *("-" for _ in ratios)
         )
-    yield row("time / unavoidable", lambda each: times_unavoidable(each, distinct, speeds), "{:.2f}")
+    unavoidable = {
+        kind.name: times_unavoidable(of[kind.name], distinct, median_speeds(results, plan.weights(kind)))
+        for kind in plan.kinds
+    }
+    yield values_row("time / unavoidable", unavoidable, "{:.2f}")
 
 
 def _rate_table(plan: Plan, results: Results) -> Iterator[str]:

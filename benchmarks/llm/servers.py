@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event, Thread
 from types import TracebackType
+from typing import Literal
 
 import httpx
 import psutil
@@ -22,6 +24,7 @@ HOST = "127.0.0.1"
 TOKEN = "benchmark"  # noqa: S105 - of servers that only this process can reach
 START_SECONDS = 120.0
 STOP_SECONDS = 10.0
+HOME = ".hub"  # what HUB_HOME is by default
 LOOK_SECONDS = 0.1
 MEMORY_SECONDS = 0.25
 SHOWN_LOG_CHARACTERS = 2000
@@ -38,16 +41,20 @@ class Kind:
     """How to start a server. `command` and `environment` are given (model, port, threads).
 
     `computed` reads the prompt tokens that it computed from its log, where its answers do not tell them. A
-    serial server answers one request after the other.
+    serial server answers one request after the other. `weights` is the file that it computes with, where that
+    is not the model's; `home` is what its HUB_HOME begins with.
     """
 
     name: str
+    side: Literal["ours", "packaged", "llama-server"]
     command: Callable[[Path, int, int], Sequence[str]]
     environment: Callable[[Path, int, int], Mapping[str, str]] = field(
         default=lambda model, port, threads: {}
     )
     computed: Callable[[str], int] | None = None
     is_serial: bool = False
+    weights: Path | None = None
+    home: Path | None = None
 
 
 class Server:
@@ -66,6 +73,8 @@ class Server:
 
     def __enter__(self) -> "Server":
         self._folder.mkdir(parents=True)
+        if self.kind.home:
+            shutil.copytree(self.kind.home, self._folder / HOME, copy_function=os.link)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 self._command,
@@ -155,9 +164,12 @@ def _packaged_computed(log: str) -> int:
     return sum(int(found) for found in re.findall(r"remaining (\d+) prompt tokens to eval", log))
 
 
-OURS_KIND = Kind("ours", lambda *_: ["-c", OURS], _ours_environment)
-PACKAGED_KIND = Kind("llama_cpp.server", _packaged_command, computed=_packaged_computed, is_serial=True)
+OURS_KIND = Kind("ours", "ours", lambda *_: ["-c", OURS], _ours_environment)
+PACKAGED_KIND = Kind(
+    "llama_cpp.server", "packaged", _packaged_command, computed=_packaged_computed, is_serial=True
+)
 LLAMA_SERVER_KIND = Kind(
+    "llama-server",
     "llama-server",
     lambda model, port, threads: [
         *("-m", "benchmarks.llm.llama_server", "--model", str(model)),

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -15,6 +16,8 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.text import Truncator
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from unfold.decorators import action, display
 
 from console import tenancy
@@ -22,24 +25,34 @@ from console.channels import connection, trial
 from console.channels.addresses import page_urls, webhook_url
 from console.channels.connection import connect, is_to_connect
 from console.channels.forms import channel_form, field_names
-from console.channels.health import facts
+from console.channels.health import age, facts, is_address_to_enter
 from console.channels.holding import held
 from console.channels.models import Channel
 from console.conversations.models import Contact, PlatformEvent
 from console.signed_in import user_of
+from console.stored_sentences import translate_stored
 from console.tenant_admin import OrganizationFilter, TenantAdmin
 from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import ChannelError, Kind
 
 TEST_MAX_LENGTH = 1000
+PROBLEM_SHOWN_LENGTH = 160
+"""Of what is wrong, in a list; the channel's page has all of it."""
 
-STATUS_LABELS = {
-    "Active": "success",
-    "Paused": "warning",
-    "Retired": "danger",
-    "Needs attention": "danger",
-    "Broken": "danger",
+BOT_COLORS = {"answers": "success", "drafts": "info", "silent": "warning"}
+BOT_LABELS = {
+    Channel.Bot.ANSWERS: gettext_lazy("Answers"),
+    Channel.Bot.DRAFTS: gettext_lazy("Drafts"),
+    Channel.Bot.SILENT: gettext_lazy("Off"),
 }
+STATUS_BADGES = {
+    Channel.Status.ACTIVE: "answered",
+    Channel.Status.PAUSED: "handed_over",
+    Channel.Status.RETIRED: "retired",
+    "needs attention": "blocked",
+    "broken": "blocked",
+}
+"""The colour of each state, by the name that a badge has for it."""
 
 ACTIONS_BY_STATUS = {
     Channel.Status.ACTIVE: ("pause", "retire"),
@@ -50,45 +63,52 @@ ACTIONS_BY_STATUS = {
 
 @admin.register(Channel)
 class ChannelAdmin(TenantAdmin):
-    list_display = [
-        "name",
-        "kind_label",
-        "account_label",
-        "organization",
-        "status_label",
-        "problem",
-        "last_webhook_at",
-    ]
+    list_display = ["name_and_kind", "account_label", "organization", "bot_label", "state", "last_webhook"]
     list_select_related = ["organization"]
     list_filter = [OrganizationFilter, "status"]
     search_fields = ["name", "account"]
-    readonly_fields = ["kind_label", "status_label"]
+    readonly_fields = ["kind_label", "state"]
     actions = ["pause_selected", "resume_selected"]
     actions_submit_line = ["pause", "resume", "retire"]
     change_form_outer_before_template = "admin/channels/addresses.html"
 
     # --- what is shown ---
 
-    @display(description="Kind", ordering="kind")
+    @display(description=gettext_lazy("Kind"), ordering="kind")
     def kind_label(self, channel: Channel) -> str:
         return KINDS[channel.kind].label if channel.kind in KINDS else channel.kind
 
-    @display(description="Account", ordering="account")
+    @display(description=gettext_lazy("Account"), ordering="account")
     def account_label(self, channel: Channel) -> str:
         return channel.account or "-"
 
-    @display(description="Status", ordering="status", label=STATUS_LABELS)
-    def status_label(self, channel: Channel) -> str:
-        if channel.status == Channel.Status.ACTIVE and channel.status_reason:
-            return "Needs attention"
-        if channel.is_held:
-            return "Broken"
-        return channel.get_status_display()
+    @display(description=gettext_lazy("Bot"), ordering="bot", label=BOT_COLORS)
+    def bot_label(self, channel: Channel) -> tuple[str, str]:
+        return channel.bot, str(BOT_LABELS[Channel.Bot(channel.bot)])
 
-    @display(description="Problem")
-    def problem(self, channel: Channel) -> Any:
-        said = Truncator(channel.status_reason).chars(90)
-        return format_html('<span class="hub-bad hub-problem">{}</span>', said) if said else "-"
+    @display(description=gettext_lazy("Name"), ordering="name", header=True)
+    def name_and_kind(self, channel: Channel) -> list[str]:
+        return [channel.name, self.kind_label(channel)]
+
+    @display(description=gettext_lazy("Status"), ordering="status")
+    def state(self, channel: Channel) -> Any:
+        """With what is wrong below it."""
+        name, label = _state(channel)
+        said = Truncator(translate_stored(channel.status_reason)).chars(PROBLEM_SHOWN_LENGTH)
+        if not said and is_address_to_enter(channel):
+            said = _("Its address is to be entered at the platform.")
+        problem = format_html('<span class="hub-bad hub-problem">{}</span>', said) if said else ""
+        return format_html(
+            '<span class="hub-state"><span class="hub-badge hub-badge-{}">{}</span>{}</span>',
+            STATUS_BADGES[name],
+            label,
+            problem,
+        )
+
+    @display(description=gettext_lazy("Last webhook"), ordering="last_webhook_at")
+    def last_webhook(self, channel: Channel) -> str:
+        at = channel.last_webhook_at
+        return age(at, timezone.now()) if at else _("never")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         kind = _kind_name(request, obj)
@@ -99,17 +119,20 @@ class ChannelAdmin(TenantAdmin):
         if credentials:
             sets.append(
                 (
-                    "Connection",
+                    _("Connection"),
                     {
                         "fields": credentials,
-                        "description": "Secrets are encrypted when they are saved and are never shown again.",
+                        "description": _(
+                            "Secrets are encrypted when they are saved and are never shown again."
+                        ),
                     },
                 )
             )
+        sets.append((_("Bot"), {"fields": ["bot", "tells_contacts"]}))
         if options:
-            sets.append(("Options", {"fields": options}))
+            sets.append((_("Options"), {"fields": options}))
         if obj is not None:
-            sets.append(("State", {"fields": ["kind_label", "status_label"]}))
+            sets.append((_("State"), {"fields": ["kind_label", "state"]}))
         return sets
 
     # --- adding and changing ---
@@ -120,16 +143,24 @@ class ChannelAdmin(TenantAdmin):
         return super().get_form(request, obj, change=change, **kwargs)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
         if request.GET.get("kind") not in KINDS:
             return self._choose_kind(request)
         label = KINDS[request.GET["kind"]].label
         response: HttpResponse = super().add_view(
-            request, form_url, {"title": f"Connect {label}", "simulator_url": settings.SIMULATOR_URL}
+            request,
+            form_url,
+            {"title": _("Connect %(kind)s") % {"kind": label}, "simulator_url": settings.SIMULATOR_URL},
         )
         return response
 
     def _choose_kind(self, request: HttpRequest) -> HttpResponse:
-        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": "Connect a channel"}
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Connect a channel"),
+        }
         context["simulator_url"] = settings.SIMULATOR_URL
         context["kinds"] = [(kind, _needed(kind)) for kind in KINDS.values()]
         return TemplateResponse(request, "admin/channels/choose_kind.html", context)
@@ -149,6 +180,7 @@ class ChannelAdmin(TenantAdmin):
             "held": held(channel),
             "facts": facts(channel, timezone.now()),
             "webhook_url": webhook_url(channel),
+            "is_address_to_enter": is_address_to_enter(channel),
             "pages": page_urls(channel),
             "may_test": channel.status == Channel.Status.ACTIVE and channel.kind in KINDS,
             "question": trial.default_text(channel),
@@ -171,15 +203,20 @@ class ChannelAdmin(TenantAdmin):
         if is_new and not connected.problems:
             self._begin_trial(request, channel, trial.default_text(channel))
         for problem in connected.problems:
-            self.message_user(request, f"{channel.name}: {problem}", messages.WARNING)
+            self.message_user(request, f"{channel.name}: {translate_stored(problem)}", messages.WARNING)
         if connected.is_repaired:
             self._say_released(request, channel, connected.released)
 
     def _say_released(self, request: HttpRequest, channel: Channel, count: int) -> None:
-        held_back = "1 turn or message" if count == 1 else f"{count} turns and messages"
-        going = f"{held_back} that waited {'is' if count == 1 else 'are'} on the way now"
-        said = going if count else "nothing had to wait"
-        self.message_user(request, f"{channel.name} is active again: {said}.", messages.SUCCESS)
+        if count:
+            said = ngettext(
+                "%(channel)s is active again: %(count)s turn or message that waited is on the way now.",
+                "%(channel)s is active again: %(count)s turns and messages that waited are on the way now.",
+                count,
+            )
+        else:
+            said = _("%(channel)s is active again: nothing had to wait.")
+        self.message_user(request, said % {"channel": channel.name, "count": count}, messages.SUCCESS)
 
     # --- trying it ---
 
@@ -205,7 +242,7 @@ class ChannelAdmin(TenantAdmin):
             **self.admin_site.each_context(request),
             **self._known(channel),
             "opts": self.opts,
-            "title": "Test message",
+            "title": _("Test message"),
             "original": channel,
             "channel": channel,
             "kind": KINDS[channel.kind].label,
@@ -236,7 +273,8 @@ class ChannelAdmin(TenantAdmin):
         try:
             trial.begin(channel, text)
         except ChannelError as error:
-            self.message_user(request, f"The test message could not be delivered. {error}", messages.ERROR)
+            problem = _("The test message could not be delivered. %(why)s")
+            self.message_user(request, problem % {"why": translate_stored(str(error))}, messages.ERROR)
 
     # --- pausing ---
 
@@ -247,43 +285,54 @@ class ChannelAdmin(TenantAdmin):
         actions = super().get_actions_submit_line(request, object_id)
         return [each for each in actions if each.action_name.endswith(wanted)]
 
-    @action(description="Pause", icon="pause")
+    @action(description=gettext_lazy("Pause"), icon="pause")
     def pause(self, request: HttpRequest, obj: Channel) -> None:
         self._demand(request, "change", obj)
         # A reason is the mark of a pause by the hub itself, which a better credential ends.
         obj.status, obj.status_reason = Channel.Status.PAUSED, ""
         obj.save(update_fields=["status", "status_reason"])
-        self.message_user(request, f"{obj.name} is paused: nothing is sent until it is resumed.")
+        said = _("%(channel)s is paused: nothing is sent until it is resumed.")
+        self.message_user(request, said % {"channel": obj.name})
 
-    @action(description="Resume", icon="play_arrow")
+    @action(description=gettext_lazy("Resume"), icon="play_arrow")
     def resume(self, request: HttpRequest, obj: Channel) -> None:
         """What the hub paused resumes only once the platform accepts its credential, when it is connected."""
         self._demand(request, "change", obj)
         if not obj.is_held:
             self._say_released(request, obj, connection.resume(obj))
 
-    @action(description="Retire", icon="archive")
+    @action(description=gettext_lazy("Retire"), icon="archive")
     def retire(self, request: HttpRequest, obj: Channel) -> None:
         self._demand(request, "change", obj)
         obj.status, obj.status_reason = Channel.Status.RETIRED, ""
         obj.save(update_fields=["status", "status_reason"])
-        self.message_user(request, f"{obj.name} is retired: what comes in is stored and declined.")
+        said = _("%(channel)s is retired: what comes in is stored and declined.")
+        self.message_user(request, said % {"channel": obj.name})
 
-    @admin.action(description="Pause", permissions=["change"])
+    @admin.action(description=gettext_lazy("Pause"), permissions=["change"])
     def pause_selected(self, request: HttpRequest, queryset: QuerySet[Channel]) -> None:
         for channel in queryset:
             self.pause(request, channel)
 
-    @admin.action(description="Resume", permissions=["change"])
+    @admin.action(description=gettext_lazy("Resume"), permissions=["change"])
     def resume_selected(self, request: HttpRequest, queryset: QuerySet[Channel]) -> None:
         for channel in queryset:
             self.resume(request, channel)
             transaction.on_commit(partial(self._connect, request, channel))
 
 
+def _state(channel: Channel) -> tuple[str, str]:
+    """A name of STATUS_BADGES, and the word for it."""
+    if channel.status == Channel.Status.ACTIVE and channel.status_reason:
+        return "needs attention", _("Needs attention")
+    if channel.is_held:
+        return "broken", _("Broken")
+    return channel.status, channel.get_status_display()
+
+
 def _needed(kind: Kind) -> str:
     """What an admin needs to connect a channel of a kind."""
-    return ", ".join(field.label for field in kind.fields if field.required)
+    return ", ".join(_(field.label) for field in kind.fields if field.required)
 
 
 def _kind_name(request: HttpRequest, channel: Channel | None) -> str:

@@ -16,6 +16,7 @@ from console.channels.addresses import webhook_url
 from console.channels.models import REASON_MAX_LENGTH, Channel
 from console.exact_text import printable
 from hub_lambdas import staff
+from hub_lambdas.accounts import account
 from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import (
     Account,
@@ -25,13 +26,14 @@ from hub_lambdas.channels.base import (
     SendRefused,
     SendUnknown,
 )
+from hub_lambdas.sentences import stored
 
 log = logging.getLogger(__name__)
 
 EXAMINE_EVERY = timedelta(days=1)
 EXAMINED_AT_ONCE = 10
-TAKEN = "This account is connected to another channel already: retire that one first."
-GONE = "This account is connected to another channel now."
+TAKEN = stored("This account is connected to another channel already: retire that one first.")
+GONE = stored("This account is connected to another channel now.")
 
 
 def add_own_secrets(channel: Channel) -> None:
@@ -85,7 +87,7 @@ def _renew(channel: Channel) -> Sequence[str]:
     """Have a credential that ends before long renewed, and store it; what is wrong where it refuses.
     That it could not be asked is no news: it is asked again tomorrow, and the credential ends weeks later."""
     try:
-        changed = KINDS[channel.kind].renew(_account(channel))
+        changed = KINDS[channel.kind].renew(account(channel))
     except (SendRefused, SendUnknown) as error:
         log.warning("the credential of channel %s could not be renewed: %s", channel.pk, error)
         return []
@@ -154,7 +156,31 @@ def _kept(said: Health) -> dict[str, Any]:
         "is_endless": validity.is_endless,
         "missing_permissions": None if missing is None else list(missing),
         "delivers_here": said.delivers_here,
+        "is_by_hand": said.is_by_hand,
     }
+
+
+def disconnect(channel: Channel) -> str:
+    """Retire a channel, and have its platform deliver nothing any more; what is left to be done there by
+    hand, "" for nothing. Call it outside a transaction."""
+    problem = _unregister(channel) if channel.kind in KINDS else ""
+    Channel.objects.filter(pk=channel.pk).update(status=Channel.Status.RETIRED, status_reason="")
+    return problem
+
+
+def _unregister(channel: Channel) -> str:
+    others = Channel.objects.filter(kind=channel.kind, parent_address=channel.parent_address)
+    in_use = others.exclude(pk=channel.pk).exclude(status=Channel.Status.RETIRED)
+    if channel.parent_address and in_use.exists():
+        return ""  # they need the subscription; what comes for this account is for no channel
+    try:
+        KINDS[channel.kind].unregister(account(channel), webhook_url(channel))
+    except ChannelError as error:
+        return str(error)
+    except Exception as error:
+        log.error("channel %s could not be disconnected: %s", channel.pk, type(error).__name__)
+        return f"{KINDS[channel.kind].label} could not be reached."
+    return ""
 
 
 def examine(channel: Channel) -> Connected:
@@ -165,7 +191,7 @@ def examine(channel: Channel) -> Connected:
     Channel.objects.filter(pk=channel.pk).update(checked_at=timezone.now())
     unrenewed = [] if channel.is_held else _renew(channel)
     try:
-        said = KINDS[channel.kind].check(_account(channel), webhook_url(channel))
+        said = KINDS[channel.kind].check(account(channel), webhook_url(channel))
     except CredentialRejected as error:
         return _hold(channel, error)
     except ChannelError as error:
@@ -221,14 +247,10 @@ def is_to_connect(channel: Channel) -> bool:
     return channel.is_held or channel.status == Channel.Status.ACTIVE
 
 
-def _account(channel: Channel) -> Account:
-    return Account(channel.pk, channel.credentials, channel.options)
-
-
 def _ask(channel: Channel, question: Callable[[Account, str], Health]) -> Health:
     """What the platform says of `channel`; that it cannot be asked is a problem too, and no error."""
     try:
-        return question(_account(channel), webhook_url(channel))
+        return question(account(channel), webhook_url(channel))
     except CredentialRejected as error:
         return Health("", [_explained(error)])
     except ChannelError as error:
@@ -241,13 +263,18 @@ def _explained(error: CredentialRejected) -> str:
     """What the platform said, after what it is under `make run`: no real account is known there."""
     if not settings.SIMULATOR_URL:
         return str(error)
-    return (
-        f"This is the simulator; it knows the accounts that were opened at {settings.SIMULATOR_URL} and no "
-        f"others. For real ones, start the hub with make run PLATFORMS=real. ({error})"
+    return stored(
+        "This is the simulator; it knows the accounts that were opened at %(address)s and no others. For "
+        "real ones, start the hub with make run PLATFORMS=real. (%(error)s)",
+        address=settings.SIMULATOR_URL,
+        error=error,
     )
 
 
 def _unexpected(channel: Channel, error: Exception) -> str:
     # Only the type: the text of a foreign error may hold the address that the credential is part of.
     log.error("asking for %s channel %s failed: %s", channel.kind, channel.pk, type(error).__name__)
-    return f"{KINDS[channel.kind].label} could not be reached: save the channel again to try once more."
+    return stored(
+        "%(platform)s could not be reached: save the channel again to try once more.",
+        platform=KINDS[channel.kind].label,
+    )

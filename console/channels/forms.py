@@ -3,7 +3,13 @@
 from typing import Any
 
 from django import forms
-from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from django.utils.translation import gettext as _
+from unfold.widgets import (
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
 from console.channels.connection import add_own_secrets
 from console.channels.models import Channel
@@ -22,7 +28,7 @@ class ChannelForm(TenantForm):
 
     class Meta:
         model = Channel
-        fields = ["organization", "name"]
+        fields = ["organization", "name", "bot", "tells_contacts"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -37,18 +43,21 @@ class ChannelForm(TenantForm):
         if not field.secret:
             widget: forms.Widget = UnfoldAdminTextInputWidget()
             return _char_field(field, widget, initial=stored, required=field.required)
-        placeholder = "Stored. Leave empty to keep it." if stored else ""
+        placeholder = _("Stored. Leave empty to keep it.") if stored else ""
         widget = UnfoldAdminPasswordWidget({"autocomplete": "new-password", "placeholder": placeholder})
         return _char_field(field, widget, required=field.required and not stored)
 
-    def _option(self, field: Field) -> forms.CharField:
+    def _option(self, field: Field) -> forms.Field:
         stored = self.instance.options.get(field.name, "")
-        if field.is_list:
-            widget: forms.Widget = UnfoldAdminTextareaWidget({"rows": 4})
-            stored = "\n".join(stored)
-        else:
-            widget = UnfoldAdminTextInputWidget()
-        return _char_field(field, widget, initial=stored, required=field.required)
+        match field.shape:
+            case "switch":
+                return _switch(field, is_on=stored is True)
+            case "list":
+                widget: forms.Widget = UnfoldAdminTextareaWidget({"rows": 4})
+                return _char_field(field, widget, initial="\n".join(stored), required=field.required)
+            case "text":
+                widget = UnfoldAdminTextInputWidget()
+                return _char_field(field, widget, initial=stored, required=field.required)
 
     def save(self, commit: bool = True) -> Channel:
         channel = self.instance
@@ -65,7 +74,9 @@ class ChannelForm(TenantForm):
 
     def _entered_options(self) -> dict[str, Any]:
         entered = {field: self.cleaned_data[OPTION + field.name] for field in self.kind.options}
-        return {field.name: _lines(value) if field.is_list else value for field, value in entered.items()}
+        return {
+            field.name: _lines(value) if field.shape == "list" else value for field, value in entered.items()
+        }
 
 
 def channel_form(kind_name: str) -> type[ChannelForm]:
@@ -87,12 +98,22 @@ def field_names(kind_name: str) -> tuple[list[str], list[str]]:
 
 def _char_field(field: Field, widget: forms.Widget, required: bool, initial: str = "") -> forms.CharField:
     return forms.CharField(
-        label=field.label,
-        help_text=field.help_text,
+        label=_(field.label),
+        help_text=_(field.help_text) if field.help_text else "",
         widget=widget,
         required=required,
         initial=initial,
         strip=True,
+    )
+
+
+def _switch(field: Field, is_on: bool) -> forms.BooleanField:
+    return forms.BooleanField(
+        label=_(field.label),
+        help_text=_(field.help_text) if field.help_text else "",
+        widget=UnfoldBooleanSwitchWidget(),
+        required=False,
+        initial=is_on,
     )
 
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
 
 from console.channels.models import Channel
 from console.template_filters import length
@@ -25,11 +28,11 @@ class Fact:
 def facts(channel: Channel, now: datetime) -> list[Fact]:
     """What is known of a channel, as an org admin reads it."""
     return [
-        Fact("Checked", _age(channel.checked_at, now) if channel.checked_at else "not yet"),
-        Fact("Account", channel.account or "not known yet", is_bad=not channel.account),
+        Fact(_("Checked"), age(channel.checked_at, now) if channel.checked_at else _("not yet")),
+        Fact(_("Account"), channel.account or _("not known yet"), is_bad=not channel.account),
         *_credential(channel, now),
         _webhook(channel),
-        Fact("Last webhook", _age(channel.last_webhook_at, now) if channel.last_webhook_at else "never"),
+        Fact(_("Last webhook"), age(channel.last_webhook_at, now) if channel.last_webhook_at else _("never")),
     ]
 
 
@@ -38,29 +41,47 @@ def _credential(channel: Channel, now: datetime) -> Iterator[Fact]:
     if kind is None or not any(field.secret and field.required for field in kind.fields):
         return
     if channel.is_held:
-        yield Fact("Credential", "not accepted", is_bad=True)
+        yield Fact(_("Credential"), _("not accepted"), is_bad=True)
         return
     ends_at = parse_datetime(said.get("ends_at") or "")
     if ends_at is not None:
-        until = f"valid until {ends_at:%-d %B %Y}"
-        left = length(ends_at - now) if ends_at > now else "over"
-        yield Fact("Credential", f"{until} ({left})", is_bad=ends_at < now + SOON)
+        until = date_format(localtime(ends_at), "LONG_DATE")
+        left = length(ends_at - now) if ends_at > now else _("over")
+        yield Fact(
+            _("Credential"),
+            _("valid until %(day)s (%(left)s)") % {"day": until, "left": left},
+            is_bad=ends_at < now + SOON,
+        )
     else:
-        endless = "does not end" if said.get("is_endless") else "the platform does not say when it ends"
-        yield Fact("Credential", endless)
+        endless = _("does not end") if said.get("is_endless") else _("the platform does not say when it ends")
+        yield Fact(_("Credential"), endless)
     missing = said.get("missing_permissions")
     if missing is not None:
-        yield Fact("Permissions", f"missing: {', '.join(missing)}" if missing else "complete", bool(missing))
+        yield Fact(
+            _("Permissions"),
+            _("missing: %(permissions)s") % {"permissions": ", ".join(missing)} if missing else _("complete"),
+            bool(missing),
+        )
+
+
+def is_address_to_enter(channel: Channel) -> bool:
+    """Whether somebody still has to enter the channel's address at its platform: nothing has come there."""
+    return bool((channel.health or {}).get("is_by_hand")) and channel.last_webhook_at is None
 
 
 def _webhook(channel: Channel) -> Fact:
+    if is_address_to_enter(channel):
+        return Fact(_("Webhook"), _("to be entered there"), is_bad=True)
     match (channel.health or {}).get("delivers_here"):
         case True:
-            return Fact("Webhook", "leads here")
+            return Fact(_("Webhook"), _("leads here"))
         case False:
-            return Fact("Webhook", "not as it should be", is_bad=True)
-    return Fact("Webhook", "not known")
+            return Fact(_("Webhook"), _("not as it should be"), is_bad=True)
+    return Fact(_("Webhook"), _("not known"))
 
 
-def _age(at: datetime, now: datetime) -> str:
-    return f"{length(now - at)} ago" if now - at >= timedelta(minutes=1) else "just now"
+def age(at: datetime, now: datetime) -> str:
+    """How long ago something was."""
+    return (
+        _("%(time)s ago") % {"time": length(now - at)} if now - at >= timedelta(minutes=1) else _("just now")
+    )

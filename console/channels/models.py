@@ -4,6 +4,7 @@ import uuid
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from console.encryption import EncryptedJSONField
 from console.exact_text import printable
@@ -18,9 +19,14 @@ class Channel(models.Model):
     organization_lookup: ClassVar[str] = "organization"
 
     class Status(models.TextChoices):
-        ACTIVE = "active", "Active"
-        PAUSED = "paused", "Paused"
-        RETIRED = "retired", "Retired"
+        ACTIVE = "active", _("Active")
+        PAUSED = "paused", _("Paused")
+        RETIRED = "retired", _("Retired")
+
+    class Bot(models.TextChoices):
+        ANSWERS = "answers", _("Answers contacts")
+        DRAFTS = "drafts", _("Writes drafts that staff send")
+        SILENT = "silent", _("Is off: messages go to staff at once")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="channels")
@@ -52,6 +58,18 @@ class Channel(models.Model):
     credentials = EncryptedJSONField(default=dict)
     options = models.JSONField(default=dict, blank=True)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
+    bot = models.CharField(
+        _("bot"), max_length=7, choices=Bot.choices, default=Bot.ANSWERS, db_default=Bot.ANSWERS
+    )
+    tells_contacts = models.BooleanField(
+        _("tell contacts that staff will answer"),
+        default=True,
+        db_default=True,
+        help_text=_(
+            "Where the bot does not answer them: with the fallback, or the away text. Else they hear nothing "
+            "until somebody writes."
+        ),
+    )
     status_reason = models.CharField(max_length=REASON_MAX_LENGTH, blank=True, editable=False)
     alerted_at = models.DateTimeField(
         null=True, editable=False, help_text="When its admins were told that it is broken."

@@ -12,22 +12,25 @@ from datetime import datetime, timedelta
 import urllib3
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from console.channels.models import Channel
 from console.conversations.models import Contact, Conversation, LlmRequest, Message, Turn
 from console.conversations.timeline import explain
 from console.exact_text import printable
 from console.prompts.models import CannedPrompt
+from hub_lambdas.accounts import account
 from hub_lambdas.channels import KINDS
 from hub_lambdas.channels.base import SAMPLE_NAME, ChannelError, SendRefused
 from hub_lambdas.http import Request
-from hub_lambdas.sending import account
+from hub_lambdas.sentences import stored
 
 POST_TIMEOUT_SECONDS = 10
 SLOW_AFTER = timedelta(seconds=10)
 """A step that has not happened by then is said to hang."""
 WATCHED_FOR = timedelta(minutes=3)
-OTHERWISE = "Hello"
+OTHERWISE = gettext_noop("Hello")
 
 # --- sending ------------------------------------------------------------------------------------------------
 
@@ -35,7 +38,7 @@ OTHERWISE = "Hello"
 def default_text(channel: Channel) -> str:
     """A question that the organization has an answer to, where it has any."""
     canned = CannedPrompt.objects.filter(organization=channel.organization_id, is_active=True)
-    return canned.values_list("question", flat=True).first() or OTHERWISE
+    return canned.values_list("question", flat=True).first() or _(OTHERWISE)
 
 
 def begin(channel: Channel, text: str) -> Contact:
@@ -43,7 +46,11 @@ def begin(channel: Channel, text: str) -> Contact:
     transaction: the contact must be there to be found. Raises ChannelError where the webhook did not take
     it."""
     if channel.status != Channel.Status.ACTIVE:
-        raise ChannelError(f"The channel is {channel.get_status_display().lower()}: it answers nobody.")
+        raise ChannelError(
+            stored(
+                "The channel is %(status)s: it answers nobody.", status=channel.get_status_display().lower()
+            )
+        )
     sample = KINDS[channel.kind].sample(account(channel), channel.address, text)
     contact = Contact.objects.create(
         channel=channel, platform_id=sample.contact, name=SAMPLE_NAME, is_test=True
@@ -67,12 +74,19 @@ def _post(request: Request) -> None:
             )
     except urllib3.exceptions.NewConnectionError:
         raise SendRefused(
-            f"Nobody answers at {settings.WEBHOOK_URL}, where platforms deliver: is HUB_WEBHOOK_URL right, "
-            "and does the webhook run?"
+            stored(
+                "Nobody answers at %(address)s, where platforms deliver: is HUB_WEBHOOK_URL right, and "
+                "does the webhook run?",
+                address=settings.WEBHOOK_URL,
+            )
         ) from None
     except urllib3.exceptions.HTTPError:
         raise ChannelError(
-            f"{settings.WEBHOOK_URL} did not answer within {POST_TIMEOUT_SECONDS} s."
+            stored(
+                "%(address)s did not answer within %(seconds)s s.",
+                address=settings.WEBHOOK_URL,
+                seconds=POST_TIMEOUT_SECONDS,
+            )
         ) from None
     if not 200 <= answer.status < 300:
         # What fails on the server's side may have been queued before.
@@ -125,18 +139,28 @@ class Progress:
 
 
 _HINTS = {
-    "Webhook took it": "is there a warning in the webhook's log, and does the function “inbound” run",
-    "Stored": "does the function “inbound” run, and is there a dead letter",
-    "LLM asked": "does the function “wakeups” run, and are other questions of the organization still waiting",
-    "LLM answered": "does llm_api run, and is it not too busy",
-    "Answer ready to leave": "does the function “outbound” run",
+    gettext_noop("Webhook took it"): gettext_noop(
+        "is there a warning in the webhook's log, and does the function “inbound” run"
+    ),
+    gettext_noop("Stored"): gettext_noop("does the function “inbound” run, and is there a dead letter"),
+    gettext_noop("LLM asked"): gettext_noop(
+        "does the function “wakeups” run, and are other questions of the organization still waiting"
+    ),
+    gettext_noop("LLM answered"): gettext_noop("does llm_api run, and is it not too busy"),
+    gettext_noop("Answer ready to leave"): gettext_noop("does the function “outbound” run"),
 }
 _ADVICE = {
-    "not_known": "Add a canned prompt with the answer, or ask something that the bot knows.",
-    "not_grounded": "Add a canned prompt with the fact that the answer needs.",
-    "no_answer_in_time": "See whether llm_api runs and is not too busy.",
-    "llm_failed": "See the log of llm_api.",
-    "staff_owns": "Send another test message.",
+    "not_known": gettext_noop("Add a canned prompt with the answer, or ask something that the bot knows."),
+    "not_grounded": gettext_noop("Add a canned prompt with the fact that the answer needs."),
+    "no_answer_in_time": gettext_noop("See whether llm_api runs and is not too busy."),
+    "llm_failed": gettext_noop("See the log of llm_api."),
+    "staff_owns": gettext_noop("Send another test message."),
+    "drafted": gettext_noop("The draft is in the inbox, in the test message's conversation."),
+    "bot_off": gettext_noop("Have the bot answer on this channel to see an answer here."),
+    "after_hours": gettext_noop("Try again within business hours, or have the bot answer outside them."),
+    "asked_for_person": gettext_noop("Ask something else: who asks for a person gets one."),
+    "handover_word": gettext_noop("Ask something else, or take the word off the list in the settings."),
+    "handover_topic": gettext_noop("Ask something else, or change the topic in the settings."),
 }
 
 
@@ -182,7 +206,7 @@ def _moments(
 
 def _steps(start: datetime, moments: Iterator[tuple[str, datetime | None]]) -> Iterator[Step]:
     for label, at in moments:
-        yield Step(label, at, (at - start).total_seconds() if at else None, _HINTS[label])
+        yield Step(_(label), at, (at - start).total_seconds() if at else None, _(_HINTS[label]))
 
 
 def _where_it_hangs(contact: Contact, steps: Sequence[Step], now: datetime) -> str:
@@ -191,11 +215,13 @@ def _where_it_hangs(contact: Contact, steps: Sequence[Step], now: datetime) -> s
     if missing is None or now < reached + SLOW_AFTER:
         return ""
     waited = round((now - reached).total_seconds())
-    return f"It has waited {waited} s for “{missing.label}”. What to look at: {missing.hint}?"
+    said = _("It has waited %(seconds)s s for “%(step)s”. What to look at: %(hint)s?")
+    return said % {"seconds": waited, "step": missing.label, "hint": missing.hint}
 
 
 def _why_unanswered(turn: Turn) -> str:
     if turn.state == Turn.State.ANSWERED:
         return ""
-    outcome = f"The turn was {turn.get_state_display().lower()}. {explain(turn.reason)}"
-    return " ".join(filter(None, [outcome, _ADVICE.get(turn.reason, "")]))
+    advice = _ADVICE.get(turn.reason)
+    outcome = f"{turn.get_state_display()}. {explain(turn.reason, turn.reason_detail)}"
+    return " ".join(filter(None, [outcome, _(advice) if advice else ""]))

@@ -2,53 +2,52 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from django.contrib import admin, messages
-from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    StreamingHttpResponse,
+)
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.text import Truncator
-from kombu.exceptions import OperationalError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
-from console import confirmation, tenancy
+from console import confirmation, stored_file, tenancy
 from console.confirmation import Question
-from console.conversations import attachments, blocking, page
+from console.conversations import attachments, blocking
 from console.conversations.dead_letters.admin import DeadLetterAdmin as DeadLetterAdmin  # registers it
-from console.conversations.forms import ReplyForm
-from console.conversations.jobs import make_export
+from console.conversations.exporting import queue_export
 from console.conversations.models import Conversation, Export, Message, MessageMedia, Turn
-from console.conversations.reply_window import reply_window
+from console.conversations.page import kind_of
+from console.conversations.timeline import OUTCOME_LABELS
 from console.exact_text import escape, printable
-from console.prompts.models import CannedPrompt
+from console.progress import progress_bar
 from console.signed_in import user_of
+from console.stored_sentences import translate_stored
 from console.template_filters import age
 from console.tenant_admin import ChannelFilter, OrganizationFilter, TenantAdmin
-from hub_lambdas import staff
 from hub_lambdas.queues import QueueError
 
-OUTCOME_LABELS = {
-    "Answered": "success",
-    "Handed over": "warning",
-    "Declined": "danger",
-    "Open": "info",
-    "Asked": "info",
-}
-BLOCK_TEXT = (
+BLOCK_TEXT = gettext_lazy(
     "What they write from now on is stored and declined, without a word to them, and what waits for an "
     "answer is declined too. You see it here, and you can unblock them at any time."
 )
 UNFINISHED = (Export.State.WAITING, Export.State.RUNNING)
 LOST_AFTER = timedelta(hours=1)
-"""An export that is not made by then has lost its job: jobs that fail say so, and no file takes so long."""
+"""An export that has not moved for so long has lost its job: jobs that fail say so."""
 
 
 @admin.register(Conversation)
@@ -66,7 +65,7 @@ class ConversationAdmin(TenantAdmin):
     list_filter = [OrganizationFilter, ChannelFilter, "owner", "contact__is_blocked", "contact__is_test"]
     list_select_related = ["contact__channel", "organization", "assignee"]
     search_fields = ["contact__name", "contact__platform_id", "messages__text"]
-    search_help_text = "Search names and messages"
+    search_help_text = gettext_lazy("Search names and messages")
     ordering = ["-last_message_at"]
 
     # --- the list ---
@@ -90,40 +89,43 @@ class ConversationAdmin(TenantAdmin):
         """Search for text as it is stored."""
         return super().get_search_results(request, queryset, escape(search_term))
 
-    @display(description="Contact", ordering="contact__name", header=True)
+    @display(description=gettext_lazy("Contact"), ordering="contact__name", header=True)
     def contact_name(self, conversation: Conversation) -> list[str]:
         name = printable(str(conversation.contact))
-        blocked = format_html('<span class="hub-badge hub-badge-blocked">{}</span>', "Blocked")
-        test = format_html('<span class="hub-badge hub-badge-test">{}</span>', "Test")
+        blocked = format_html('<span class="hub-badge hub-badge-blocked">{}</span>', _("Blocked"))
+        test = format_html('<span class="hub-badge hub-badge-test">{}</span>', _("Test"))
         return [
             Truncator(name).chars(40),
             test if conversation.contact.is_test else blocked if conversation.contact.is_blocked else "",
             name[:1].upper(),
         ]
 
-    @display(description="Channel", ordering="contact__channel__name")
+    @display(description=gettext_lazy("Channel"), ordering="contact__channel__name")
     def channel(self, conversation: Conversation) -> str:
         return conversation.contact.channel.name
 
-    @display(description="Last message")
+    @display(description=gettext_lazy("Last message"))
     def last_message(self, conversation: Any) -> Any:
         text = Truncator(printable(conversation.last_text or "")).chars(60)
         if not text:
-            text = conversation.last_kind or "-"
+            text = kind_of(conversation.last_kind or "-")
         sign = "↩ " if conversation.last_direction == Message.Direction.OUT else ""
         return format_html('<span class="hub-snippet" dir="auto">{}{}</span>', sign, text)
 
-    @display(description="Owner", ordering="owner", label={"Bot": "primary", "Staff": "warning"})
-    def owner_label(self, conversation: Conversation) -> Any:
-        if conversation.owner == Conversation.Owner.BOT:
-            return "Bot"
-        return "Staff", str(conversation.assignee or "Staff")
+    @display(
+        description=gettext_lazy("Owner"),
+        ordering="owner",
+        label={Conversation.Owner.BOT: "primary", Conversation.Owner.STAFF: "warning"},
+    )
+    def owner_label(self, conversation: Conversation) -> tuple[str, str]:
+        return conversation.owner, str(conversation.assignee or conversation.get_owner_display())
 
-    @display(description="Last turn", label=OUTCOME_LABELS)
-    def outcome(self, conversation: Any) -> str:
-        return Turn.State(conversation.last_outcome).label if conversation.last_outcome else ""
+    @display(description=gettext_lazy("Last turn"), label=OUTCOME_LABELS)
+    def outcome(self, conversation: Any) -> tuple[str, str] | str:
+        state = conversation.last_outcome
+        return (state, str(Turn.State(state).label)) if state else ""
 
-    @display(description="Age", ordering="last_message_at")
+    @display(description=gettext_lazy("Age"), ordering="last_message_at")
     def age(self, conversation: Conversation) -> str:
         return age(conversation.last_message_at)
 
@@ -133,13 +135,7 @@ class ConversationAdmin(TenantAdmin):
     # --- one conversation ---
 
     def object_views(self) -> dict[str, Callable[..., HttpResponse]]:
-        return {
-            "take-over": self.take_over,
-            "return-to-bot": self.return_to_bot,
-            "reply": self.reply,
-            "block": self.block,
-            "unblock": self.unblock,
-        }
+        return {"block": self.block, "unblock": self.unblock}
 
     def get_urls(self) -> list[Any]:
         file = path(
@@ -149,94 +145,40 @@ class ConversationAdmin(TenantAdmin):
         )
         return [file, *super().get_urls()]
 
-    def file(self, request: HttpRequest, media_id: int) -> HttpResponse | FileResponse:
+    def file(self, request: HttpRequest, media_id: int) -> HttpResponse | StreamingHttpResponse:
         """A file that a contact sent, to those who may see its conversation."""
         seen = tenancy.scope(MessageMedia.objects.all(), user_of(request), self.permission("view"))
         media = seen.filter(pk=media_id, state=MessageMedia.State.KEPT).first()
         if media is None:
             raise Http404("There is no such file.")
-        return attachments.serve(media)
+        return attachments.serve(request, media)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """The conversation with its bubbles and timelines."""
-        conversation = self._get(request, object_id, "view")
-        return self._show(request, conversation, ReplyForm())
+        """A conversation is read and answered in the inbox."""
+        return self._open(request, self._get(request, object_id, "view"))
 
-    def _show(self, request: HttpRequest, conversation: Conversation, form: ReplyForm) -> HttpResponse:
-        before = request.GET.get("before", "")
-        conversation.contact.name = printable(conversation.contact.name)
-        bubbles, has_earlier = page.newest(conversation, int(before) if before.isdecimal() else None)
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": str(conversation),
-            "original": conversation,
-            "conversation": conversation,
-            "contact": conversation.contact,
-            "contact_name": str(conversation.contact),
-            "bubbles": bubbles,
-            "earlier": bubbles[0].id if bubbles and has_earlier else None,
-            "is_newest": not before,
-            "form": form,
-            "may_answer": self.has_change_permission(request, conversation),
-            "channel": conversation.contact.channel,
-            "quick_replies": self._quick_replies(conversation),
-            "window": reply_window(conversation),
-            "is_fullwidth": "1",
-        }
-        return TemplateResponse(request, "admin/conversations/conversation.html", context)
-
-    def _quick_replies(self, conversation: Conversation) -> QuerySet[CannedPrompt]:
-        return CannedPrompt.objects.filter(organization=conversation.organization, is_active=True)
-
-    def take_over(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        """Make the user the one who answers."""
-        conversation = self._get(request, str(object_id), "change")
-        return self._act(
-            request,
-            conversation,
-            lambda: staff.take_over(conversation.pk, user_of(request)),
-            "You answer this conversation now; the bot keeps out of it.",
-        )
-
-    def return_to_bot(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        """Let the bot answer what comes next."""
-        conversation = self._get(request, str(object_id), "change")
-        return self._act(
-            request,
-            conversation,
-            lambda: staff.return_to_bot(conversation.pk),
-            "The bot answers the next message.",
-        )
-
-    def reply(self, request: HttpRequest, object_id: int) -> HttpResponse:
-        """Send the contact a message by the user, who takes the conversation over with it."""
-        conversation = self._get(request, str(object_id), "change")
-        form = ReplyForm(request.POST)
-        window = reply_window(conversation)
-        if window and not window.is_open:
-            form.add_error("text", window.sentence)
-        if request.method == "POST" and not form.is_valid():
-            return self._show(request, conversation, form)
-        return self._act(
-            request,
-            conversation,
-            lambda: staff.reply(conversation.pk, user_of(request), form.cleaned_data["text"]),
-            "Your reply is on its way.",
-        )
+    def _open(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
+        address, query = reverse("admin:inbox_conversation", args=[conversation.pk]), request.GET.urlencode()
+        return redirect(f"{address}?{query}" if query else address)
 
     def block(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Have whatever the contact writes declined, once the user has confirmed."""
         conversation = self._get(request, str(object_id), "change")
         if request.method == "POST" and not confirmation.is_confirmed(request):
             name = printable(str(conversation.contact))
-            back = reverse("admin:conversations_conversation_change", args=[conversation.pk])
-            question = Question(f"Block {name}?", BLOCK_TEXT, "Block", back, is_harmful=True)
+            back = reverse("admin:inbox_conversation", args=[conversation.pk])
+            question = Question(
+                _("Block %(contact)s?") % {"contact": name},
+                str(BLOCK_TEXT),
+                _("Block"),
+                back,
+                is_harmful=True,
+            )
             return confirmation.ask(request, self, question)
         return self._act(
-            request, conversation, lambda: blocking.block(conversation.pk), "The contact is blocked."
+            request, conversation, lambda: blocking.block(conversation.pk), _("The contact is blocked.")
         )
 
     def unblock(self, request: HttpRequest, object_id: int) -> HttpResponse:
@@ -246,7 +188,7 @@ class ConversationAdmin(TenantAdmin):
             request,
             conversation,
             lambda: blocking.unblock(conversation.pk),
-            "The contact is not blocked any more: what they write next is answered.",
+            _("The contact is not blocked any more: what they write next is answered."),
         )
 
     def _act(self, request: HttpRequest, conversation: Conversation, action: Any, done: str) -> HttpResponse:
@@ -257,12 +199,12 @@ class ConversationAdmin(TenantAdmin):
         except (QueueError, BotoCoreError, ClientError):
             self.message_user(
                 request,
-                "It is stored, but the queue cannot be reached: it is sent as soon as that is back.",
+                _("It is stored, but the queue cannot be reached: it is sent as soon as that is back."),
                 messages.WARNING,
             )
         else:
             self.message_user(request, done, messages.SUCCESS)
-        return redirect("admin:conversations_conversation_change", conversation.pk)
+        return redirect("admin:inbox_conversation", conversation.pk)
 
     def _get(self, request: HttpRequest, object_id: str, verb: str) -> Conversation:
         """The conversation if the user may `verb` it; for anybody else there is none."""
@@ -273,7 +215,7 @@ class ConversationAdmin(TenantAdmin):
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """A conversation's history is the conversation."""
-        return redirect("admin:conversations_conversation_change", self._get(request, object_id, "view").pk)
+        return self._open(request, self._get(request, object_id, "view"))
 
 
 @admin.register(Export)
@@ -281,46 +223,49 @@ class ExportAdmin(TenantAdmin):
     list_display = [
         "created_at",
         "organization",
-        "format_label",
+        "what",
         "requested_by",
         "state_label",
         "messages_count",
         "link",
     ]
     list_display_links = None
-    list_select_related = ["organization", "requested_by"]
+    list_select_related = ["organization", "requested_by", "contact__conversation"]
     list_filter = [OrganizationFilter]
     list_before_template = "admin/conversations/export_refresh.html"
     fieldsets = [(None, {"fields": ["organization", "format"]})]
     warn_unsaved_form = False
 
-    @display(description="Format", ordering="format")
-    def format_label(self, export: Export) -> str:
+    @display(description=gettext_lazy("What"), ordering="format")
+    def what(self, export: Export) -> str:
+        if export.contact is not None:
+            return _("Contact: %(name)s") % {"name": printable(str(export.contact))}
         return export.get_format_display()
 
     @display(
-        description="State",
+        description=gettext_lazy("State"),
         ordering="state",
-        label={"Waiting": "info", "Running": "info", "Done": "success", "Failed": "danger"},
+        label={
+            Export.State.WAITING: "info",
+            Export.State.RUNNING: "info",
+            Export.State.DONE: "success",
+            Export.State.FAILED: "danger",
+        },
     )
-    def state_label(self, export: Export) -> str:
-        return Export.State.FAILED.label if _is_lost(export) else export.get_state_display()
+    def state_label(self, export: Export) -> tuple[str, str]:
+        state = Export.State.FAILED if _is_lost(export) else Export.State(export.state)
+        return state, str(state.label)
 
-    @display(description="File")
+    @display(description=gettext_lazy("File"))
     def link(self, export: Export) -> Any:
         if export.state == Export.State.DONE:
             address = reverse("admin:conversations_export_download", args=[export.pk])
-            return format_html('<a class="hub-link" href="{}">Download</a>', address)
-        problem = "Its job was lost." if _is_lost(export) else export.error
+            return format_html('<a class="hub-link" href="{}">{}</a>', address, _("Download"))
+        problem = _("Its job was lost.") if _is_lost(export) else translate_stored(export.error)
         if not problem:
-            return "-"
-        again = reverse("admin:conversations_export_add")
+            return progress_bar(export) if export.rows_total else "-"
         return format_html(
-            '{} <a class="hub-link" href="{}?organization={}&amp;format={}">Request it again</a>',
-            problem,
-            again,
-            export.organization_id,
-            export.format,
+            '{} <a class="hub-link" href="{}">{}</a>', problem, _again(export), _("Request it again")
         )
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -328,34 +273,22 @@ class ExportAdmin(TenantAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The list, which looks again by itself while a file is being made."""
-        running = self.get_queryset(request).filter(
-            state__in=UNFINISHED, created_at__gt=timezone.now() - LOST_AFTER
-        )
+        unfinished = self.get_queryset(request).filter(state__in=UNFINISHED)
+        is_working = any(not _is_lost(export) for export in unfinished)
         response: HttpResponse = super().changelist_view(
-            request, {**(extra_context or {}), "title": "Exports", "is_working": running.exists()}
+            request, {**(extra_context or {}), "title": _("Exports"), "is_working": is_working}
         )
         return response
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        context = {"title": "Request an export", "show_save_and_continue": False}
+        context = {"title": _("Request an export"), "show_save_and_continue": False}
         response: HttpResponse = super().add_view(request, form_url, context)
         return response
 
     def save_model(self, request: HttpRequest, obj: Export, form: Any, change: bool) -> None:
         obj.requested_by = user_of(request)
         super().save_model(request, obj, form, change)
-        transaction.on_commit(lambda: self._queue(request, obj))
-
-    def _queue(self, request: HttpRequest, export: Export) -> None:
-        try:
-            make_export.delay(export.pk)
-        except (OperationalError, BotoCoreError, ClientError):
-            export.state, export.error = (
-                Export.State.FAILED,
-                "The queue could not be reached.",
-            )
-            export.save(update_fields=["state", "error"])
-            self.message_user(request, export.error, messages.ERROR)
+        queue_export(request, obj)
 
     def response_add(
         self, request: HttpRequest, obj: Export, post_url_continue: str | None = None
@@ -370,17 +303,22 @@ class ExportAdmin(TenantAdmin):
         )
         return [download, *super().get_urls()]
 
-    def download(self, request: HttpRequest, object_id: int) -> HttpResponse | FileResponse:
-        """The file: from disk as an attachment, from S3 by an address that is valid for minutes."""
+    def download(self, request: HttpRequest, object_id: int) -> HttpResponse | StreamingHttpResponse:
+        """The file, to be saved."""
         export: Export | None = self.get_object(request, str(object_id))
         if export is None or export.state != Export.State.DONE or not self._may(request, "view", export):
             raise Http404("There is no such export.")
-        try:
-            path_on_disk = Path(export.file.path)
-        except NotImplementedError:
-            return redirect(export.file.url)
-        return FileResponse(export.file.open(), as_attachment=True, filename=path_on_disk.name)
+        return stored_file.serve(request, export.file, PurePath(str(export.file)).name, export.media_type)
+
+
+def _again(export: Export) -> str:
+    """Where to ask for it once more."""
+    if export.contact is not None:
+        return reverse("admin:inbox_conversation", args=[export.contact.conversation.pk])
+    asked = {"organization": str(export.organization_id), "format": export.format}
+    return f"{reverse('admin:conversations_export_add')}?{urlencode(asked)}"
 
 
 def _is_lost(export: Export) -> bool:
-    return export.state in UNFINISHED and export.created_at < timezone.now() - LOST_AFTER
+    moved_at = export.progressed_at or export.created_at
+    return export.state in UNFINISHED and moved_at < timezone.now() - LOST_AFTER

@@ -1,14 +1,15 @@
 """The files of a conversation as its page shows them, and as a browser gets them."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from django.http import FileResponse, HttpResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import reverse
-from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
+from console import stored_file
 from console.conversations.models import MessageMedia
+from console.stored_sentences import translate_stored
 from hub_lambdas.channels.download import size
 from hub_lambdas.media_types import file_name
 
@@ -21,15 +22,13 @@ INLINE = frozenset(
 )
 """What a browser shows or plays and never runs; anything else is a file to save."""
 
-POLICY = "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'"
-
 State = MessageMedia.State
 _ICONS = {"image": "image", "audio": "mic", "video": "videocam"}
 _NOTES = {
-    State.WAITING: "Being fetched…",
-    State.REFUSED: "Not kept",
-    State.FAILED: "Could not be fetched",
-    State.REMOVED: "Deleted",
+    State.WAITING: gettext_noop("Being fetched…"),
+    State.REFUSED: gettext_noop("Not kept"),
+    State.FAILED: gettext_noop("Could not be fetched"),
+    State.REMOVED: gettext_noop("Deleted"),
 }
 
 
@@ -58,36 +57,31 @@ def attachment(media: MessageMedia) -> Attachment:
         name=shown_name(media),
         size="" if media.size_bytes is None else size(media.size_bytes),
         icon=_ICONS.get(main, "description"),
-        note=": ".join(filter(None, (_NOTES.get(State(media.state), ""), media.name))),
+        note=": ".join(filter(None, (_note(media), media.name))),
         reason=_reason(media),
     )
 
 
+def _note(media: MessageMedia) -> str:
+    note = _NOTES.get(State(media.state))
+    return _(note) if note else ""
+
+
 def _reason(media: MessageMedia) -> str:
     is_tried_again = media.state == State.WAITING and media.reason
-    return f"{media.reason} It is tried again." if is_tried_again else media.reason
+    again = _("It is tried again.") if is_tried_again else ""
+    return f"{translate_stored(media.reason)} {again}".strip()
 
 
 def shown_name(media: MessageMedia) -> str:
     """What to call a file: as its sender did, with an ending that says what it is."""
     if media.state == State.KEPT:
         return file_name(media.name, media.media_type)
-    return media.name or media.media_type.partition(";")[0] or "file"
+    return media.name or media.media_type.partition(";")[0] or _("file")
 
 
-def serve(media: MessageMedia) -> HttpResponse | FileResponse:
-    """A file as a browser may have it: shown only where nothing in it can run. From disk it is sent; in
-    S3 it lies behind an address that is valid for minutes."""
+def serve(request: HttpRequest, media: MessageMedia) -> HttpResponse | StreamingHttpResponse:
+    """A file as a browser may have it: shown only where nothing in it can run."""
     is_inline = media.media_type in INLINE
-    disposition = content_disposition_header(not is_inline, shown_name(media)) or "attachment"
-    storage: Any = media.file.storage  # django-storages has no types
-    try:
-        storage.path(media.file.name)
-    except NotImplementedError:
-        override = {"ResponseContentType": media.media_type, "ResponseContentDisposition": disposition}
-        return redirect(storage.url(media.file.name, parameters=override))
-    response = FileResponse(media.file.open(), content_type=media.media_type)
-    response["Content-Disposition"] = disposition
-    response["Content-Security-Policy"] = POLICY
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    name = shown_name(media)
+    return stored_file.serve(request, media.file, name, media.media_type, is_inline=is_inline)

@@ -1,18 +1,20 @@
 """Console jobs of conversations. Each stands on a database row, and running it twice does the work once."""
 
+import io
 import logging
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import IO
 
 from django.core.files import File
 from django.core.files.storage import default_storage
-from django.db import connection
 from django.utils import timezone
 
 from console.celery import app
 from console.conversations import export_file
 from console.conversations.models import Export
+from console.protection.archive import Archive
+from console.single_run import single_run
+from hub_lambdas.sentences import stored
 
 log = logging.getLogger(__name__)
 
@@ -23,47 +25,57 @@ _EXPORT_LOCK = 0x45787001
 @app.task(name="make_export")
 def make_export(export_id: int) -> None:
     """Make the file of an export, unless it is made already or another worker is at it."""
-    with _only_runner(export_id) as alone:
-        if not alone:
+    with single_run(_EXPORT_LOCK, export_id) as is_alone:
+        if not is_alone:
             return
-        export = Export.objects.select_related("organization").filter(pk=export_id).first()
+        export = Export.objects.select_related("organization", "contact").filter(pk=export_id).first()
         if export is None or export.state == Export.State.DONE:
             return
-        export.state = Export.State.RUNNING
-        export.save(update_fields=["state"])
+        export.state, export.file.name = Export.State.RUNNING, _name(export)
+        export.save(update_fields=["state", "file"])
         try:
             _make(export)
         except Exception:
             log.exception("export %s failed", export_id)
-            export.state, export.error = (
-                Export.State.FAILED,
-                "The file could not be made.",
-            )
-            export.finished_at = timezone.now()
-            export.save(update_fields=["state", "error", "finished_at"])
+            _store(export, state=Export.State.FAILED, error=stored("The file could not be made."))
+
+
+def _name(export: Export) -> str:
+    """Under which the file is stored, at each attempt the same."""
+    subject = export.organization.slug
+    if export.contact is not None:
+        subject += f"-contact-{export.contact_id}"
+    return f"exports/{subject}-{export.created_at:%Y%m%d-%H%M%S}-{export.pk}.{export.format}"
 
 
 def _make(export: Export) -> None:
-    """Write to a temporary file, then store it under the row's own name: a second run replaces it."""
-    name = f"exports/{export.organization.slug}-{export.created_at:%Y%m%d-%H%M%S}-{export.pk}.{export.format}"
-    with tempfile.NamedTemporaryFile("w+", encoding="utf-8", newline="", suffix=f".{export.format}") as file:
-        export.messages_count = export_file.write(export, file)
-        file.flush()
+    """Write to a temporary file, then store it: a second run replaces it. Whose row was deleted meanwhile, as
+    with a contact who was erased, leaves no file."""
+    name = str(export.file)
+    with tempfile.NamedTemporaryFile(suffix=f".{export.format}") as file:
+        count = _write(export, file)
+        file.seek(0)
         default_storage.delete(name)
-        with open(file.name, "rb") as written:
-            export.file.name = default_storage.save(name, File(written))
-    export.state, export.finished_at, export.error = Export.State.DONE, timezone.now(), ""
-    export.save(update_fields=["state", "file", "messages_count", "finished_at", "error"])
+        export.file.name = default_storage.save(name, File(file))
+    if not _store(export, state=Export.State.DONE, file=export.file.name, messages_count=count, error=""):
+        default_storage.delete(export.file.name)
 
 
-@contextmanager
-def _only_runner(export_id: int) -> Iterator[bool]:
-    """Whether this is the only run of an export now; Postgres lets go of the lock of a worker that dies."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_EXPORT_LOCK, export_id])
-        alone: bool = cursor.fetchone()[0]
-        try:
-            yield alone
-        finally:
-            if alone:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_EXPORT_LOCK, export_id])
+def _write(export: Export, file: IO[bytes]) -> int:
+    """Write what was asked for; returns how many messages are in it."""
+    if export.format == Export.Format.ZIP:
+        return Archive(export).write(file, lambda done, total: _show(export, done, total))
+    text = io.TextIOWrapper(file, "utf-8", newline="")
+    count = export_file.write(export, text)
+    text.detach()
+    return count
+
+
+def _show(export: Export, done: int, total: int) -> None:
+    progress = {"rows_done": done, "rows_total": total, "progressed_at": timezone.now()}
+    Export.objects.filter(pk=export.pk).update(**progress)
+
+
+def _store(export: Export, **result: object) -> bool:
+    """Write down what came of it; whether its row is still there."""
+    return bool(Export.objects.filter(pk=export.pk).update(finished_at=timezone.now(), **result))

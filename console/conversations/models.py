@@ -11,10 +11,13 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.functional import cached_property
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from console.channels.models import Channel
 from console.exact_text import ExactTextField
 from console.organizations.models import Organization
+from console.progress import Progress
 from console.prompts.models import PromptVersion
 
 
@@ -22,6 +25,9 @@ class Contact(models.Model):
     """A person on one channel, known by the platform's id for them."""
 
     organization_lookup: ClassVar[str] = "channel__organization"
+
+    COUNTS_NOWHERE: ClassVar[Q] = Q(is_test=True) | Q(erased_at__isnull=False)
+    """In no queue of the inbox: who was made up for a test, and who was erased."""
 
     channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="contacts")
     platform_id = models.CharField(max_length=200)
@@ -34,10 +40,12 @@ class Contact(models.Model):
         default=False, help_text="The contact blocked the bot or left the platform."
     )
     is_blocked = models.BooleanField(
-        "blocked", default=False, help_text="What they write is stored and declined, without a word to them."
+        _("blocked"),
+        default=False,
+        help_text=_("What they write is stored and declined, without a word to them."),
     )
     is_test = models.BooleanField(
-        "test",
+        _("test"),
         default=False,
         db_default=False,
         editable=False,
@@ -49,6 +57,9 @@ class Contact(models.Model):
     looked_up_at = models.DateTimeField(
         null=True, editable=False, help_text="When the platform was last asked for their name."
     )
+    erased_at = models.DateTimeField(
+        null=True, editable=False, help_text="Since when nobody can tell who they were."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -56,9 +67,16 @@ class Contact(models.Model):
             models.UniqueConstraint(fields=["channel", "platform_id"], name="one_contact_per_platform_id"),
             models.UniqueConstraint(fields=["channel", "alias"], name="one_contact_per_alias"),
         ]
+        indexes = [
+            models.Index(
+                fields=["id"],
+                condition=Q(is_test=True) | Q(erased_at__isnull=False),
+                name="contact_counts_nowhere",
+            ),
+        ]
 
     def __str__(self) -> str:
-        return self.name or self.platform_id
+        return gettext("Erased contact") if self.erased_at else self.name or self.platform_id
 
 
 class Conversation(models.Model):
@@ -67,8 +85,8 @@ class Conversation(models.Model):
     organization_lookup: ClassVar[str] = "organization"
 
     class Owner(models.TextChoices):
-        BOT = "bot", "Bot"
-        STAFF = "staff", "Staff"
+        BOT = "bot", _("Bot")
+        STAFF = "staff", _("Staff")
 
     organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="conversations")
     contact = models.OneToOneField(Contact, on_delete=models.PROTECT, related_name="conversation")
@@ -77,6 +95,12 @@ class Conversation(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     owned_since = models.DateTimeField(null=True, help_text="When staff got it last.")
+    waiting_since = models.DateTimeField(
+        null=True, help_text="When the contact wrote what staff have not answered yet."
+    )
+    closed_at = models.DateTimeField(
+        null=True, help_text="When a member was done with it. What the contact writes later opens it again."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     last_message_at = models.DateTimeField(null=True)
 
@@ -85,12 +109,30 @@ class Conversation(models.Model):
         indexes = [
             models.Index(fields=["organization", "-last_message_at"], name="conversation_latest"),
             models.Index(
+                "organization",
+                models.F("last_message_at").desc(nulls_last=True),
+                models.F("id").desc(),
+                name="conversation_newest",
+            ),
+            models.Index(
                 fields=["last_message_at"], condition=Q(owner="staff"), name="conversation_of_staff"
+            ),
+            models.Index(
+                fields=["organization", "waiting_since"],
+                condition=Q(waiting_since__isnull=False),
+                name="conversation_waiting",
             ),
         ]
 
     def __str__(self) -> str:
         return str(self.contact)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether a member was done with it, and the contact has written nothing since."""
+        return self.closed_at is not None and (
+            self.last_message_at is None or self.closed_at >= self.last_message_at
+        )
 
 
 class Turn(models.Model):
@@ -99,11 +141,11 @@ class Turn(models.Model):
     organization_lookup: ClassVar[str] = "organization"
 
     class State(models.TextChoices):
-        OPEN = "open", "Open"
-        ASKED = "asked", "Asked"
-        ANSWERED = "answered", "Answered"
-        HANDED_OVER = "handed_over", "Handed over"
-        DECLINED = "declined", "Declined"
+        OPEN = "open", _("Open")
+        ASKED = "asked", _("Asked")
+        ANSWERED = "answered", _("Answered")
+        HANDED_OVER = "handed_over", _("Handed over")
+        DECLINED = "declined", _("Declined")
 
     UNSETTLED: ClassVar[tuple[str, ...]] = (State.OPEN, State.ASKED)
 
@@ -111,6 +153,13 @@ class Turn(models.Model):
     conversation = models.ForeignKey(Conversation, on_delete=models.PROTECT, related_name="turns")
     state = models.CharField(max_length=11, choices=State.choices, default=State.OPEN)
     reason = models.CharField(max_length=60, blank=True, help_text="Why it was handed over or declined.")
+    reason_detail = models.CharField(
+        max_length=120,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The word or topic behind it.",
+    )
     first_message_at = models.DateTimeField()
     last_message_at = models.DateTimeField()
     sealed_at = models.DateTimeField(
@@ -141,6 +190,7 @@ class Turn(models.Model):
                 fields=["last_message_at"], condition=Q(state__in=["open", "asked"]), name="turn_unsettled"
             ),
             models.Index(fields=["organization", "first_message_at"], name="turn_by_organization"),
+            models.Index(fields=["settled_at"], name="turn_settled"),
             models.Index(
                 fields=["settled_at"],
                 condition=Q(state="handed_over", staff_told_at__isnull=True),
@@ -173,21 +223,21 @@ class Message(models.Model):
         OUT = "out", "Out"
 
     class Purpose(models.TextChoices):
-        ANSWER = "answer", "Answer"
-        HOLDING = "holding", "Holding line"
-        FALLBACK = "fallback", "Fallback"
-        LIMIT = "limit", "Limit line"
-        MEDIA = "media", "Media line"
-        STAFF = "staff", "Staff reply"
+        ANSWER = "answer", _("Answer")
+        HOLDING = "holding", _("Holding line")
+        FALLBACK = "fallback", _("Fallback")
+        LIMIT = "limit", _("Limit line")
+        MEDIA = "media", _("Media line")
+        STAFF = "staff", _("Staff reply")
 
     class State(models.TextChoices):
-        RECEIVED = "received", "Received"
-        PENDING = "pending", "Pending"
-        SENDING = "sending", "Sending"
-        SENT = "sent", "Sent"
-        FAILED = "failed", "Failed"
-        UNKNOWN = "unknown", "Unknown"
-        CANCELLED = "cancelled", "Cancelled"
+        RECEIVED = "received", _("Received")
+        PENDING = "pending", _("Pending")
+        SENDING = "sending", _("Sending")
+        SENT = "sent", _("Sent")
+        FAILED = "failed", _("Failed")
+        UNKNOWN = "unknown", _("Unknown")
+        CANCELLED = "cancelled", _("Cancelled")
 
     conversation = models.ForeignKey(Conversation, on_delete=models.PROTECT, related_name="messages")
     channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="+")
@@ -221,7 +271,7 @@ class Message(models.Model):
         blank=True,
         default="",
         db_default="",
-        choices=[("sent", "Sent"), ("delivered", "Delivered"), ("read", "Read")],
+        choices=[("sent", _("Sent")), ("delivered", _("Delivered")), ("read", _("Read"))],
         help_text="How far it has come, as the platform reports it.",
     )
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -251,6 +301,7 @@ class Message(models.Model):
             models.Index(
                 fields=["stored_at"], condition=Q(state__in=["pending", "sending"]), name="message_unsent"
             ),
+            models.Index(fields=["conversation", "-id"], name="message_newest"),
         ]
 
     def __str__(self) -> str:
@@ -381,12 +432,15 @@ class DeadLetter(models.Model):
     organization_lookup: ClassVar[str] = "organization"
 
     class State(models.TextChoices):
-        WAITING = "waiting", "Waiting"
-        REPLAYED = "replayed", "Replayed"
-        DISCARDED = "discarded", "Discarded"
+        WAITING = "waiting", _("Waiting")
+        REPLAYED = "replayed", _("Replayed")
+        DISCARDED = "discarded", _("Discarded")
 
     organization = models.ForeignKey(
-        Organization, null=True, on_delete=models.CASCADE, related_name="dead_letters"
+        Organization,
+        null=True,
+        on_delete=models.CASCADE,
+        related_name="dead_letters",
     )
     turn = models.ForeignKey(Turn, null=True, on_delete=models.SET_NULL, related_name="dead_letters")
     queue = models.CharField(max_length=80)
@@ -405,31 +459,45 @@ class DeadLetter(models.Model):
         ordering = ["-stored_at"]
 
 
-class Export(models.Model):
-    """A file of an organization's conversations, made by a console job."""
+class Export(Progress):
+    """A file of an organization's conversations, or of all that there is of it or of one contact, made by a
+    console job."""
 
     organization_lookup: ClassVar[str] = "organization"
 
     class Format(models.TextChoices):
         CSV = "csv", "CSV"
-        JSONL = "jsonl", "JSON lines"
+        JSONL = "jsonl", _("JSON lines")
+        ZIP = "zip", _("Everything, with files (ZIP)")
 
     class State(models.TextChoices):
-        WAITING = "waiting", "Waiting"
-        RUNNING = "running", "Running"
-        DONE = "done", "Done"
-        FAILED = "failed", "Failed"
+        WAITING = "waiting", _("Waiting")
+        RUNNING = "running", _("Running")
+        DONE = "done", _("Done")
+        FAILED = "failed", _("Failed")
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="exports")
+    contact = models.ForeignKey(
+        Contact,
+        null=True,
+        on_delete=models.CASCADE,
+        related_name="+",
+        editable=False,
+        help_text="Of whom alone it is.",
+    )
     requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
     )
     format = models.CharField(max_length=5, choices=Format.choices, default=Format.CSV)
     state = models.CharField(max_length=7, choices=State.choices, default=State.WAITING)
-    file = models.FileField(upload_to="exports/", blank=True)
-    messages_count = models.PositiveIntegerField("messages", null=True)
+    file = models.FileField(upload_to="exports/", blank=True, help_text="Named before it is there.")
+    messages_count = models.PositiveIntegerField(_("messages"), null=True)
     error = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    progressed_at = models.DateTimeField(null=True, editable=False)
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -437,3 +505,15 @@ class Export(models.Model):
 
     def __str__(self) -> str:
         return f"{self.organization} {self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def media_type(self) -> str:
+        """What the file is."""
+        return MEDIA_TYPES[Export.Format(self.format)]
+
+
+MEDIA_TYPES = {
+    Export.Format.CSV: "text/csv",
+    Export.Format.JSONL: "application/x-ndjson",
+    Export.Format.ZIP: "application/zip",
+}

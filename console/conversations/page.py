@@ -5,13 +5,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
 from console.conversations.attachments import Attachment, attachment
 from console.conversations.models import Conversation, LlmRequest, Message, Turn
 from console.conversations.timeline import Timeline, timeline
 from console.exact_text import printable
+from console.feedback.opinions import Opinion, opinion
 from console.template_filters import length
 
 PAGE_SIZE = 100
+CONTEXT_SIZE = 20
+"""How many messages before one show what it was about."""
 
 ICONS = {
     "image": "image",
@@ -26,8 +32,25 @@ ICONS = {
     "contact": "contact_page",
     "contacts": "contact_page",
     "button": "touch_app",
+    "feedback": "thumbs_up_down",
     "unsent": "undo",
 }
+KINDS = {
+    "image": gettext_noop("picture"),
+    "photo": gettext_noop("picture"),
+    "voice": gettext_noop("voice note"),
+    "audio": gettext_noop("sound"),
+    "video": gettext_noop("video"),
+    "document": gettext_noop("document"),
+    "file": gettext_noop("file"),
+    "sticker": gettext_noop("sticker"),
+    "location": gettext_noop("place"),
+    "contact": gettext_noop("contact"),
+    "contacts": gettext_noop("contacts"),
+    "button": gettext_noop("button"),
+    "unsent": gettext_noop("taken back"),
+}
+"""What is no text, in a word; platforms have more kinds than these."""
 STATE_BADGES = {
     Message.State.PENDING: "info",
     Message.State.SENDING: "info",
@@ -58,9 +81,14 @@ class Bubble:
     is_edited: bool
     is_aside: bool
     """Whether it is said beside the answer: the holding line, and what is said over a limit."""
+    teaches: bool
+    """Whether staff wrote it, and the bot may learn it."""
     late: str
     """How long after it was written it reached the hub, where that is late."""
     files: list[Attachment]
+    is_answer: bool
+    """Whether feedback may be given on it: it ends an answer of the bot's that was sent."""
+    feedback: Sequence[Opinion]
     turn: Timeline | None
     """The turn that ends here, if one does."""
 
@@ -70,16 +98,30 @@ def newest(conversation: Conversation, before: int | None = None) -> tuple[list[
     messages = Message.objects.filter(conversation=conversation).select_related("author").defer("payload")
     if before is not None:
         messages = messages.filter(pk__lt=before)
-    found = list(messages.prefetch_related("media").order_by("-id")[: PAGE_SIZE + 1])
+    found = list(messages.prefetch_related("media", "feedback__member").order_by("-id")[: PAGE_SIZE + 1])
     shown = found[:PAGE_SIZE][::-1]
     timelines = _timelines(conversation, {message.turn_id for message in shown if message.turn_id})
     late_after = timedelta(minutes=conversation.organization.late_after_minutes)
     ends = set({message.turn_id: message.pk for message in shown if message.turn_id}.values())
+    answers = set({message.turn_id: message.pk for message in shown if _is_sent_answer(message)}.values())
     bubbles = [
-        _bubble(message, late_after, timelines.get(message.turn_id) if message.pk in ends else None)
+        _bubble(
+            message,
+            late_after,
+            timelines.get(message.turn_id) if message.pk in ends else None,
+            is_answer=message.pk in answers,
+        )
         for message in shown
     ]
     return bubbles, len(found) > PAGE_SIZE
+
+
+def page_with(conversation: Conversation, message_id: int) -> int | None:
+    """Below which id the page begins that has a message with what was said before and after it; None where
+    the newest page does."""
+    later = Message.objects.filter(conversation=conversation, pk__gt=message_id).order_by("pk")
+    ids = list(later.values_list("pk", flat=True)[: PAGE_SIZE - CONTEXT_SIZE])
+    return ids[PAGE_SIZE // 2] if len(ids) == PAGE_SIZE - CONTEXT_SIZE else None
 
 
 def _timelines(conversation: Conversation, turn_ids: set[int]) -> dict[int | None, Timeline]:
@@ -88,7 +130,10 @@ def _timelines(conversation: Conversation, turn_ids: set[int]) -> dict[int | Non
         messages[message.turn_id].append(message)
     requests: dict[int, list[LlmRequest]] = defaultdict(list)
     for request in (
-        LlmRequest.objects.filter(turn__in=turn_ids).select_related("prompt_version").order_by("asked_at")
+        LlmRequest.objects.filter(turn__in=turn_ids)
+        .select_related("prompt_version")
+        .defer("prompt_version__instructions", "prompt_version__canned_prompts")
+        .order_by("asked_at")
     ):
         requests[request.turn_id].append(request)
     turns = Turn.objects.filter(pk__in=turn_ids)
@@ -105,8 +150,15 @@ def _lateness(message: Message, late_after: timedelta) -> str:
 
 def _media(message: Message) -> str:
     if message.kind == "unsent":
-        return "taken back by the contact"
-    return "" if message.kind == "text" else message.kind.replace("_", " ")
+        return (
+            _("taken back by the contact") if message.direction == Message.Direction.IN else _("taken back")
+        )
+    return "" if message.kind == "text" else kind_of(message.kind)
+
+
+def kind_of(kind: str) -> str:
+    """What a message is that is no text, in a word."""
+    return _(KINDS[kind]) if kind in KINDS else kind.replace("_", " ")
 
 
 def _state(message: Message) -> str:
@@ -115,16 +167,21 @@ def _state(message: Message) -> str:
     return (is_sent and message.get_reached_display()) or message.get_state_display()
 
 
-def _bubble(message: Message, late_after: timedelta, turn: Timeline | None) -> Bubble:
+def _is_sent_answer(message: Message) -> bool:
+    return message.purpose == Message.Purpose.ANSWER and message.state == Message.State.SENT
+
+
+def _bubble(message: Message, late_after: timedelta, turn: Timeline | None, *, is_answer: bool) -> Bubble:
     is_inbound = message.direction == Message.Direction.IN
+    is_answer = message.purpose == Message.Purpose.ANSWER
     sender = ""
     if not is_inbound:
-        sender = str(message.author) if message.author else "Bot"
+        sender = str(message.author) if message.author else _("Bot")
     return Bubble(
         id=message.pk,
         side=message.direction,
         sender=sender,
-        purpose="" if is_inbound else message.get_purpose_display(),
+        purpose="" if is_inbound or is_answer else message.get_purpose_display(),
         text=printable(message.text),
         choices=message.choices,
         media=_media(message),
@@ -135,7 +192,10 @@ def _bubble(message: Message, late_after: timedelta, turn: Timeline | None) -> B
         error=message.error,
         is_edited=message.edited_at is not None,
         is_aside=message.purpose in (Message.Purpose.HOLDING, Message.Purpose.LIMIT),
+        teaches=message.purpose == Message.Purpose.STAFF and bool(message.text),
         late=_lateness(message, late_after) if is_inbound else "",
         files=[attachment(each) for each in message.media.all()],
+        is_answer=is_answer,
+        feedback=[opinion(each) for each in message.feedback.all()],
         turn=turn,
     )

@@ -1,41 +1,43 @@
-"""Until when a platform takes what staff write, in a sentence for them."""
+"""Until when the platform takes what staff write, in a sentence for them."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Max
-from django.db.models.functions import Least
 from django.utils import timezone
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
 
-from console.conversations.models import Conversation, Message
-from console.template_filters import length
+from console.conversations.models import Conversation
+from console.template_filters import length, moment
+from hub_lambdas import reply_window as rule
 from hub_lambdas.channels import KINDS
 
 
 @dataclass(frozen=True)
 class ReplyWindow:
-    """Whether the platform takes a message now, and what to tell staff of it."""
+    """Whether the platform takes a message of staff now, and what to tell them of it."""
 
     is_open: bool
     sentence: str
 
 
 def reply_window(conversation: Conversation, now: datetime | None = None) -> ReplyWindow | None:
-    """The window of a conversation; None where the platform has none. It runs from the contact's last message
-    by the platform's clock, where that tells the time: one that was delivered late left less of it."""
-    kind = KINDS.get(conversation.contact.channel.kind)
-    if kind is None or kind.reply_window is None:
+    """The window of a conversation; None where the platform has none."""
+    window = rule.of(conversation)
+    if window is None:
         return None
-    now = now or timezone.now()
-    written = Message.objects.filter(conversation=conversation, direction=Message.Direction.IN)
-    last_at: datetime | None = written.aggregate(at=Max(Least("platform_at", "received_at")))["at"]
-    if last_at is None:
-        return ReplyWindow(False, f"{kind.label} takes no message before the contact has written.")
-    ends_at = last_at + kind.reply_window
-    until = f"{ends_at:%H:%M} UTC" if ends_at.date() == now.date() else f"{ends_at:%-d %B, %H:%M} UTC"
-    if now < ends_at:
-        return ReplyWindow(True, f"You can answer until {until} ({length(ends_at - now)} left).")
-    return ReplyWindow(
-        False,
-        f"The window closed at {until}: {kind.label} takes no message until they write again.",
-    )
+    now, label = now or timezone.now(), KINDS[conversation.contact.channel.kind].label
+    ends_at = window.ends_at(is_by_staff=True)
+    if ends_at is None:
+        never = _("%(platform)s takes no message before the contact has written.")
+        return ReplyWindow(False, never % {"platform": label})
+    is_today = localtime(ends_at).date() == localtime(now).date()
+    facts = {"platform": label, "until": moment(ends_at, "CLOCK" if is_today else "DAY_MOMENT")}
+    if not window.is_open(now, is_by_staff=True):
+        closed = _("The window closed at %(until)s: %(platform)s takes no message until they write again.")
+        return ReplyWindow(False, closed % facts)
+    if window.is_late(now):
+        answer = _("You can answer until %(until)s (%(left)s left); the bot cannot any more.")
+    else:
+        answer = _("You can answer until %(until)s (%(left)s left).")
+    return ReplyWindow(True, answer % {**facts, "left": length(ends_at - now)})

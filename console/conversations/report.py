@@ -74,6 +74,7 @@ one that nobody knows of, or one twice. `slow`: none within five seconds."""
 TURNS = """
 WITH turn AS MATERIALIZED (
     SELECT turn.id, turn.organization_id, turn.conversation_id, contact.channel_id, turn.state, turn.reason,
+           turn.reason_detail,
            turn.first_message_at, turn.last_message_at, channel.resumed_at,
            turn.state IN ('open', 'asked') AS is_open,
            channel.status = 'paused' AND channel.status_reason <> '' AS channel_is_held,
@@ -143,6 +144,8 @@ TURNS = TURNS.replace(
 """Common table expressions, the last of which is `told`: a row per turn of a scope. Takes `parameters()`."""
 
 
+ORIGIN = datetime(2001, 1, 1, tzinfo=UTC)
+"""A Monday, midnight UTC."""
 EVER, NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
@@ -227,14 +230,15 @@ def report(
     measures: Sequence[str] = MEASURES,
     bucket: timedelta | None = None,
     by_organization: bool = False,
+    origin: datetime = ORIGIN,
 ) -> Report:
     """The numbers of `scope` with the percentiles of `measures`: in all, per `bucket` of time and per
-    organization where asked for. Buckets are counted from a Monday, midnight UTC."""
+    organization where asked for. Buckets are counted from `origin`."""
     keys = ["bucket" if bucket else "NULL", "organization_id" if by_organization else "NULL"]
     sets = ["()", *(f"({key})" for key in keys if key != "NULL")]
     sql = TURNS + _NUMBERS.format(columns=", ".join([*keys, *_columns(measures)]), sets=", ".join(sets))
     width = bucket or timedelta(days=1)
-    parameters = {**scope.parameters(), "width": width, "origin": ORIGIN, "shares": list(PERCENTILES)}
+    parameters = {**scope.parameters(), "width": width, "origin": origin, "shares": list(PERCENTILES)}
     found = [
         (start, organization, _numbers(values, measures))
         for start, organization, *values in rows(sql, parameters)
@@ -266,8 +270,6 @@ def rows(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         cursor.execute(sql, parameters)
         return list(cursor.fetchall())
 
-
-ORIGIN = datetime(2001, 1, 1, tzinfo=UTC)
 
 _NUMBERS = """
 SELECT {columns}

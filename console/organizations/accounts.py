@@ -1,6 +1,11 @@
-"""Accounts of people who sign in, and their first passwords."""
+"""Accounts of people who sign in: their first passwords, and news of what ops did to them."""
 
 import secrets
+
+from django.conf import settings
+from django.core.mail import send_mail
+from django.utils import translation
+from django.utils.translation import gettext as _
 
 from console.organizations.models import User
 
@@ -12,12 +17,13 @@ def set_one_time_password(user: User) -> str:
     return password
 
 
-def find_or_create(email: str, name: str = "") -> tuple[User, str | None]:
-    """The account with this address; for a new one its password comes along."""
-    user = User.objects.filter(email__iexact=email).first()
-    if user:
-        return user, None
-    user = User(email=email.lower(), name=name)
-    password = set_one_time_password(user)
-    user.save()
-    return user, password
+def tell(address: str, news: object, language: str) -> None:
+    """E-mail somebody, in their language, what ops did to their account. Raises what the mail server says."""
+    with translation.override(language or settings.LANGUAGE_CODE):
+        subject = _("Your account on channels-hub was changed")
+        why = _(
+            "Staff of the platform did this. If you did not ask for it, tell an admin of your "
+            "organization, who sees it in the audit log."
+        )
+        text = f"{news}\n\n{why}\n"
+    send_mail(subject, text, None, [address])

@@ -3,25 +3,37 @@
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.functional import cached_property
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from console import tenancy
+from console.organizations import languages
+from console.organizations.policies import (
+    BusinessHours,
+    ContactFeedback,
+    HandoverRules,
+    Languages,
+    Retention,
+)
 
 
 class LatePolicy(models.TextChoices):
     """What becomes of a message that reached the hub late."""
 
-    ANSWER = "answer", "Answer them"
-    APOLOGIZE = "apologize", "Answer them with an apology"
-    HAND_OVER = "hand_over", "Hand them over to staff"
+    ANSWER = "answer", _("Answer them")
+    APOLOGIZE = "apologize", _("Answer them with an apology")
+    HAND_OVER = "hand_over", _("Hand them over to staff")
 
 
 class MediaPolicy(models.TextChoices):
     """What becomes of pictures, voice notes and other files, which the LLM cannot take."""
 
-    HAND_OVER = "hand_over", "Hand them over to staff"
-    EXPLAIN = "explain", "Say what the bot can read"
+    HAND_OVER = "hand_over", _("Hand them over to staff")
+    EXPLAIN = "explain", _("Say what the bot can read")
 
 
 MEDIA_LINE = "I can only read text here. Please write to me what it is about."
@@ -30,67 +42,72 @@ MEDIA_LINE = "I can only read text here. Please write to me what it is about."
 class UnknownDelivery(models.TextChoices):
     """What to do where nobody can say whether an answer has arrived."""
 
-    HAND_OVER = "hand_over", "Rather hand over to staff"
-    SEND_AGAIN = "send_again", "Rather send it twice"
+    HAND_OVER = "hand_over", _("Rather hand over to staff")
+    SEND_AGAIN = "send_again", _("Rather send it twice")
 
 
-class Organization(models.Model):
+class Organization(Languages, BusinessHours, HandoverRules, ContactFeedback, Retention, models.Model):
     """A tenant. Everything below it is seen only by its members."""
 
     organization_lookup: ClassVar[str] = "pk"
 
-    slug = models.SlugField(unique=True, help_text="Short name used in files, commands and queues.")
+    slug = models.SlugField(unique=True, help_text=_("Short name used in files, commands and queues."))
     name = models.CharField(max_length=120)
     is_active = models.BooleanField(
-        "active", default=True, help_text="A retired organization's messages are stored and declined."
+        _("active"), default=True, help_text=_("A retired organization's messages are stored and declined.")
     )
     burst_window_seconds = models.FloatField(
         default=1.0,
-        validators=[MinValueValidator(0.0), MaxValueValidator(30.0)],
-        help_text="Messages that follow each other within this time get one answer together.",
+        # Below the 4 s after which a contact gets the holding line.
+        validators=[MinValueValidator(0.0), MaxValueValidator(3.0)],
+        help_text=_("Messages that follow each other within this time get one answer together."),
     )
     handover_after_seconds = models.PositiveIntegerField(
-        "hand over after (seconds)",
+        _("hand over after (seconds)"),
         default=60,
         validators=[MinValueValidator(10), MaxValueValidator(600)],
-        help_text="A turn without an answer by then goes to staff.",
+        help_text=_("A turn without an answer by then goes to staff."),
     )
     return_to_bot_after_minutes = models.PositiveIntegerField(
-        "return to the bot after (minutes)",
+        _("return to the bot after (minutes)"),
         null=True,
         blank=True,
         default=720,
         validators=[MinValueValidator(1)],
-        help_text="A conversation that staff have answered goes back to the bot when nobody has written for "
-        "this long. Empty: only by the button.",
+        help_text=_(
+            "A conversation that staff have answered goes back to the bot when nobody has written for "
+            "this long. Empty: only by the button."
+        ),
     )
     holding_line = models.CharField(
         max_length=500,
         blank=True,
         default="One moment please, I am looking into it.",
-        help_text="Sent after 4 seconds without an answer. Empty: nothing is sent.",
+        help_text=_("Sent after 4 seconds without an answer. Empty: nothing is sent."),
     )
     fallback = models.CharField(
         max_length=500,
         default="Thank you for your message. A colleague will answer you here as soon as possible.",
-        help_text="What the contact is told when a conversation is handed over to staff.",
+        help_text=_("What the contact is told when a conversation is handed over to staff."),
     )
     late_after_minutes = models.PositiveIntegerField(
-        "late after (minutes)",
+        _("late after (minutes)"),
         default=10,
         validators=[MinValueValidator(1), MaxValueValidator(10080)],
-        help_text="A message that reaches the hub so long after it was written is late, as after an outage.",
+        help_text=_(
+            "A message that reaches the hub so long after it was written is late, as after an outage."
+        ),
     )
     late_policy = models.CharField(
-        "late messages", max_length=9, choices=LatePolicy.choices, default=LatePolicy.APOLOGIZE
+        _("late messages"), max_length=9, choices=LatePolicy.choices, default=LatePolicy.APOLOGIZE
     )
     apology = models.CharField(
         max_length=500,
         default="Sorry for the late answer.",
-        help_text="Put in front of the answer to a late message.",
+        help_text=_("Put in front of the answer to a late message."),
     )
     media_policy = models.CharField(
-        "pictures, voice notes and files",
+        _("pictures, voice notes and files"),
         max_length=9,
         choices=MediaPolicy.choices,
         default=MediaPolicy.HAND_OVER,
@@ -100,32 +117,38 @@ class Organization(models.Model):
         max_length=500,
         default=MEDIA_LINE,
         db_default=MEDIA_LINE,
-        help_text="What a contact is told who sent files without a word. With words, the LLM answers those.",
+        help_text=_(
+            "What a contact is told who sent files without a word. With words, the LLM answers those."
+        ),
     )
     unknown_delivery = models.CharField(
-        "when a platform does not say whether it took an answer",
+        _("when a platform does not say whether it took an answer"),
         max_length=10,
         choices=UnknownDelivery.choices,
         default=UnknownDelivery.HAND_OVER,
-        help_text="Only where the platform does not report it later either.",
+        help_text=_("Only where the platform does not report it later either."),
     )
     contact_messages_per_minute = models.PositiveIntegerField(
-        "messages a minute, per contact", null=True, blank=True, default=20, validators=[MinValueValidator(1)]
+        _("messages a minute, per contact"),
+        null=True,
+        blank=True,
+        default=20,
+        validators=[MinValueValidator(1)],
     )
     contact_answers_per_day = models.PositiveIntegerField(
-        "answers a day, per contact", null=True, blank=True, default=200, validators=[MinValueValidator(1)]
+        _("answers a day, per contact"), null=True, blank=True, default=200, validators=[MinValueValidator(1)]
     )
     turns_per_minute = models.PositiveIntegerField(
-        "turns a minute, in all", null=True, blank=True, validators=[MinValueValidator(1)]
+        _("turns a minute, in all"), null=True, blank=True, validators=[MinValueValidator(1)]
     )
     answers_per_day = models.PositiveIntegerField(
-        "answers a day, in all", null=True, blank=True, validators=[MinValueValidator(1)]
+        _("answers a day, in all"), null=True, blank=True, validators=[MinValueValidator(1)]
     )
     limit_line = models.CharField(
         max_length=500,
         blank=True,
         default="You have sent many messages in a short time. Please try again later.",
-        help_text="What a contact over a limit is told, once a day. Empty: nothing is sent.",
+        help_text=_("What a contact over a limit is told, once a day. Empty: nothing is sent."),
     )
     prompts_changed_at = models.DateTimeField(
         null=True, editable=False, help_text="When its prompt or a canned prompt was changed last."
@@ -136,7 +159,7 @@ class Organization(models.Model):
     max_answer_tokens = models.PositiveIntegerField(
         default=160,
         validators=[MinValueValidator(16), MaxValueValidator(1024)],
-        help_text="The longest answer the LLM may write, in tokens.",
+        help_text=_("The longest answer the LLM may write, in tokens."),
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -146,15 +169,28 @@ class Organization(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def missing_texts(self) -> dict[str, list[str]]:
+        """What contacts are told that a further language has no translation of, by language."""
+        there = set(self.translations.values_list("language", "purpose"))
+        used = [purpose for purpose in Translation.Purpose if getattr(self, purpose)]
+        return {
+            language: [str(purpose.label) for purpose in used if (language, purpose.value) not in there]
+            for language in self.other_languages
+        }
+
     def text(self, purpose: "Translation.Purpose", language: str) -> str:
-        """What a contact is told, in their language ("de", "pt-BR") where there is a translation, else in the
-        organization's own. A dialect without a translation gets its language's."""
+        """What a contact is told, in their language ("de", "pt-BR") where that is offered and has a
+        translation, else in the organization's own."""
+        return self.said(purpose, language)[1]
+
+    def said(self, purpose: "Translation.Purpose", language: str) -> tuple[str, str]:
+        """The same behind the language that it is in."""
         own: str = getattr(self, purpose)
-        if not own or not language:
-            return own
-        wanted = language.lower().replace("_", "-")
+        if not own or not language or not self.other_languages:
+            return self.language, own
         found = dict(self.translations.filter(purpose=purpose).values_list("language", "text"))
-        return found.get(wanted) or found.get(wanted.partition("-")[0]) or own
+        best = languages.best(language, [each for each in self.other_languages if each in found])
+        return (best, found[best]) if best else (self.language, own)
 
 
 class Translation(models.Model):
@@ -163,18 +199,19 @@ class Translation(models.Model):
     organization_lookup: ClassVar[str] = "organization"
 
     class Purpose(models.TextChoices):
-        HOLDING_LINE = "holding_line", "Holding line"
-        FALLBACK = "fallback", "Fallback"
-        APOLOGY = "apology", "Apology"
-        LIMIT_LINE = "limit_line", "Limit line"
-        MEDIA_LINE = "media_line", "Media line"
+        HOLDING_LINE = "holding_line", _("Holding line")
+        FALLBACK = "fallback", _("Fallback")
+        APOLOGY = "apology", _("Apology")
+        LIMIT_LINE = "limit_line", _("Limit line")
+        MEDIA_LINE = "media_line", _("Media line")
+        AWAY_TEXT = "away_text", _("Away text")
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="translations")
     purpose = models.CharField(max_length=12, choices=Purpose.choices)
     language = models.CharField(
         max_length=35,
-        validators=[RegexValidator(r"^[a-z]{2,3}(-[a-z0-9]{2,8})*$", "Write a language as de or pt-br.")],
-        help_text="As the platforms write it in lower case: de, pt-br.",
+        validators=[languages.validate],
+        help_text=_("As the platforms write it in lower case: de, pt-br."),
     )
     text = models.CharField(max_length=500)
 
@@ -188,6 +225,11 @@ class Translation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_purpose_display()} ({self.language})"
+
+    def clean(self) -> None:
+        if self.language and self.language not in self.organization.other_languages:
+            offer = gettext("Offer %(language)s first: it is none of the organization's further languages.")
+            raise ValidationError({"language": offer % {"language": self.language}})
 
 
 class UserManager(BaseUserManager["User"]):
@@ -211,13 +253,31 @@ class User(AbstractBaseUser):
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=120, blank=True)
     is_ops = models.BooleanField(
-        "ops", default=False, help_text="Platform staff: every organization's health, but no message text."
+        _("ops"),
+        default=False,
+        help_text=_("Platform staff: every organization's health, but no message text."),
     )
-    is_active = models.BooleanField("active", default=True)
+    is_active = models.BooleanField(_("active"), default=True)
+    language = models.CharField(
+        max_length=10,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of pages and e-mails, one of LANGUAGES. Empty until the first sign-in.",
+    )
+    time_zone = models.CharField(
+        max_length=40,
+        blank=True,
+        default="",
+        db_default="",
+        help_text='What times are written in: "Europe/Madrid". Empty: as the browser says.',
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
+    chosen_organization: int | None = None
+    """Of which organization this session's lists and numbers are, by primary key; None: of all of theirs."""
     objects: ClassVar[UserManager] = UserManager()
 
     class Meta:
@@ -230,19 +290,25 @@ class User(AbstractBaseUser):
         """What the console calls them."""
         return self.name
 
+    @cached_property
+    def roles(self) -> dict[int, str]:
+        """Their role in each organization that they are a member of, by its primary key. Read once, as a page
+        asks many times; each request reads the user anew."""
+        return dict(self.memberships.values_list("organization", "role"))
+
     @property
     def is_staff(self) -> bool:
         """May sign in to the admin site: anybody who has a role anywhere."""
-        return self.is_ops or self.memberships.exists()
+        return self.is_ops or bool(self.roles)
 
     def has_perm(self, permission: str, obj: models.Model | None = None) -> bool:
-        return self.is_active and tenancy.has_permission(self, permission, obj)
+        return tenancy.has_permission(self, permission, obj)
 
     def has_perms(self, permissions: list[str], obj: models.Model | None = None) -> bool:
         return all(self.has_perm(permission, obj) for permission in permissions)
 
     def has_module_perms(self, app_label: str) -> bool:
-        return self.is_active and tenancy.has_module_permission(self, app_label)
+        return tenancy.has_module_permission(self, app_label)
 
 
 class Member(models.Model):
@@ -251,14 +317,16 @@ class Member(models.Model):
     organization_lookup: ClassVar[str] = "organization"
 
     class Role(models.TextChoices):
-        ADMIN = "admin", "Admin"
-        AGENT = "agent", "Agent"
+        ADMIN = "admin", _("Admin")
+        AGENT = "agent", _("Agent")
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="members")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.AGENT)
     gets_alerts = models.BooleanField(
-        "gets e-mails", default=True, help_text="When a conversation waits for staff or a channel breaks."
+        _("gets e-mails"),
+        default=True,
+        help_text=_("When a conversation waits for staff or a channel breaks."),
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -270,3 +338,31 @@ class Member(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.get_role_display()}"
+
+
+class Invitation(models.Model):
+    """Somebody was asked by e-mail to become a member. The last e-mail's link is good once, for a week."""
+
+    organization_lookup: ClassVar[str] = "organization"
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField(_("e-mail address"))
+    role = models.CharField(max_length=10, choices=Member.Role.choices, default=Member.Role.AGENT)
+    invited_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(null=True, editable=False)
+    accepted_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "email"],
+                condition=models.Q(accepted_at__isnull=True),
+                name="one_invitation_per_address",
+                violation_error_message=_("This person is invited already: send the invitation again."),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} · {self.get_role_display()}"

@@ -1,7 +1,8 @@
 """An organization as a YAML file: settings, translations, the prompt, canned prompts and channels."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,30 +13,11 @@ from django.db.models import Model
 from console.channels.models import Channel
 from console.organizations.models import Organization, Translation
 from console.organizations.yaml_sections import FileError, Place, Section, read
+from console.organizations.yaml_settings import CHANNEL_SETTINGS, SETTINGS
 from console.prompts.models import CannedPrompt, PromptVersion
 from hub_lambdas.channels import KINDS
+from hub_lambdas.channels.base import Field
 
-SETTINGS: Mapping[str, type] = {
-    "name": str,
-    "is_active": bool,
-    "burst_window_seconds": float,
-    "max_answer_tokens": int,
-    "holding_line": str,
-    "handover_after_seconds": int,
-    "fallback": str,
-    "return_to_bot_after_minutes": int,
-    "late_after_minutes": int,
-    "late_policy": str,
-    "apology": str,
-    "media_policy": str,
-    "media_line": str,
-    "unknown_delivery": str,
-    "contact_messages_per_minute": int,
-    "contact_answers_per_day": int,
-    "turns_per_minute": int,
-    "answers_per_day": int,
-    "limit_line": str,
-}
 Translations = Mapping[tuple[str, str], str]
 """Texts by (language, purpose)."""
 _CANNED_PROMPT_KEYS = ("question", "also_asked", "answer", "choices", "active")
@@ -62,11 +44,13 @@ class CannedPromptEntry:
 
 @dataclass(frozen=True)
 class ChannelEntry:
-    """One channel of the file. `options` is None where the file says nothing of them."""
+    """One channel of the file. `options` is None where the file says nothing of them; `settings` has what it
+    says of what the hub does there."""
 
     kind: str
     name: str
     options: Mapping[str, Any] | None
+    settings: Mapping[str, Any]
     credentials: Mapping[str, str | FromEnvironment]
     place: Place
     credential_places: Mapping[str, Place]
@@ -93,11 +77,14 @@ def parse(source: str, text: str) -> OrganizationFile:
     root.demand("slug", "name")
     settings = {name: _setting(root, name) for name in SETTINGS if name in root}
     slug = root.value("slug", str)
-    _validate(Organization(slug=slug, **settings), root)
+    organization = Organization(slug=slug, **settings)
+    _validate(organization, root)
+    with _mistakes_in(root):
+        organization.clean()
     return OrganizationFile(
         slug=slug,
         settings=settings,
-        translations=_translations(root) if "translations" in root else None,
+        translations=_translations(root, settings.get("other_languages")) if "translations" in root else None,
         prompt=_prompt(root) if "prompt" in root else None,
         canned_prompts=_canned_prompts(root) if "canned_prompts" in root else None,
         channels=_channels(root) if "channels" in root else (),
@@ -108,13 +95,16 @@ def _setting(root: Section, name: str) -> Any:
     """The value of a setting; None (null in the file) where it may be without one."""
     if root.is_empty(name) and Organization._meta.get_field(name).null:
         return None
-    return root.value(name, SETTINGS[name])
+    return SETTINGS[name].read(root, name)
 
 
-def _translations(root: Section) -> Translations:
+def _translations(root: Section, offered: Sequence[str] | None) -> Translations:
+    """`offered`: the further languages, where the file names them; else those of the translations are."""
     found: dict[tuple[str, str], str] = {}
     languages = root.section("translations", known=None)
     for language in languages.nodes:
+        if offered is not None and language not in offered:
+            languages.at(language).fail(f"translations.{language}: name {language} in other_languages, too.")
         texts = languages.section(language, Translation.Purpose.values)
         for purpose in texts.nodes:
             text = texts.value(purpose, str).strip()
@@ -167,7 +157,7 @@ def _list(section: Section, key: str) -> list[str]:
 
 def _channels(root: Section) -> list[ChannelEntry]:
     entries: list[ChannelEntry] = []
-    for section in root.sections("channels", ("kind", "name", "options", "credentials")):
+    for section in root.sections("channels", ("kind", "name", *CHANNEL_SETTINGS, "options", "credentials")):
         section.demand("kind", "name")
         entry = _channel(section)
         if any((entry.kind, entry.name) == (other.kind, other.name) for other in entries):
@@ -180,16 +170,13 @@ def _channel(section: Section) -> ChannelEntry:
     kind_name, name = section.value("kind", str), section.value("name", str).strip()
     if kind_name not in KINDS:
         section.at("kind").fail(f"{kind_name!r} is no channel kind: use one of {', '.join(sorted(KINDS))}.")
-    _validate(Channel(kind=kind_name, name=name), section)
+    settings = {key: shape.read(section, key) for key, shape in CHANNEL_SETTINGS.items() if key in section}
+    _validate(Channel(kind=kind_name, name=name, **settings), section)
     kind = KINDS[kind_name]
     options: dict[str, Any] | None = None
     if "options" in section:
         given = section.section("options", [each.name for each in kind.options])
-        options = {
-            each.name: given.texts(each.name) if each.is_list else given.value(each.name, str).strip()
-            for each in kind.options
-            if each.name in given
-        }
+        options = {each.name: _option(given, each) for each in kind.options if each.name in given}
         options = {key: value for key, value in options.items() if value}
     credentials: dict[str, str | FromEnvironment] = {}
     places: dict[str, Place] = {}
@@ -197,7 +184,17 @@ def _channel(section: Section) -> ChannelEntry:
         given = section.section("credentials", [each.name for each in kind.fields])
         credentials = {key: _credential(given, key) for key in given.nodes}
         places = {key: given.at(key) for key in given.nodes}
-    return ChannelEntry(kind_name, name, options, credentials, section.at("name"), places)
+    return ChannelEntry(kind_name, name, options, settings, credentials, section.at("name"), places)
+
+
+def _option(section: Section, option: Field) -> Any:
+    match option.shape:
+        case "switch":
+            return section.value(option.name, bool)
+        case "list":
+            return section.texts(option.name)
+        case "text":
+            return section.value(option.name, str).strip()
 
 
 def _credential(section: Section, key: str) -> str | FromEnvironment:
@@ -210,10 +207,17 @@ def _credential(section: Section, key: str) -> str | FromEnvironment:
 
 def _validate(instance: Model, section: Section, keys: Mapping[str, str] | None = None) -> None:
     """Hold what the section says to the model's own rules."""
-    try:
+    with _mistakes_in(section, keys):
         instance.clean_fields(
             exclude=[each.name for each in instance._meta.fields if not _is_named(each.name, section, keys)]
         )
+
+
+@contextmanager
+def _mistakes_in(section: Section, keys: Mapping[str, str] | None = None) -> Iterator[None]:
+    """What a model objects to is a mistake of the section."""
+    try:
+        yield
     except ValidationError as error:
         name, problems = next(iter(error.message_dict.items()))
         key = (keys or {}).get(name, name)
@@ -246,7 +250,7 @@ _Dumper.add_representer(str, _represent_text)
 def dump(organization: Organization) -> str:
     """The file of an organization. Credentials are not in it, only names of variables to put them in."""
     content: dict[str, Any] = {"slug": organization.slug}
-    content |= {name: getattr(organization, name) for name in SETTINGS}
+    content |= {name: shape.write(getattr(organization, name)) for name, shape in SETTINGS.items()}
     if translations := _translation_entries(organization):
         content["translations"] = translations
     prompt = PromptVersion.objects.filter(
@@ -279,6 +283,7 @@ def _canned_prompt_entry(canned_prompt: CannedPrompt) -> dict[str, Any]:
 
 def _channel_entry(channel: Channel) -> dict[str, Any]:
     entry: dict[str, Any] = {"kind": channel.kind, "name": channel.name}
+    entry |= {key: shape.write(getattr(channel, key)) for key, shape in CHANNEL_SETTINGS.items()}
     declared = {each.name for each in KINDS[channel.kind].options}
     if options := {key: value for key, value in channel.options.items() if value and key in declared}:
         entry["options"] = options

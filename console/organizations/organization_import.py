@@ -15,8 +15,12 @@ from console.organizations.organization_file import (
     OrganizationFile,
     Translations,
 )
-from console.prompts.models import CannedPrompt, PromptVersion
+from console.prompts.drafts import published_of
+from console.prompts.models import CannedPrompt, PromptVersion, live_canned
 from hub_lambdas.channels import KINDS
+
+FROM_FILE = "From the organization's file."
+"""The note of a version that an import has published."""
 
 
 @dataclass
@@ -34,10 +38,7 @@ def apply(file: OrganizationFile, environment: Mapping[str, str]) -> Outcome:
     outcome = _apply_settings(file)
     if file.translations is not None:
         _apply_translations(outcome, file.translations)
-    if file.prompt is not None:
-        _apply_prompt(outcome, file.prompt)
-    if file.canned_prompts is not None:
-        _apply_canned_prompts(outcome, file.canned_prompts)
+    _apply_prompt(outcome, file)
     for entry in file.channels:
         _apply_channel(outcome, entry, environment)
     return outcome
@@ -59,7 +60,8 @@ def _apply_settings(file: OrganizationFile) -> Outcome:
 
 
 def _apply_translations(outcome: Outcome, wanted: Translations) -> None:
-    """What the file says is all there is."""
+    """What the file says is all there is. Its languages are offered."""
+    _offer(outcome.organization, sorted({language for language, _ in wanted}))
     stored = {(each.language, each.purpose): each for each in outcome.organization.translations.all()}
     for (language, purpose), text in wanted.items():
         translation = stored.pop((language, purpose), None)
@@ -74,46 +76,64 @@ def _apply_translations(outcome: Outcome, wanted: Translations) -> None:
         outcome.changes.append(f"translation {language}.{purpose}: removed, for it is not in the file")
 
 
-def _apply_prompt(outcome: Outcome, instructions: str) -> None:
-    versions = PromptVersion.objects.filter(organization=outcome.organization)
-    published = versions.filter(status=PromptVersion.Status.PUBLISHED).first()
-    if published and published.instructions.strip() == instructions:
-        return
-    prompt = PromptVersion(organization=outcome.organization, instructions=instructions)
-    prompt.save()
-    prompt.publish()
-    outcome.changes.append(f"prompt: v{prompt.number} published")
+def _offer(organization: Organization, languages: Sequence[str]) -> None:
+    missing = [each for each in languages if each not in organization.other_languages]
+    if missing:
+        organization.other_languages = [*organization.other_languages, *missing]
+        organization.save(update_fields=["other_languages"])
 
 
-def _apply_canned_prompts(outcome: Outcome, entries: Sequence[CannedPromptEntry]) -> None:
-    stored = {each.question: each for each in CannedPrompt.objects.filter(organization=outcome.organization)}
-    wanted = [entry.question for entry in entries]
-    is_in_order = [question for question in stored if question in set(wanted)] == wanted
-    for position, entry in enumerate(entries, start=1):
-        canned_prompt = stored.get(entry.question)
-        if canned_prompt is None:
-            canned_prompt = CannedPrompt(organization=outcome.organization, question=entry.question)
-        keep = is_in_order and canned_prompt.pk is not None
-        new = {
-            "also_asked": "\n".join(entry.also_asked),
-            "answer": entry.answer,
-            "choices": "\n".join(entry.choices),
-            "is_active": entry.is_active,
-            "position": canned_prompt.position if keep else position,
-        }
-        if canned_prompt.pk and all(getattr(canned_prompt, name) == value for name, value in new.items()):
-            continue
-        outcome.changes.append(
-            f"canned prompt {entry.question!r}: {'changed' if canned_prompt.pk else 'added'}"
-        )
-        for name, value in new.items():
-            setattr(canned_prompt, name, value)
-        canned_prompt.save()
-    for question, canned_prompt in stored.items():
-        if question not in wanted and canned_prompt.is_active:
+def _apply_prompt(outcome: Outcome, file: OrganizationFile) -> None:
+    """Publish what the file tells the LLM as a version of its own, where that is something else."""
+    published = published_of(outcome.organization)
+    version = PromptVersion(
+        organization=outcome.organization,
+        instructions=published.instructions if published else "",
+        note=FROM_FILE,
+    )
+    stored = list(live_canned(outcome.organization.pk))
+    version.canned, changes = _canned_prompts(stored, file.canned_prompts)
+    is_told_otherwise = file.prompt not in (None, version.instructions.strip())
+    if is_told_otherwise:
+        version.instructions = file.prompt or ""
+    if is_told_otherwise or changes:
+        version.save()
+        version.publish()
+    if is_told_otherwise:
+        outcome.changes.append(f"prompt: v{version.number} published")
+    outcome.changes += changes
+
+
+def _canned_prompts(
+    stored: Sequence[CannedPrompt], entries: Sequence[CannedPromptEntry] | None
+) -> tuple[list[CannedPrompt], list[str]]:
+    """What is to be published, and what that changes, one sentence each. What the file leaves out is kept
+    behind the others, inactive; a file that says nothing of canned prompts changes none."""
+    if entries is None:
+        return list(stored), []
+    left = {each.question: each for each in stored}
+    named = {entry.question for entry in entries}
+    order = [each.question for each in stored if each.question in named]
+    changes: list[str] = []
+    wanted: list[CannedPrompt] = []
+    for entry in entries:
+        canned_prompt = left.pop(entry.question, None)
+        is_new = canned_prompt is None
+        canned_prompt = canned_prompt or CannedPrompt(question=entry.question)
+        before = canned_prompt.content
+        canned_prompt.also_asked = "\n".join(entry.also_asked)
+        canned_prompt.answer, canned_prompt.choices = entry.answer, "\n".join(entry.choices)
+        canned_prompt.is_active = entry.is_active
+        if is_new or canned_prompt.content != before:
+            changes.append(f"canned prompt {entry.question!r}: {'added' if is_new else 'changed'}")
+        wanted.append(canned_prompt)
+    if order != [entry.question for entry in entries if entry.question in order]:
+        changes.append("canned prompts: in another order")
+    for question, canned_prompt in left.items():
+        if canned_prompt.is_active:
             canned_prompt.is_active = False
-            canned_prompt.save(update_fields=["is_active", "updated_at"])
-            outcome.changes.append(f"canned prompt {question!r}: deactivated, for it is not in the file")
+            changes.append(f"canned prompt {question!r}: deactivated, for it is not in the file")
+    return [*wanted, *left.values()], changes
 
 
 def _apply_channel(outcome: Outcome, entry: ChannelEntry, environment: Mapping[str, str]) -> None:
@@ -124,9 +144,11 @@ def _apply_channel(outcome: Outcome, entry: ChannelEntry, environment: Mapping[s
     channel = channel or Channel(organization=outcome.organization, kind=entry.kind, name=entry.name)
     options = channel.options if entry.options is None else dict(entry.options)
     credentials = _credentials(channel, entry, environment)
-    if not is_new and (options, credentials) == (channel.options, channel.credentials):
+    wanted = {"options": options, "credentials": credentials, **entry.settings}
+    if not is_new and all(getattr(channel, name) == value for name, value in wanted.items()):
         return
-    channel.options, channel.credentials = options, credentials
+    for name, value in wanted.items():
+        setattr(channel, name, value)
     add_own_secrets(channel)
     channel.save()
     outcome.changes.append(f"channel {entry.name!r} ({entry.kind}): {'added' if is_new else 'changed'}")

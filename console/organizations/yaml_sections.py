@@ -86,6 +86,15 @@ class Section:
             found.append(text)
         return found
 
+    def words(self, key: str) -> list[str]:
+        """The scalars in the list at `key` as they are written: a date is its text here."""
+        found = []
+        for place, node in self._items(key):
+            if not isinstance(node, yaml.ScalarNode):
+                place.fail(f"{place.path} must be text.")
+            found.append(node.value)
+        return found
+
     def is_section(self, key: str) -> bool:
         """Whether the value at `key` is a mapping."""
         return isinstance(self.nodes[key], yaml.MappingNode)

@@ -1,9 +1,7 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class PromptsConfig(AppConfig):
     name = "console.prompts"
-    verbose_name = "Answers"
-
-    def ready(self) -> None:
-        from console.prompts import changes  # noqa: F401 - once the models are there
+    verbose_name = _("Answers")

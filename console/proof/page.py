@@ -3,6 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
 from console.conversations.report import NOTHING, DeadLetters, Numbers, Percentiles
 from console.conversations.timeline import explain
 from console.organizations.models import Organization
@@ -11,10 +14,10 @@ from console.proof.plot import Link
 
 OUTCOMES = ("answered", "handed_over", "declined", "open")
 TIMES = (
-    ("first_reply", "To the first reply", "from the last message"),
-    ("first_reply_from_first", "", "from the first message"),
-    ("answer", "To the answer", "from the last message"),
-    ("answer_from_first", "", "from the first message"),
+    ("first_reply", gettext_noop("To the first reply"), gettext_noop("from the last message")),
+    ("first_reply_from_first", "", gettext_noop("from the first message")),
+    ("answer", gettext_noop("To the answer"), gettext_noop("from the last message")),
+    ("answer_from_first", "", gettext_noop("from the first message")),
 )
 
 
@@ -78,15 +81,15 @@ def promises(numbers: Numbers, standing: Numbers, limit: str, link: Link) -> lis
         _tile(
             "overdue",
             standing.counts["overdue"],
-            f"No turn is open for longer than {limit}.",
-            f"Turns open for longer than {limit}. There must be none.",
+            _("No turn is open for longer than %(limit)s.") % {"limit": limit},
+            _("Turns open for longer than %(limit)s. There must be none.") % {"limit": limit},
             link(which="overdue", standing=1),
         ),
         _tile(
             "duplicates",
             numbers.counts["duplicates"],
-            f"None of {turns} got two replies.",
-            f"Of {turns}. There must be none.",
+            _("None of %(turns)s got two replies.") % {"turns": turns},
+            _("Of %(turns)s. There must be none.") % {"turns": turns},
             link(which="duplicates"),
         ),
     ]
@@ -98,36 +101,38 @@ def waiting(
     """What somebody may have to look into."""
     held, unknown = standing.counts["held"], numbers.counts["unknown_deliveries"]
     return [
-        Waiting("Dead letters waiting", letters.waiting, letters_href, "A step of the work failed for good."),
         Waiting(
-            words.CONDITIONS["unknown_deliveries"],
-            unknown,
-            link(which="unknown_deliveries"),
-            "The platform did not say whether it took them.",
+            _("Dead letters waiting"), letters.waiting, letters_href, _("A step of the work failed for good.")
         ),
         Waiting(
-            words.CONDITIONS["held"],
+            _(words.CONDITIONS["unknown_deliveries"]),
+            unknown,
+            link(which="unknown_deliveries"),
+            _("The platform did not say whether it took them."),
+        ),
+        Waiting(
+            _(words.CONDITIONS["held"]),
             held,
             link(which="held", standing=1),
-            "Open turns of channels whose credential has to be repaired.",
+            _("Open turns of channels whose credential has to be repaired."),
         ),
     ]
 
 
 def _tile(name: str, count: int, kept: str, broken: str, href: str) -> Tile:
-    return Tile(words.CONDITIONS[name], words.number(count), count == 0, broken if count else kept, href)
+    return Tile(_(words.CONDITIONS[name]), words.number(count), count == 0, broken if count else kept, href)
 
 
 def received(numbers: Numbers, link: Link) -> Figure:
     """All turns."""
-    return Figure("Received", words.turns(numbers.counts["turns"]), link(which="turns"))
+    return Figure(_("Received"), words.turns(numbers.counts["turns"]), link(which="turns"))
 
 
 def outcomes(numbers: Numbers, link: Link) -> list[Figure]:
     """The four outcomes with their share."""
     return [
         Figure(
-            words.CONDITIONS[name],
+            _(words.CONDITIONS[name]),
             words.number(numbers.counts[name]),
             link(which=name),
             words.percent(numbers.percent(name)),
@@ -141,7 +146,10 @@ def outcomes(numbers: Numbers, link: Link) -> list[Figure]:
 def by_reason(counted: Mapping[str, Sequence[tuple[str, int]]], link: Link) -> list[tuple[str, list[Figure]]]:
     """Why turns were handed over and declined, the most frequent reason first."""
     return [
-        (words.CONDITIONS[outcome], [_reason(outcome, reason, count, each, link) for reason, count in each])
+        (
+            _(words.CONDITIONS[outcome]),
+            [_reason(outcome, reason, count, each, link) for reason, count in each],
+        )
         for outcome, each in counted.items()
     ]
 
@@ -149,18 +157,23 @@ def by_reason(counted: Mapping[str, Sequence[tuple[str, int]]], link: Link) -> l
 def _reason(outcome: str, reason: str, count: int, among: Sequence[tuple[str, int]], link: Link) -> Figure:
     most = max(count for _, count in among)
     href = link(which=outcome, reason=reason)
-    said = explain(reason) or "No reason is given."
+    said = explain(reason) or _("No reason is given.")
     return Figure(said, words.number(count), href, css=outcome, percent=f"{count * 100 / most:.2f}%")
 
 
 def times(numbers: Numbers, link: Link) -> list[TimeRow]:
     """Percentiles to the first reply and to the answer."""
-    return [TimeRow(label, note, _cells(name, numbers.ms[name], link)) for name, label, note in TIMES]
+    return [
+        TimeRow(_(label) if label else "", _(note), _cells(name, numbers.ms[name], link))
+        for name, label, note in TIMES
+    ]
 
 
 def hops(numbers: Numbers, link: Link) -> list[TimeRow]:
     """Percentiles of each hop."""
-    return [TimeRow(label, name, _cells(name, numbers.ms[name], link)) for name, label in words.HOPS.items()]
+    return [
+        TimeRow(_(label), name, _cells(name, numbers.ms[name], link)) for name, label in words.HOPS.items()
+    ]
 
 
 def _cells(measure: str, percentiles: Percentiles, link: Link) -> list[Figure]:
@@ -174,9 +187,10 @@ def shares(numbers: Numbers, link: Link) -> list[Figure]:
     """How many got a reply in time, how many needed a holding line, how many got nothing."""
     counts = numbers.counts
     notes = {
-        "in_time": f"{words.number(counts['slow'])} later, or waiting for longer",
+        "in_time": _("%(count)s later, or waiting for longer") % {"count": words.number(counts["slow"])},
         "held_the_line": words.turns(counts["held_the_line"]),
-        "unreplied": f"{words.turns(counts['unreplied'])}: declined, owned by staff, or not deliverable",
+        "unreplied": _("%(turns)s: declined, owned by staff, or not deliverable")
+        % {"turns": words.turns(counts["unreplied"])},
     }
     percents = {
         "in_time": numbers.in_time_percent,
@@ -185,7 +199,7 @@ def shares(numbers: Numbers, link: Link) -> list[Figure]:
     }
     return [
         Figure(
-            words.CONDITIONS[name],
+            _(words.CONDITIONS[name]),
             words.percent(percent),
             link(which="slow" if name == "in_time" else name),
             notes[name],
@@ -217,26 +231,26 @@ def organization_rows(
 def _organization_cells(numbers: Numbers, standing: Numbers, link: Link) -> list[Figure]:
     return [
         _count("turns", numbers, link),
-        Figure("Answered", words.percent(numbers.percent("answered")), link(which="answered")),
+        Figure(_("Answered"), words.percent(numbers.percent("answered")), link(which="answered")),
         _count("handed_over", numbers, link),
         _count("declined", numbers, link),
-        Figure("Open now", words.number(standing.counts["open"]), link(which="open", standing=1)),
+        Figure(_("Open now"), words.number(standing.counts["open"]), link(which="open", standing=1)),
         _promised("overdue", standing.counts["overdue"], link(which="overdue", standing=1)),
         _promised("duplicates", numbers.counts["duplicates"], link(which="duplicates")),
         *(
-            replace(each, label=f"First reply {each.label}")
+            replace(each, label=_("First reply %(share)s") % {"share": each.label})
             for each in _cells("first_reply", numbers.ms["first_reply"], link)
         ),
-        Figure("Within 5 s", words.percent(numbers.in_time_percent), link(which="slow")),
+        Figure(_("Within 5 s"), words.percent(numbers.in_time_percent), link(which="slow")),
     ]
 
 
 def _count(name: str, numbers: Numbers, link: Link) -> Figure:
-    return Figure(words.CONDITIONS[name], words.number(numbers.counts[name]), link(which=name))
+    return Figure(_(words.CONDITIONS[name]), words.number(numbers.counts[name]), link(which=name))
 
 
 def _promised(name: str, count: int, href: str) -> Figure:
-    return Figure(words.CONDITIONS[name], words.number(count), href, css="broken" if count else "kept")
+    return Figure(_(words.CONDITIONS[name]), words.number(count), href, css="broken" if count else "kept")
 
 
 def _width(percent: float | None) -> str:

@@ -7,7 +7,9 @@ scaled; down, in pixels.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+
+from django.utils.timezone import localtime
 
 from console.conversations.report import ORIGIN, Numbers
 from console.proof import words
@@ -76,7 +78,7 @@ class Cell:
     """A number in the chart's table. `raw`: as a spreadsheet takes it."""
 
     text: str
-    raw: int | str
+    raw: int | float | str
     href: str = ""
 
 
@@ -102,6 +104,8 @@ class Chart:
     columns: Sequence[Column]
     rows: Sequence[Row]
     limit_y: str = ""
+    more_columns: Sequence[tuple[str, str]] = ()
+    """Of the table, after those of the legend: key and head of what is not drawn."""
 
     @property
     def is_empty(self) -> bool:
@@ -176,13 +180,21 @@ def x_ticks(series: Series) -> list[Tick]:
     length = series.width * len(series.starts)
     step = next((step for step in _LABEL_STEPS if length <= step * LABELS_AT_MOST), length)
     step = max(step, series.width)
-    labelled = [index for index, start in enumerate(series.starts) if (start - ORIGIN) % step < series.width]
+    labelled = [
+        index for index, start in enumerate(series.starts) if (_local(start) - ORIGIN) % step < series.width
+    ]
     return [
         Tick(series.x(index), _x_label(series.starts[index], step), is_minor=place % 2 == 1)
         for place, index in enumerate(labelled)
     ]
 
 
+def _local(at: datetime) -> datetime:
+    """The reader's wall clock, to be counted with."""
+    return localtime(at).replace(tzinfo=UTC)
+
+
 def _x_label(at: datetime, step: timedelta) -> str:
-    is_midnight = at.hour == at.minute == 0
-    return words.day(at) if is_midnight or step >= timedelta(days=1) else f"{at:%H:%M}"
+    local = localtime(at)
+    is_midnight = local.hour == local.minute == 0
+    return words.day(at) if is_midnight or step >= timedelta(days=1) else words.clock(at)

@@ -12,15 +12,18 @@ from urllib.parse import urlencode
 from django import forms
 from django.http import QueryDict
 from django.utils import timezone
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from console.channels.models import Channel
 from console.conversations.report import CONDITIONS, MEASURES, ORIGIN, Scope
 
 PERIODS = {
-    "1h": ("Last hour", timedelta(hours=1)),
-    "24h": ("24 hours", timedelta(hours=24)),
-    "7d": ("7 days", timedelta(days=7)),
-    "30d": ("30 days", timedelta(days=30)),
+    "1h": (gettext_noop("Last hour"), timedelta(hours=1)),
+    "24h": (gettext_noop("24 hours"), timedelta(hours=24)),
+    "7d": (gettext_noop("7 days"), timedelta(days=7)),
+    "30d": (gettext_noop("30 days"), timedelta(days=30)),
 }
 CUSTOM = "custom"
 DEFAULT = "24h"
@@ -48,10 +51,15 @@ class Selection:
         return next((width for width in _WIDTHS if length <= width * BUCKETS_AT_MOST), length)
 
     @property
+    def origin(self) -> datetime:
+        """What buckets are counted from: a Monday, midnight where the reader is at the end of the period."""
+        return ORIGIN - (localtime(self.until).utcoffset() or timedelta(0))
+
+    @property
     def buckets(self) -> list[datetime]:
         """Where each bucket of the period starts; the first and the last may reach beyond it."""
-        width = self.bucket
-        start = ORIGIN + (self.since - ORIGIN) // width * width
+        width, origin = self.bucket, self.origin
+        start = origin + (self.since - origin) // width * width
         return [start + index * width for index in range(-((start - self.until) // width))]
 
     @property
@@ -102,11 +110,9 @@ class Choice:
 class SelectionForm(forms.Form):
     """Period and channel. What cannot be read falls back to the last day, with a word about it."""
 
-    period = forms.ChoiceField(
-        required=False, choices=[*((key, label) for key, (label, _) in PERIODS.items()), (CUSTOM, "Custom")]
-    )
-    start = forms.DateTimeField(required=False, label="From")
-    end = forms.DateTimeField(required=False, label="To")
+    period = forms.ChoiceField(required=False, choices=[(key, key) for key in (*PERIODS, CUSTOM)])
+    start = forms.DateTimeField(required=False, label=gettext_lazy("From"))
+    end = forms.DateTimeField(required=False, label=gettext_lazy("To"))
     at = forms.DateTimeField(required=False)
     channel = forms.ModelChoiceField(Channel.objects.none(), required=False)
 
@@ -122,7 +128,7 @@ class SelectionForm(forms.Form):
             found[name] = min(found.get(name) or self.now, self.now)
         start = found.get("start")
         if found.get("period") == CUSTOM and not (start and ORIGIN <= start < found["end"]):
-            raise forms.ValidationError("Choose a start in the past, and an end after it.")
+            raise forms.ValidationError(_("Choose a start in the past, and an end after it."))
         return found
 
     @property

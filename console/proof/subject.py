@@ -11,6 +11,7 @@ from functools import cached_property
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 
 from console import tenancy
 from console.channels.models import Channel
@@ -37,8 +38,9 @@ class Subject:
     @cached_property
     def organizations(self) -> list[Organization]:
         """Those whose numbers the user may see; none where there is no such organization for them."""
-        seen = tenancy.organizations_with(self.user, "organizations.view_organization")
-        return list(seen.filter(slug=self.slug) if self.slug else seen)
+        if not self.slug:
+            return list(tenancy.in_view(self.user, "proof.view_numbers"))
+        return list(tenancy.organizations_with(self.user, "proof.view_numbers").filter(slug=self.slug))
 
     @cached_property
     def readable(self) -> set[int]:
@@ -51,15 +53,15 @@ class Subject:
         """What the page is called."""
         if self.slug:
             return self.organizations[0].name
-        return "All organizations" if self.user.is_ops else "Your organizations"
+        return _("All organizations") if self.user.is_ops else _("Your organizations")
 
     @property
     def limit(self) -> str:
         """How long a turn may be open, in words."""
         limits = {organization.handover_after_seconds for organization in self.organizations}
         if len(limits) != 1:
-            return "its organization's limit"
-        return f"the limit of {limits.pop()}\N{NO-BREAK SPACE}s"
+            return _("its organization's limit")
+        return _("the limit of %(seconds)s\N{NO-BREAK SPACE}s") % {"seconds": limits.pop()}
 
     @cached_property
     def channels(self) -> QuerySet[Channel]:

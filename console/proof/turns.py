@@ -35,13 +35,14 @@ class ListedTurn:
     @property
     def state_label(self) -> str:
         """Its outcome, or how far it came."""
-        return Turn.State(self.state).label
+        return str(Turn.State(self.state).label)
 
 
 _LIST = """
 SELECT page.id, page.first_message_at, organization.name,
        CASE WHEN page.is_readable THEN coalesce(nullif(contact.name, ''), contact.platform_id) END,
-       channel.name, page.state, page.reason, page.first_reply, page.answer, page.measured,
+       channel.name, page.state, page.reason, page.reason_detail,
+       page.first_reply, page.answer, page.measured,
        CASE WHEN page.is_readable THEN page.conversation_id END,
        (SELECT max(message.id) FROM conversations_message message WHERE message.turn_id = page.id),
        page.found
@@ -86,18 +87,32 @@ def turns(
 
 
 def _listed(row: tuple[Any, ...]) -> ListedTurn:
-    turn_id, at, organization, contact, channel, state, reason, first_reply, answer, measured, *place, _ = row
+    (
+        turn_id,
+        at,
+        organization,
+        contact,
+        channel,
+        state,
+        reason,
+        detail,
+        *times,
+        conversation_id,
+        message_id,
+        _,
+    ) = row
+    first_reply, answer, measured = times
     return ListedTurn(
         at=at,
         organization=organization,
         contact=printable(contact or ""),
         channel=channel,
         state=state,
-        reason=explain(reason),
+        reason=explain(reason, detail),
         first_reply=_time(first_reply),
         answer=_time(answer),
         measured=_time(measured),
-        href=_conversation_url(turn_id, *place),
+        href=_conversation_url(turn_id, conversation_id, message_id),
     )
 
 
@@ -106,9 +121,7 @@ def _conversation_url(turn_id: int, conversation_id: int | None, last_message_id
     if conversation_id is None:
         return ""
     before = "" if last_message_id is None else f"?before={last_message_id + 1}"
-    return (
-        f"{reverse('admin:conversations_conversation_change', args=[conversation_id])}{before}#turn-{turn_id}"
-    )
+    return f"{reverse('admin:inbox_conversation', args=[conversation_id])}{before}#turn-{turn_id}"
 
 
 def _time(ms: float | None) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from datetime import UTC
 from typing import Any
 
 from django.contrib import admin
@@ -9,6 +10,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.http import urlencode
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
 
 from console.conversations.report import Report, dead_letters, reasons, report
 from console.conversations.timeline import explain
@@ -32,11 +35,11 @@ def proof(request: HttpRequest, slug: str = "") -> HttpResponse:
         return redirect(f"{address('page', subject.organizations[0].slug)}?{request.GET.urlencode()}")
     form, selection = _selection(request, subject)
     scope, link = subject.scope(selection), subject.link(selection)
-    found = report(scope, bucket=selection.bucket, by_organization=not slug)
+    found = report(scope, bucket=selection.bucket, by_organization=not slug, origin=selection.origin)
     standing = report(scope.standing, measures=(), by_organization=not slug)
     letters_url = subject.dead_letters_url(selection)
     context = {
-        "title": f"Proof · {subject.name}",
+        "title": _("Proof · %(name)s") % {"name": subject.name},
         "form": form,
         "promises": page.promises(found.total, standing.total, subject.limit, link),
         "waiting": page.waiting(found.total, standing.total, dead_letters(scope), letters_url, link),
@@ -70,7 +73,7 @@ def proof_turns(request: HttpRequest, slug: str = "") -> HttpResponse:
         "turns": found,
         "count": count,
         "said_count": words.turns(count),
-        "measure": "" if choice.measure in SHOWN_ANYWAY else words.MEASURES.get(choice.measure, ""),
+        "measure": "" if choice.measure in SHOWN_ANYWAY else _measure(choice),
         "pages": _pages(request, number, count),
         "shows_contacts": any(organization.pk in subject.readable for organization in subject.organizations),
         "is_standing": choice.is_standing,
@@ -86,7 +89,7 @@ def proof_csv(request: HttpRequest, slug: str = "") -> HttpResponse:
     draw = CHARTS.get(request.GET.get("chart", ""))
     if draw is None or not form.is_valid():
         raise Http404("There is no such chart.")
-    found = report(subject.scope(selection), bucket=selection.bucket)
+    found = report(subject.scope(selection), bucket=selection.bucket, origin=selection.origin)
     return _csv(draw(_series(selection, found, subject.link(selection))), slug)
 
 
@@ -125,25 +128,32 @@ def _periods(selection: Selection) -> list[dict[str, Any]]:
     channel = {"channel": str(selection.channel.pk)} if selection.channel else {}
     return [
         {
-            "label": label,
+            "label": _(label),
             "query": urlencode({"period": key, **channel}),
             "is_chosen": key == selection.period,
         }
-        for key, (label, _) in PERIODS.items()
+        for key, (label, length) in PERIODS.items()
     ]
 
 
 def _called(choice: Choice, selection: Selection) -> str:
     """What a list of turns is, in words."""
-    parts = [words.CONDITIONS[choice.condition]] if choice.condition != "turns" or not choice.measure else []
+    parts = (
+        [_(words.CONDITIONS[choice.condition])] if choice.condition != "turns" or not choice.measure else []
+    )
     if choice.reason:
         parts.append(explain(choice.reason).rstrip("."))
     if choice.measure:
-        least = "" if choice.at_least is None else f" of {words.duration(choice.at_least)} or more"
-        parts.append(f"{words.MEASURES[choice.measure]}{least}")
+        least = _("%(measure)s of %(time)s or more")
+        said = {"measure": _measure(choice), "time": words.duration(choice.at_least)}
+        parts.append(said["measure"] if choice.at_least is None else least % said)
     if choice.bucket:
         parts.append(words.stretch(choice.bucket, selection.bucket))
     return " · ".join(parts)
+
+
+def _measure(choice: Choice) -> str:
+    return _(words.MEASURES[choice.measure]) if choice.measure in words.MEASURES else ""
 
 
 def _page_number(request: HttpRequest) -> int:
@@ -161,8 +171,13 @@ def _pages(request: HttpRequest, number: int, count: int) -> dict[str, str]:
         parameters["page"] = str(page_number)
         return f"?{parameters.urlencode()}"
 
+    said = _("%(first)s–%(last)s of %(count)s") % {
+        "first": words.number(first),
+        "last": words.number(last),
+        "count": words.number(count),
+    }
     return {
-        "said": f"{words.number(first)}–{words.number(last)} of {words.number(count)}" if count else "",
+        "said": said if count else "",
         "before": query(number - 1) if number > 1 else "",
         "after": query(number + 1) if last < count else "",
     }
@@ -177,17 +192,20 @@ def _csv(chart: Chart, slug: str) -> HttpResponse:
     writer = csv.writer(response)
     writer.writerow(["start_utc", *(key for key, _ in chart.legend)])
     for row in chart.rows:
-        writer.writerow([f"{row.start:%Y-%m-%dT%H:%M:%SZ}", *(cell.raw for cell in row.cells)])
+        writer.writerow(
+            [f"{row.start.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", *(cell.raw for cell in row.cells)]
+        )
     return response
 
 
 def _page(
     request: HttpRequest, template: str, subject: Subject, selection: Selection, context: dict[str, Any]
 ) -> HttpResponse:
+    zone = f"{localtime(selection.until):%Z}"
     shared = {
         **admin.site.each_context(request),
         "subject": subject,
         "selection": selection,
-        "said_period": f"{words.moment(selection.since)} – {words.moment(selection.until)} UTC",
+        "said_period": f"{words.moment(selection.since)} – {words.moment(selection.until)} {zone}",
     }
     return TemplateResponse(request, template, shared | context)

@@ -19,6 +19,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 env = environ.Env(
     HUB_HOME=(str, ".hub"),
+    HUB_STAGE=(str, "local"),
     HUB_SECRET_KEY=(str, ""),
     HUB_CREDENTIAL_KEYS=(list, []),
     HUB_DEBUG=(bool, False),
@@ -26,13 +27,21 @@ env = environ.Env(
     HUB_CONSOLE_PORT=(int, 8000),
     HUB_WEBHOOK_PORT=(int, 8080),
     HUB_CONSOLE_URL=(str, ""),
+    HUB_STATIC_URL=(str, ""),
     HUB_WEBHOOK_URL=(str, ""),
     HUB_QUEUE_PREFIX=(str, ""),
     HUB_STORAGE_BUCKET=(str, ""),
     HUB_MEDIA_MAX_BYTES=(int, 16 * 1024 * 1024),
     HUB_EMAIL_URL=(str, ""),
+    HUB_SECOND_FACTOR=(str, ""),
     HUB_EMAIL_FROM=(str, "channels-hub <hub@localhost>"),
+    HUB_DEPLOY_REPOSITORY=(str, ""),
+    HUB_DEPLOY_STAGES=(list, []),
+    HUB_DEPLOYER=(str, ""),
     HUB_LLM_REQUESTS_PER_ORGANIZATION=(int, 8),
+    HUB_LLM_REQUESTS_PER_BOX=(float, 3.2),
+    HUB_PROMPT_TOKENS_PRICE=(float, 0.0),
+    HUB_COMPLETION_TOKENS_PRICE=(float, 0.0),
     HUB_TELEGRAM_API_URL=(str, "https://api.telegram.org"),
     HUB_GRAPH_API_URL=(str, "https://graph.facebook.com"),
     HUB_GRAPH_VERSION=(str, "v26.0"),
@@ -102,6 +111,7 @@ SECRET_KEY = require("HUB_SECRET_KEY")
 require("HUB_CREDENTIAL_KEYS")
 CREDENTIAL_KEYS: list[str] = env("HUB_CREDENTIAL_KEYS")
 DEBUG: bool = env("HUB_DEBUG")
+STAGE: str = env("HUB_STAGE")
 ALLOWED_HOSTS: list[str] = env("HUB_ALLOWED_HOSTS")
 
 CONSOLE_URL = service_url("HUB_CONSOLE_URL", f"http://127.0.0.1:{env('HUB_CONSOLE_PORT')}")
@@ -122,6 +132,9 @@ AWS_ENDPOINT_URL: str | None = env("AWS_ENDPOINT_URL") or None
 AWS_REGION: str = env("AWS_DEFAULT_REGION")
 
 LLM_REQUESTS_PER_ORGANIZATION: int = env("HUB_LLM_REQUESTS_PER_ORGANIZATION")
+LLM_REQUESTS_PER_BOX: float = env("HUB_LLM_REQUESTS_PER_BOX")
+PROMPT_TOKENS_PRICE: float = env("HUB_PROMPT_TOKENS_PRICE")
+COMPLETION_TOKENS_PRICE: float = env("HUB_COMPLETION_TOKENS_PRICE")
 
 if env("HUB_EMAIL_URL"):
     vars().update(env.email_url("HUB_EMAIL_URL"))
@@ -131,15 +144,31 @@ else:
 EMAIL_TIMEOUT = 5
 DEFAULT_FROM_EMAIL: str = env("HUB_EMAIL_FROM")
 
-TENANT_APPS = ["console.organizations", "console.channels", "console.prompts", "console.conversations"]
+TENANT_APPS = [
+    "console.organizations",
+    "console.channels",
+    "console.prompts",
+    "console.conversations",
+    "console.inbox",
+    "console.feedback",
+    "console.dashboards",
+    "console.workshop",
+]
 AUTH_USER_MODEL = "organizations.User"
 DATABASES = {"default": database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
-TIME_ZONE = "UTC"
+TIME_ZONE = "UTC"  # of who has not said another: see console/reader
+LANGUAGE_CODE = "en"  # what texts are written in
+LANGUAGES = [("en", "English"), ("es", "Español")]
+LOCALE_PATHS = [BASE_DIR / "console" / "locale"]
 
 STORAGES: dict[str, dict[str, Any]] = {}
+FILES_ORIGINS: list[str] = []  # where pages may show stored files from, besides their own address
 if env("HUB_STORAGE_BUCKET"):
+    _bucket = f"https://{env('HUB_STORAGE_BUCKET')}.s3"
+    _on_aws = [f"{_bucket}.amazonaws.com", f"{_bucket}.{AWS_REGION}.amazonaws.com"]
+    FILES_ORIGINS = [AWS_ENDPOINT_URL] if AWS_ENDPOINT_URL else _on_aws
     STORAGES["default"] = {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {

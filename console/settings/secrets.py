@@ -13,11 +13,11 @@ DATABASE_NAME = "hub"
 
 
 def read_secrets(environment: MutableMapping[str, str]) -> None:
-    """Set in `environment` what the secret HUB_SECRETS holds (JSON, by the settings' names), and DATABASE_URL
-    from the user and password in HUB_DATABASE_SECRET, at HUB_DATABASE_HOST. What is set already stays. Raises
-    ImproperlyConfigured."""
-    if name := environment.get("HUB_SECRETS"):
-        for setting, value in _read(name, environment).items():
+    """Set in `environment` what the secrets of HUB_SECRETS hold (JSON, by the settings' names), and
+    DATABASE_URL from the user and password in HUB_DATABASE_SECRET, at HUB_DATABASE_HOST. What is set already
+    stays. Raises ImproperlyConfigured."""
+    for each in filter(None, environment.get("HUB_SECRETS", "").split(",")):
+        for setting, value in _read(each, environment).items():
             environment.setdefault(setting, str(value))
     if (name := environment.get("HUB_DATABASE_SECRET")) and not environment.get("DATABASE_URL"):
         login = _read(name, environment)

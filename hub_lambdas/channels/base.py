@@ -1,7 +1,7 @@
 """What a channel kind is: how its webhooks are verified and parsed, and how its messages are sent.
 
 A kind knows its platform and nothing of the database: it sees an `Account` (one connected channel) and
-returns plain values. One file per kind; `hub_lambdas.channels` lists them.
+returns plain values. One file or folder per kind; `hub_lambdas.channels` lists them.
 """
 
 import uuid
@@ -25,11 +25,13 @@ class SignatureError(ChannelError):
 
 
 class SendRefused(ChannelError):
-    """The platform certainly did not take the message: safe to try again after `retry_after_seconds`."""
+    """The platform certainly did not take the message: safe to try again after `retry_after_seconds`, and
+    not before `growth` ** n seconds where it is the n-th time."""
 
-    def __init__(self, message: str, retry_after_seconds: float = 1.0) -> None:
+    def __init__(self, message: str, retry_after_seconds: float = 1.0, *, growth: float = 2.0) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+        self.growth = growth
 
 
 class SendRejected(ChannelError):
@@ -126,7 +128,8 @@ class InboundMessage(Item):
 
 @dataclass(frozen=True)
 class InboundEdit(Item):
-    """A contact changed the text of the message `message_platform_id`."""
+    """The text of the message `message_platform_id` was changed, by the contact (`sender`) or by a person who
+    wrote to them in the platform's own app."""
 
     sender: Sender
     platform_id: str
@@ -138,7 +141,8 @@ class InboundEdit(Item):
 
 @dataclass(frozen=True)
 class InboundUnsend(Item):
-    """A contact took the message `message_platform_id` back: its text is not kept."""
+    """The message `message_platform_id` was taken back, by the contact (`sender`) or by a person who wrote to
+    them in the platform's own app: its text is not kept."""
 
     sender: Sender
     platform_id: str
@@ -189,7 +193,7 @@ class Reached(StrEnum):
 class Receipt(Item):
     """What became of a message of ours, by its `message_platform_id` or by the `reference` of `send`; or,
     with `until`, of all that `sender` was sent up to then. `failure`: why the platform did not deliver it,
-    empty when it did."""
+    empty when it did. `contact_gone`: because the contact cannot be reached any more."""
 
     platform_id: str
     message_platform_id: str
@@ -199,6 +203,7 @@ class Receipt(Item):
     sender: Sender | None = None
     reached: Reached = Reached.DELIVERED
     until: datetime | None = None
+    contact_gone: bool = False
     type: Literal["receipt"] = "receipt"
 
 
@@ -245,15 +250,15 @@ class Account:
 
 @dataclass(frozen=True)
 class Field:
-    """One thing an org admin enters to connect a channel. Secret ones are encrypted and never shown again; a
-    list is entered one item a line."""
+    """One thing an org admin enters to connect a channel. Secret ones are encrypted and never shown again. A
+    list is entered one item a line; a switch is off (and not stored) until somebody turns it on."""
 
     name: str
     label: str
     help_text: str = ""
     secret: bool = False
     required: bool = True
-    is_list: bool = False
+    shape: Literal["text", "list", "switch"] = "text"
 
 
 @dataclass(frozen=True)
@@ -271,7 +276,8 @@ class Health:
     """What the platform says of a channel: the account's own name, what is wrong (empty = nothing), and the
     `address` by which its webhooks name the account, where one webhook may serve several, and the `parent` by
     which they name all that belong to the same. `delivers_here`: whether what contacts write is delivered to
-    the hub; None where that was not asked."""
+    the hub; None where nobody knows. `is_by_hand`: somebody has to enter the channel's address at the
+    platform, which neither takes it from the hub nor tells what was entered."""
 
     account: str
     problems: Sequence[str] = ()
@@ -279,6 +285,19 @@ class Health:
     parent: str = ""
     validity: Validity = Validity()
     delivers_here: bool | None = None
+    is_by_hand: bool = False
+
+
+@dataclass(frozen=True)
+class ReplyWindow:
+    """How long after a contact's last message a platform takes what the bot writes, and what people write."""
+
+    bot: timedelta
+    staff: timedelta
+
+
+A_DAY = ReplyWindow(bot=timedelta(hours=24), staff=timedelta(hours=24))
+"""Meta's rule, for WhatsApp over Twilio too."""
 
 
 SAMPLE_NAME = "Test message"
@@ -335,8 +354,6 @@ class Kind(Protocol):
     answer."""
     names_contacts: ClassVar[bool]
     """Whether webhooks say who a contact is, as far as the platform tells: where not, `look_up` may."""
-    reply_window: ClassVar[timedelta | None]
-    """How long after a contact's last message the platform takes an answer; None for as long as one likes."""
     numbers_choices: ClassVar[bool]
     """Whether choices are numbered lines, for want of buttons: then a bare number is a choice too."""
 
@@ -363,12 +380,23 @@ class Kind(Protocol):
     def serve(self, request: Request, account: Account, subpath: str, view: ContactView) -> Response:
         """Answer a GET or OPTIONS below the channel's address (a handshake, a page); 404 where nothing is."""
 
+    def reply_window(self, account: Account, contact: str) -> ReplyWindow | None:
+        """How long the platform takes answers to `contact`; None for as long as one likes."""
+
     def send(
-        self, account: Account, contact: str, text: str, reference: str, choices: Sequence[str] = ()
+        self,
+        account: Account,
+        contact: str,
+        text: str,
+        reference: str,
+        choices: Sequence[str] = (),
+        *,
+        is_late: bool = False,
     ) -> str:
         """Send one piece that `split` made; returns the platform's id for it. `reference` is our own id of
         the message. `choices`: at most MAX_CHOICES different texts of at most CHOICE_LIMIT that the contact
-        may answer with; a tap comes back as an InboundMessage of kind "button" with that text. Raises
+        may answer with; a tap comes back as an InboundMessage of kind "button" with that text. `is_late`: a
+        person wrote it, and only from people the platform takes it now (see `reply_window`). Raises
         SendRefused, SendRejected, ContactMoved, CredentialRejected or SendUnknown."""
 
     def show_typing(self, account: Account, contact: str, message_id: str) -> None:
@@ -400,6 +428,11 @@ class Kind(Protocol):
     def check(self, account: Account, webhook_url: str) -> Health:
         """Ask the platform whether the credential is valid and the webhook still registered. Raises
         ChannelError."""
+
+    def unregister(self, account: Account, webhook_url: str) -> None:
+        """Have the platform deliver nothing for this account to `webhook_url` any more; what it delivers
+        elsewhere stays. Where one subscription is several channels' (Health.parent), the caller sees to it
+        that none of them needs it. Raises ChannelError."""
 
     def renew(self, account: Account) -> Mapping[str, Any] | None:
         """Credentials to be stored in place of those that end before long; None where there is nothing to do,

@@ -14,7 +14,7 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
@@ -29,6 +29,7 @@ from urllib3.exceptions import (
 )
 
 from hub_lambdas.channels.base import ChannelError, SendRefused, SendUnknown
+from hub_lambdas.sentences import stored
 
 CONNECT_TIMEOUT_SECONDS = 3.0
 READ_TIMEOUT_SECONDS = 8.0
@@ -42,11 +43,12 @@ logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 @dataclass(frozen=True)
 class Answer:
     """What a platform answered. `content` is None where the body is no JSON. `retry_after_seconds`: how long
-    it asks to wait, where it does."""
+    it asks to wait, where it does. `headers` by their lower-case names."""
 
     status: int
     content: Any
     retry_after_seconds: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Client:
@@ -83,7 +85,8 @@ class Client:
             )
         except HTTPError as error:
             raise _without_address(platform, error) from None
-        return Answer(response.status, _json(response.data), _seconds(response.headers.get("retry-after")))
+        found = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status, _json(response.data), _seconds(found.get("retry-after")), found)
 
     def _connections(self) -> urllib3.PoolManager:
         with self._lock:
@@ -115,14 +118,36 @@ def _json(body: bytes) -> Any:
 
 def _without_address(platform: str, error: HTTPError) -> ChannelError:
     if isinstance(error, NameResolutionError):
-        return SendRefused(f"The name of {platform}'s server is not known: check network and address.")
+        return SendRefused(
+            stored(
+                "The name of %(platform)s's server is not known: check network and address.",
+                platform=platform,
+            )
+        )
     if isinstance(error, ConnectTimeoutError):
-        return SendRefused(f"{platform} did not take a connection within {CONNECT_TIMEOUT_SECONDS:g} s.")
+        return SendRefused(
+            stored(
+                "%(platform)s did not take a connection within %(seconds)s s.",
+                platform=platform,
+                seconds=f"{CONNECT_TIMEOUT_SECONDS:g}",
+            )
+        )
     if isinstance(error, NewConnectionError | ClosedPoolError):
-        return SendRefused(f"{platform} could not be reached: it refused the connection.")
+        return SendRefused(
+            stored("%(platform)s could not be reached: it refused the connection.", platform=platform)
+        )
     if isinstance(error, SSLError) and isinstance(error.args[0], ssl.SSLCertVerificationError):
-        return SendRefused(f"The server in {platform}'s place has no valid certificate: check its address.")
-    return SendUnknown(f"{platform} did not answer, so it is not known whether it took the request.")
+        return SendRefused(
+            stored(
+                "The server in %(platform)s's place has no valid certificate: check its address.",
+                platform=platform,
+            )
+        )
+    return SendUnknown(
+        stored(
+            "%(platform)s did not answer, so it is not known whether it took the request.", platform=platform
+        )
+    )
 
 
 CLIENT = Client()

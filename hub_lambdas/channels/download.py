@@ -25,6 +25,7 @@ from urllib3.util import parse_url
 
 from hub_lambdas.channels.base import ChannelError, FetchedMedia, MediaGone, MediaRefused
 from hub_lambdas.channels.client import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
+from hub_lambdas.sentences import stored
 
 DOWNLOAD_SECONDS = 20.0
 """For one file, redirects included."""
@@ -108,10 +109,16 @@ class Download:
 
     def _what_failed(self, error: Exception, deadline: "_Deadline") -> str:
         if deadline.is_over:
-            return f"{self.platform} did not deliver the file within {self.seconds:g} s."
+            return stored(
+                "%(platform)s did not deliver the file within %(seconds)s s.",
+                platform=self.platform,
+                seconds=f"{self.seconds:g}",
+            )
         if isinstance(error, ssl.SSLCertVerificationError):
-            return f"The server of {self.platform}'s files has no valid certificate."
-        return f"{self.platform} did not deliver the file."
+            return stored(
+                "The server of %(platform)s's files has no valid certificate.", platform=self.platform
+            )
+        return stored("%(platform)s did not deliver the file.", platform=self.platform)
 
     def _follow(self, url: str, deadline: "_Deadline") -> FetchedMedia:
         first = place = _place(url)
@@ -122,7 +129,9 @@ class Download:
                 return found
             url = urljoin(url, found)
             place = _place(url)
-        raise MediaRefused(f"{self.platform} sends the hub from one address to the next.")
+        raise MediaRefused(
+            stored("%(platform)s sends the hub from one address to the next.", platform=self.platform)
+        )
 
     def _ask(self, place: _Place, headers: Mapping[str, str], deadline: "_Deadline") -> FetchedMedia | str:
         """The file, or the address that it is said to be at."""
@@ -141,12 +150,22 @@ class Download:
     def _read(self, response: http.client.HTTPResponse, deadline: "_Deadline") -> FetchedMedia:
         """What a server says of the length saves the reading, and is never relied upon."""
         if response.status == 429 or response.status >= 500:
-            raise ChannelError(f"{self.platform} cannot give the file out now (status {response.status}).")
+            raise ChannelError(
+                stored(
+                    "%(platform)s cannot give the file out now (status %(status)s).",
+                    platform=self.platform,
+                    status=response.status,
+                )
+            )
         if response.status != 200:
             raise MediaGone(
-                f"{self.platform} does not give the file out any more (status {response.status})."
+                stored(
+                    "%(platform)s does not give the file out any more (status %(status)s).",
+                    platform=self.platform,
+                    status=response.status,
+                )
             )
-        too_large = MediaRefused(f"The file is larger than {size(self.limit_bytes)}.")
+        too_large = MediaRefused(stored("The file is larger than %(limit)s.", limit=size(self.limit_bytes)))
         if (response.length or 0) > self.limit_bytes:
             raise too_large
         content = bytearray()
@@ -179,7 +198,9 @@ class Download:
         try:
             found = self.resolve(place.host, place.port)
         except (OSError, UnicodeError):
-            raise ChannelError(f"The name of the server of {self.platform}'s file is not known.") from None
+            raise ChannelError(
+                stored("The name of the server of %(platform)s's file is not known.", platform=self.platform)
+            ) from None
         if not is_trusted and not all(map(is_public, found)):
             raise MediaRefused("Its address leads into a private network: nothing was fetched.")
         return found

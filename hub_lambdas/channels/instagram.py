@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from django.conf import settings
 
-from hub_lambdas.channels import messaging, meta, payloads
+from hub_lambdas.channels import messaging, meta, payloads, subscriptions
 from hub_lambdas.channels import text as texts
 from hub_lambdas.channels.base import (
     Account,
@@ -20,12 +20,14 @@ from hub_lambdas.channels.base import (
     Health,
     Inbound,
     Media,
+    ReplyWindow,
     Sample,
     Sender,
     SendRejected,
     Validity,
 )
 from hub_lambdas.http import Request
+from hub_lambdas.sentences import stored
 
 SUBSCRIBED_FIELDS = ("messages", "messaging_postbacks", "messaging_seen", "message_reactions")
 """Echoes come with `messages`. Which fields arrive is set in the app; an account is subscribed or is not."""
@@ -43,6 +45,9 @@ _CODES = meta.Codes(
     unclear={1},
 )
 GRAPH = meta.Graph("Instagram", _CODES, lambda: settings.INSTAGRAM_API_URL)
+APP_GRAPH = replace(GRAPH, host=lambda: settings.GRAPH_API_URL)
+"""Where Meta apps are asked for: their tokens are none of Instagram's."""
+OBJECT = "instagram"
 
 
 def _address(entry: Any, event: Any) -> str:
@@ -64,9 +69,24 @@ def _owner(token: str) -> tuple[str, str]:
     return user_id, f"@{payloads.text(owner, 'username')}"
 
 
-def _subscription_problems(token: str) -> list[str]:
-    is_subscribed = payloads.find(GRAPH.call(token, "GET", "me/subscribed_apps"), "data")
-    return [] if is_subscribed else ["The account delivers nothing to the hub: save the channel again."]
+def _account_problems(token: str) -> list[str]:
+    """Whether the account delivers to an app at all, and its messages."""
+    listed = payloads.find(GRAPH.call(token, "GET", "me/subscribed_apps"), "data")
+    if not isinstance(listed, list) or not listed:
+        return ["The account delivers nothing to the hub: save the channel again."]
+    fields = payloads.find(listed[0], "subscribed_fields")
+    if isinstance(fields, list) and subscriptions.MESSAGES not in fields:
+        return ["The account leaves out its messages: save the channel again."]
+    return []
+
+
+def _app_problems(subscription: subscriptions.Subscription | None, webhook_url: str) -> list[str]:
+    """Whether the app delivers to the hub, as far as Meta tells."""
+    if subscription is None:
+        return []
+    if not subscription.leads_to(webhook_url):
+        return ["The Meta app delivers to another address: enter the hub's webhook in it again."]
+    return [] if subscription.has_messages else [subscriptions.NOT_SUBSCRIBED]
 
 
 # --- how long a token goes ----------------------------------------------------------------------------------
@@ -152,6 +172,7 @@ class Instagram(meta.MetaKind):
             required=False,
         ),
     )
+    options: ClassVar[Sequence[Field]] = (messaging.HUMAN_AGENT,)
     text_limit: ClassVar[int] = 1000
     names_contacts: ClassVar[bool] = False
 
@@ -162,13 +183,24 @@ class Instagram(meta.MetaKind):
     def parse(self, request: Request, account: Account) -> Sequence[Inbound]:
         return messaging.parse(request, account, _address)
 
+    def reply_window(self, account: Account, contact: str) -> ReplyWindow | None:
+        return messaging.reply_window(account)
+
     def send(
-        self, account: Account, contact: str, text: str, reference: str, choices: Sequence[str] = ()
+        self,
+        account: Account,
+        contact: str,
+        text: str,
+        reference: str,
+        choices: Sequence[str] = (),
+        *,
+        is_late: bool = False,
     ) -> str:
         """Instagram documents no field that would come back with the echo: it is known by its text."""
         message = {"text": text, **messaging.quick_replies(choices)}
         content = {"recipient": {"id": contact}, "message": message}
-        return messaging.sent_id(GRAPH.call(meta.token(account), "POST", "me/messages", content), reference)
+        send = messaging.send_late if is_late else messaging.send
+        return send(GRAPH, meta.token(account), content, reference)
 
     def show_typing(self, account: Account, contact: str, message_id: str) -> None:
         messaging.act(GRAPH, meta.token(account), contact, "typing_on")
@@ -203,10 +235,25 @@ class Instagram(meta.MetaKind):
     def check(self, account: Account, webhook_url: str) -> Health:
         token = meta.token(account)
         id_, name = _owner(token)
-        undelivered = meta.asked_beside(lambda: _subscription_problems(token))
+        subscription = next(iter(subscriptions.find(APP_GRAPH, account, OBJECT) or ()), None)
+        undelivered = [
+            *meta.asked_beside(lambda: _account_problems(token)),
+            *_app_problems(subscription, webhook_url),
+        ]
         validity = Validity(_Life.of(account).ends_at)
         problems = [*undelivered, *meta.expiry_problems(validity)]
-        return Health(name, problems, id_, validity=validity, delivers_here=not undelivered)
+        is_known = bool(subscription or undelivered)
+        return Health(
+            name,
+            problems,
+            id_,
+            validity=validity,
+            delivers_here=not undelivered if is_known else None,
+            is_by_hand=bool(meta.app_secrets(account)),
+        )
+
+    def unregister(self, account: Account, webhook_url: str) -> None:
+        GRAPH.call(meta.token(account), "DELETE", "me/subscribed_apps")
 
     def renew(self, account: Account) -> Mapping[str, Any] | None:
         """A token lives for 60 days and is renewed from its second day on, which also tells when it ends."""
@@ -220,10 +267,14 @@ class Instagram(meta.MetaKind):
                 return {LIFE: _Life(digest=_digest(account), seen_at=now).as_json()}
             until = f"{life.ends_at:%d %B %Y}"
             raise SendRejected(
-                f"The access token ends on {until} at the latest and was not renewed: make a new one and "
-                f"enter it here. {error}"
+                stored(
+                    "The access token ends on %(until)s at the latest and was not renewed: make a new "
+                    "one and enter it here. %(error)s",
+                    until=until,
+                    error=error,
+                )
             ) from error
 
     def sample(self, account: Account, address: str, text: str) -> Sample:
         secrets = meta.app_secrets(account, settings.META_INSTAGRAM_SECRET, settings.META_APP_SECRET)
-        return messaging.sample(f"/{self.name}/{account.channel_id}", "instagram", address, text, secrets)
+        return messaging.sample(f"/{self.name}/{account.channel_id}", OBJECT, address, text, secrets)

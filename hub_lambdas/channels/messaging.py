@@ -9,17 +9,21 @@ import random
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 
 from hub_lambdas.channels import meta, payloads
 from hub_lambdas.channels.base import (
+    A_DAY,
     Account,
     ChannelError,
+    CredentialRejected,
     Echo,
     FetchedMedia,
+    Field,
     Inbound,
     InboundEdit,
     InboundMessage,
@@ -28,11 +32,14 @@ from hub_lambdas.channels.base import (
     OtherEvent,
     Reached,
     Receipt,
+    ReplyWindow,
     Sample,
     Sender,
+    SendRejected,
 )
 from hub_lambdas.channels.download import Download
 from hub_lambdas.http import Request
+from hub_lambdas.sentences import stored
 
 INBOX_APP_IDS = frozenset({"263902037430900", "1217981644879628"})
 """The apps behind Meta's own inboxes (the page's, Instagram's): what they send, a person wrote."""
@@ -345,6 +352,43 @@ def fetch(graph: meta.Graph, media: Media, limit_bytes: int) -> FetchedMedia:
 
 # --- what goes out ------------------------------------------------------------------------------------------
 
+HUMAN_AGENT = Field(
+    "human_agent",
+    "Staff may answer for 7 days",
+    "Only where Meta has granted the app the Human Agent permission. The bot has 24 hours all the same.",
+    required=False,
+    shape="switch",
+)
+_WITH_HUMAN_AGENT = replace(A_DAY, staff=timedelta(days=7))
+_LATE = {"messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"}
+
+
+def reply_window(account: Account) -> ReplyWindow:
+    """What people write may come later under the tag HUMAN_AGENT, never what a bot writes
+    (/docs/messenger-platform/send-messages/message-tags)."""
+    return _WITH_HUMAN_AGENT if account.options.get(HUMAN_AGENT.name) is True else A_DAY
+
+
+def send(graph: meta.Graph, token: str, content: Mapping[str, Any], reference: str) -> str:
+    """Send a message; returns the platform's id for it. Raises ChannelError."""
+    answer = graph.call(token, "POST", "me/messages", content)
+    return _message_id(payloads.find(answer, "message_id")) or f"sent:{reference}"
+
+
+def send_late(graph: meta.Graph, token: str, content: Mapping[str, Any], reference: str) -> str:
+    """Send what a person wrote after the bot's time. That the app may not do this is refused like a
+    credential, but must not pause the channel: a token that is broken shows with the next ordinary call."""
+    try:
+        return send(graph, token, {**content, **_LATE}, reference)
+    except CredentialRejected as error:
+        raise SendRejected(
+            stored(
+                "Staff may not answer this late: has Meta granted the app the Human Agent permission? "
+                "%(error)s",
+                error=error,
+            )
+        ) from error
+
 
 def quick_replies(choices: Sequence[str]) -> dict[str, Any]:
     """The part of a message that offers choices, none where there are none. Both platforms take 13 of 20
@@ -354,11 +398,6 @@ def quick_replies(choices: Sequence[str]) -> dict[str, Any]:
     return {
         "quick_replies": [{"content_type": "text", "title": choice, "payload": choice} for choice in choices]
     }
-
-
-def sent_id(answer: Any, reference: str) -> str:
-    """The platform's id for a message that it took."""
-    return _message_id(payloads.find(answer, "message_id")) or f"sent:{reference}"
 
 
 def act(graph: meta.Graph, token: str, contact: str, action: str) -> None:

@@ -6,22 +6,24 @@ from urllib.parse import quote
 
 from django.conf import settings
 
-from hub_lambdas.channels import messaging, meta, payloads
+from hub_lambdas.channels import messaging, meta, payloads, subscriptions
 from hub_lambdas.channels import text as texts
 from hub_lambdas.channels.base import (
     Account,
-    CredentialRejected,
     FetchedMedia,
     Field,
     Health,
     Inbound,
     Media,
+    ReplyWindow,
     Sample,
     Sender,
     SendRejected,
 )
 from hub_lambdas.http import Request
+from hub_lambdas.sentences import stored
 
+OBJECT = "page"
 SUBSCRIBED_FIELDS = (
     *("messages", "messaging_postbacks", "message_echoes", "message_reactions"),
     *("message_reads", "message_deliveries", "message_edits"),
@@ -53,19 +55,8 @@ def _page(token: str) -> tuple[str, str]:
     return page_id, payloads.text(page, "name")
 
 
-def _register_app(account: Account, webhook_url: str) -> None:
-    """Point an app of the organization's own, where it is known with its secret, at the channel's webhook.
-    Meta asks there at once whether it is meant."""
-    app_token = meta.app_token(account)
-    if not account.credentials.get("app_secret") or not app_token:
-        return
-    subscription = {
-        "object": "page",
-        "callback_url": webhook_url,
-        "verify_token": account.credentials.get("verify_token", ""),
-        "fields": ",".join(SUBSCRIBED_FIELDS),
-    }
-    GRAPH.call(app_token, "POST", f"{app_token.partition('|')[0]}/subscriptions", subscription)
+def _has_own_app(account: Account) -> bool:
+    return bool(meta.app_secrets(account))
 
 
 def _page_problems(account: Account, token: str, page_id: str) -> list[str]:
@@ -78,37 +69,29 @@ def _page_problems(account: Account, token: str, page_id: str) -> list[str]:
         if not own_apps or messaging.read_id(payloads.find(app, "id")) in own_apps
     ]
     if not apps:
-        return ["The page delivers no messages to the hub: save the channel again."]
+        return [stored("The page delivers no messages to the hub: save the channel again.")]
     fields = payloads.find(apps[0], "subscribed_fields")
     missing = [name for name in SUBSCRIBED_FIELDS if isinstance(fields, list) and name not in fields]
-    return [f"The page leaves out {', '.join(missing)}: save the channel again."] if missing else []
+    return (
+        [stored("The page leaves out %(missing)s: save the channel again.", missing=", ".join(missing))]
+        if missing
+        else []
+    )
 
 
 def _app_problems(account: Account, webhook_url: str) -> list[str]:
     """Whether the app still delivers to the hub: to the address of any of its channels, or to the one that
     serves all."""
-    app_token = meta.app_token(account)
-    if not app_token:
+    found = subscriptions.find(GRAPH, account, OBJECT)
+    if found is None:
         return []
-    path = f"{app_token.partition('|')[0]}/subscriptions"
-    try:
-        listed = payloads.find(GRAPH.call(app_token, "GET", path), "data")
-    except CredentialRejected:
-        if meta.is_of_hub(app_token):
-            return []  # `inspect_token` has logged it: it is nothing that an organization can mend
-        raise
-    pages = [
-        each
-        for each in (listed if isinstance(listed, list) else [])
-        if payloads.find(each, "object") == "page" and payloads.find(each, "active") is not False
-    ]
-    if not pages:
-        return ["The Meta app delivers nothing of pages: enter the webhook in the app, product Messenger."]
-    base = webhook_url.rpartition("/")[0]
-    address = payloads.text(pages[0], "callback_url")
-    if address != base and not address.startswith(f"{base}/"):
-        return ["The Meta app delivers to another address: enter the hub's webhook in it again."]
-    return []
+    if not found:
+        return [
+            stored("The Meta app delivers nothing of pages: enter the webhook in the app, product Messenger.")
+        ]
+    if not found[0].leads_to(webhook_url):
+        return [stored("The Meta app delivers to another address: enter the hub's webhook in it again.")]
+    return [] if found[0].has_messages else [subscriptions.NOT_SUBSCRIBED]
 
 
 class Messenger(meta.MetaKind):
@@ -137,6 +120,7 @@ class Messenger(meta.MetaKind):
             required=False,
         ),
     )
+    options: ClassVar[Sequence[Field]] = (messaging.HUMAN_AGENT,)
     text_limit: ClassVar[int] = 2000
     names_contacts: ClassVar[bool] = False
 
@@ -146,19 +130,27 @@ class Messenger(meta.MetaKind):
     def parse(self, request: Request, account: Account) -> Sequence[Inbound]:
         return messaging.parse(request, account, _address)
 
+    def reply_window(self, account: Account, contact: str) -> ReplyWindow | None:
+        return messaging.reply_window(account)
+
     def send(
-        self, account: Account, contact: str, text: str, reference: str, choices: Sequence[str] = ()
+        self,
+        account: Account,
+        contact: str,
+        text: str,
+        reference: str,
+        choices: Sequence[str] = (),
+        *,
+        is_late: bool = False,
     ) -> str:
-        content = {
-            "recipient": {"id": contact},
-            "messaging_type": "RESPONSE",
-            "message": {
-                "text": text,
-                "metadata": meta.marked(reference),
-                **messaging.quick_replies(choices),
-            },
+        message = {
+            "text": text,
+            "metadata": meta.marked(reference),
+            **messaging.quick_replies(choices),
         }
-        return messaging.sent_id(GRAPH.call(meta.token(account), "POST", "me/messages", content), reference)
+        content = {"recipient": {"id": contact}, "messaging_type": "RESPONSE", "message": message}
+        send = messaging.send_late if is_late else messaging.send
+        return send(GRAPH, meta.token(account), content, reference)
 
     def show_typing(self, account: Account, contact: str, message_id: str) -> None:
         token = meta.token(account)
@@ -191,7 +183,8 @@ class Messenger(meta.MetaKind):
         page_id, name = _page(token)
         subscription = {"subscribed_fields": ",".join(SUBSCRIBED_FIELDS)}
         GRAPH.call(token, "POST", f"{page_id}/subscribed_apps", query=subscription)
-        _register_app(account, webhook_url)
+        if _has_own_app(account) and meta.app_token(account):
+            subscriptions.subscribe(GRAPH, account, OBJECT, SUBSCRIBED_FIELDS, webhook_url)
         return Health(name, (), page_id)
 
     def check(self, account: Account, webhook_url: str) -> Health:
@@ -200,10 +193,23 @@ class Messenger(meta.MetaKind):
         validity, token_problems = meta.inspect_token(GRAPH, account, PERMISSIONS)
         undelivered = [
             *meta.asked_beside(lambda: _page_problems(account, token, page_id)),
-            *meta.asked_beside(lambda: _app_problems(account, webhook_url)),
+            *_app_problems(account, webhook_url),
         ]
         problems = [*token_problems, *undelivered]
-        return Health(name, problems, page_id, validity=validity, delivers_here=not undelivered)
+        is_by_hand = _has_own_app(account) and not meta.app_token(account)
+        return Health(
+            name,
+            problems,
+            page_id,
+            validity=validity,
+            delivers_here=None if is_by_hand and not undelivered else not undelivered,
+            is_by_hand=is_by_hand,
+        )
+
+    def unregister(self, account: Account, webhook_url: str) -> None:
+        """Of the app that the token belongs to alone."""
+        token = meta.token(account)
+        GRAPH.call(token, "DELETE", f"{_page(token)[0]}/subscribed_apps")
 
     def renew(self, account: Account) -> Mapping[str, Any] | None:
         """The token of a page may have no end; one of an hour is exchanged where Meta does that."""
@@ -211,4 +217,4 @@ class Messenger(meta.MetaKind):
 
     def sample(self, account: Account, address: str, text: str) -> Sample:
         secrets = meta.app_secrets(account, settings.META_APP_SECRET)
-        return messaging.sample(f"/{self.name}/{account.channel_id}", "page", address, text, secrets)
+        return messaging.sample(f"/{self.name}/{account.channel_id}", OBJECT, address, text, secrets)

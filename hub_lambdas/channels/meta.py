@@ -25,9 +25,7 @@ from hub_lambdas.channels.base import (
     ChannelError,
     ContactView,
     CredentialRejected,
-    Field,
     Inbound,
-    Sender,
     SendRefused,
     SendRejected,
     SendUnknown,
@@ -36,8 +34,10 @@ from hub_lambdas.channels.base import (
     Validity,
 )
 from hub_lambdas.channels.client import CLIENT, READ_TIMEOUT_SECONDS, Answer
+from hub_lambdas.channels.defaults import Defaults
 from hub_lambdas.faults import describe
 from hub_lambdas.http import Request, Response
+from hub_lambdas.sentences import stored
 
 log = logging.getLogger(__name__)
 
@@ -130,32 +130,17 @@ def moment(milliseconds: Any) -> datetime | None:
     return second and second + timedelta(milliseconds=whole % 1000)
 
 
-class MetaKind:
-    """What a kind of Meta's does like the others: its webhook, its window, its receipts."""
+class MetaKind(Defaults):
+    """What a kind of Meta's does like the others: its webhook, its receipts."""
 
-    options: ClassVar[Sequence[Field]] = ()
-    pages: ClassVar[Mapping[str, str]] = {}
     shows_typing: ClassVar[bool] = True
     reconciles: ClassVar[bool] = True
-    names_contacts: ClassVar[bool] = True
-    reply_window: ClassVar[timedelta | None] = timedelta(hours=24)
-    numbers_choices: ClassVar[bool] = False
 
     def shared_account(self) -> Account | None:
         return shared_account()
 
-    def acknowledge(self, request: Request, account: Account) -> Response:
-        return Response()
-
-    def after_storing(self, account: Account, inbound: Inbound) -> None:
-        """Meta expects nothing."""
-
     def serve(self, request: Request, account: Account, subpath: str, view: ContactView) -> Response:
         return Response(404) if subpath else shake_hands(request, account)
-
-    def look_up(self, account: Account, contact: str) -> Sender | None:
-        """Each message has told."""
-        return None
 
     def new_secrets(self) -> Mapping[str, str]:
         return {"verify_token": secrets.token_urlsafe(32)}
@@ -168,7 +153,8 @@ class MetaKind:
 class Codes:
     """What the error codes of one product mean. `later`: not taken, it may be in a moment. `broken`: the
     credential is not accepted. `gone`: this contact cannot be reached any more. `unclear`: it may have been
-    taken. Any other: never. A subcode in `broken`, `gone` or `never` says more than its code."""
+    taken. Any other: never. A subcode in `broken`, `gone` or `never` says more than its code.
+    `later_seconds` and `later_growth`: how long to wait, where it is not a second and twice that."""
 
     later: Collection[int]
     broken: Collection[int]
@@ -176,6 +162,7 @@ class Codes:
     never: Collection[int] = ()
     unclear: Collection[int] = ()
     later_seconds: Mapping[int, float] = field(default_factory=dict)
+    later_growth: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -214,7 +201,13 @@ class Graph:
         whether it was carried out."""
         code = payloads.integer(answer.content, "error", "code")
         if code is None:
-            return SendUnknown(f"{self.name} answered with status {answer.status} and no clear result.")
+            return SendUnknown(
+                stored(
+                    "%(name)s answered with status %(status)s and no clear result.",
+                    name=self.name,
+                    status=answer.status,
+                )
+            )
         subcode = payloads.integer(answer.content, "error", "error_subcode")
         said = f"{self.name}: {sentence(payloads.find(answer.content, 'error'))}"
         if subcode in self.codes.gone or subcode in self.codes.never:
@@ -225,7 +218,7 @@ class Graph:
             return CredentialRejected(said)
         if code in self.codes.later or answer.status == 429 or answer.status >= 500:
             seconds = answer.retry_after_seconds or self.codes.later_seconds.get(code, 1.0)
-            return SendRefused(said, seconds)
+            return SendRefused(said, seconds, growth=self.codes.later_growth.get(code, 2.0))
         return SendRejected(said, contact_gone=code in self.codes.gone)
 
 
@@ -281,7 +274,7 @@ def asked_beside(ask: Callable[[], list[str]]) -> list[str]:
     try:
         return ask()
     except CredentialRejected as error:
-        return [f"Not all could be checked. {error}"]
+        return [stored("Not all could be checked. %(error)s", error=error)]
 
 
 # --- how long an access token goes --------------------------------------------------------------------------
@@ -305,10 +298,12 @@ def inspect_token(
         if is_of_hub(asking):
             log.error("the hub's Meta app is refused: check HUB_META_APP_ID and HUB_META_APP_SECRET")
             return Validity(), []
-        return Validity(), [f"The app's id and secret could not be checked. {error}"]
+        return Validity(), [stored("The app's id and secret could not be checked. %(error)s", error=error)]
     said = payloads.find(answer, "data")
     if payloads.find(said, "is_valid") is not True:
-        return Validity(), ["The access token is not valid any more: make a new one and enter it here."]
+        return Validity(), [
+            stored("The access token is not valid any more: make a new one and enter it here.")
+        ]
     validity = _validity(said, needed)
     return validity, [*_permission_problems(validity), *expiry_problems(validity, now)]
 
@@ -321,7 +316,11 @@ def _validity(said: Any, needed: Collection[str]) -> Validity:
 
 def _permission_problems(validity: Validity) -> list[str]:
     missing = ", ".join(validity.missing_permissions or ())
-    return [f"The access token lacks the permission {missing}: make one that has it."] if missing else []
+    return (
+        [stored("The access token lacks the permission %(missing)s: make one that has it.", missing=missing)]
+        if missing
+        else []
+    )
 
 
 def expiry_problems(validity: Validity, now: float | None = None) -> list[str]:
@@ -330,7 +329,9 @@ def expiry_problems(validity: Validity, now: float | None = None) -> list[str]:
     if validity.ends_at is None or days is None or days >= EXPIRY_WARNING_DAYS:
         return []
     until = validity.ends_at.strftime("%d %B %Y" if days > SHORT_LIVED_DAYS else "%d %B %Y at %H:%M UTC")
-    return [f"The access token ends on {until}: make a new one before, and enter it here."]
+    return [
+        stored("The access token ends on %(until)s: make a new one before, and enter it here.", until=until)
+    ]
 
 
 def ends_soon(validity: Validity, now: float | None = None) -> bool:

@@ -10,7 +10,6 @@ import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -23,7 +22,6 @@ from hub_lambdas.channels.base import (
     Account,
     ChannelError,
     ContactMoved,
-    ContactView,
     CredentialRejected,
     FetchedMedia,
     Field,
@@ -43,8 +41,10 @@ from hub_lambdas.channels.base import (
     Validity,
 )
 from hub_lambdas.channels.client import CLIENT, READ_TIMEOUT_SECONDS, Answer
+from hub_lambdas.channels.defaults import Defaults
 from hub_lambdas.channels.download import Download
 from hub_lambdas.http import Request, Response
+from hub_lambdas.sentences import stored
 
 SIGNATURE_HEADER = "x-telegram-bot-api-secret-token"
 ALLOWED_UPDATES = ("message", "edited_message", "callback_query", "message_reaction", "my_chat_member")
@@ -253,19 +253,29 @@ def _error(answer: Answer, method: str) -> ChannelError:
     answers "Internal Server Error: restart" also to requests that it has already carried out."""
     code = payloads.integer(answer.content, "error_code")
     if payloads.find(answer.content, "ok") is not False or code is None or not 400 <= code < 500:
-        return SendUnknown(f"Telegram answered {method} with status {answer.status} and no clear result.")
+        return SendUnknown(
+            stored(
+                "Telegram answered %(method)s with status %(status)s and no clear result.",
+                method=method,
+                status=answer.status,
+            )
+        )
     reason = payloads.text(answer.content, "description")[:200] or f"error {code}"
     moved_to = payloads.integer(answer.content, "parameters", "migrate_to_chat_id")
     if code == 429:
         seconds = payloads.integer(answer.content, "parameters", "retry_after")
-        return SendRefused(f"Telegram asks to slow down: {reason}.", float(max(seconds or 1, 1)))
+        return SendRefused(
+            stored("Telegram asks to slow down: %(reason)s.", reason=reason), float(max(seconds or 1, 1))
+        )
     if code in (401, 404):
         return CredentialRejected("Telegram does not know the bot token: copy it from @BotFather again.")
     if code == 403:
-        return SendRejected(f"The contact cannot be reached: {reason}.", contact_gone=True)
+        return SendRejected(
+            stored("The contact cannot be reached: %(reason)s.", reason=reason), contact_gone=True
+        )
     if moved_to is not None:
         return ContactMoved(f"The chat has another id now: {reason}.", str(moved_to))
-    return SendRejected(f"Telegram refused {method}: {reason}.")
+    return SendRejected(stored("Telegram refused %(method)s: %(reason)s.", method=method, reason=reason))
 
 
 # --- the webhook's registration -----------------------------------------------------------------------------
@@ -280,29 +290,41 @@ def _webhook_problems(info: Any, webhook_url: str, now: float) -> list[str]:
     problems = []
     registered = payloads.text(info, "url")
     if not registered:
-        problems.append("Telegram delivers no messages: save the channel again to register its address.")
+        problems.append(
+            stored("Telegram delivers no messages: save the channel again to register its address.")
+        )
     elif registered != webhook_url:
         problems.append(
-            "Telegram delivers to another address: save the channel again, and make sure that no other "
-            "program uses this bot."
+            stored(
+                "Telegram delivers to another address: save the channel again, and make sure that no other "
+                "program uses this bot."
+            )
         )
     delivered = payloads.find(info, "allowed_updates")
     missing = [kind for kind in ALLOWED_UPDATES if isinstance(delivered, list) and kind not in delivered]
     if missing:
-        problems.append(f"Telegram leaves out {', '.join(missing)}: save the channel again.")
+        problems.append(
+            stored("Telegram leaves out %(missing)s: save the channel again.", missing=", ".join(missing))
+        )
     pending = payloads.integer(info, "pending_update_count") or 0
     if pending >= MANY_PENDING_UPDATES:
-        problems.append(f"{pending} messages wait at Telegram to be delivered.")
+        problems.append(stored("%(pending)s messages wait at Telegram to be delivered.", pending=pending))
     failed_at = payloads.integer(info, "last_error_date") or 0
     if now - failed_at < RECENT_ERROR_SECONDS:
         minutes = max(int((now - failed_at) / 60), 0)
         message = payloads.text(info, "last_error_message")[:200]
-        problems.append(f"Telegram could not deliver {minutes} min ago: {message}.")
+        problems.append(
+            stored(
+                "Telegram could not deliver %(minutes)s min ago: %(message)s.",
+                minutes=minutes,
+                message=message,
+            )
+        )
     return problems
 
 
-class Telegram:
-    """A bot, one channel each."""
+class Telegram(Defaults):
+    """A bot, one channel each. Whoever has started it hears from it until they block it."""
 
     name: ClassVar[str] = "telegram"
     label: ClassVar[str] = "Telegram"
@@ -314,17 +336,8 @@ class Telegram:
             secret=True,
         ),
     )
-    options: ClassVar[Sequence[Field]] = ()
-    pages: ClassVar[Mapping[str, str]] = {}
     text_limit: ClassVar[int] = 4096
     shows_typing: ClassVar[bool] = True
-    reconciles: ClassVar[bool] = False
-    names_contacts: ClassVar[bool] = True
-    reply_window: ClassVar[timedelta | None] = None
-    numbers_choices: ClassVar[bool] = False
-
-    def shared_account(self) -> Account | None:
-        return None
 
     def verify(self, request: Request, account: Account) -> None:
         expected = account.credentials.get("webhook_secret")
@@ -348,11 +361,15 @@ class Telegram:
             query_id = inbound.platform_id.removeprefix(_CALLBACK_PREFIX)
             _call(account, "answerCallbackQuery", {"callback_query_id": query_id}, COURTESY_TIMEOUT_SECONDS)
 
-    def serve(self, request: Request, account: Account, subpath: str, view: ContactView) -> Response:
-        return Response(404)
-
     def send(
-        self, account: Account, contact: str, text: str, reference: str, choices: Sequence[str] = ()
+        self,
+        account: Account,
+        contact: str,
+        text: str,
+        reference: str,
+        choices: Sequence[str] = (),
+        *,
+        is_late: bool = False,
     ) -> str:
         sent = _call(account, "sendMessage", {"chat_id": contact, "text": text, **_keyboard(choices)})
         message_id = payloads.integer(sent, "message_id")
@@ -373,10 +390,6 @@ class Telegram:
         path = quote(payloads.text(file, "file_path"))
         url = f"{settings.TELEGRAM_API_URL}/file/bot{_token(account)}/{path}"
         return Download("Telegram", limit_bytes, settings.TELEGRAM_API_URL).fetch(url)
-
-    def look_up(self, account: Account, contact: str) -> Sender | None:
-        """Each message has told."""
-        return None
 
     def new_secrets(self) -> Mapping[str, str]:
         return {"webhook_secret": secrets.token_urlsafe(32)}
@@ -404,9 +417,10 @@ class Telegram:
         delivers_here = payloads.text(info, "url") == webhook_url
         return Health(name, problems, validity=Validity(is_endless=True), delivers_here=delivers_here)
 
-    def renew(self, account: Account) -> Mapping[str, Any] | None:
-        """A bot's token has no end."""
-        return None
+    def unregister(self, account: Account, webhook_url: str) -> None:
+        """A bot that delivers elsewhere is let be."""
+        if payloads.text(_call(account, "getWebhookInfo"), "url") == webhook_url:
+            _call(account, "deleteWebhook", {"drop_pending_updates": True})
 
     def sample(self, account: Account, address: str, text: str) -> Sample:
         """In a private chat with an id beyond those that Telegram gives, which have at most 52 bits."""

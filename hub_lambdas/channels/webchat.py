@@ -6,7 +6,8 @@ else can read or continue the conversation, and no table holds the key.
 
 Below the channel's address: GET "" the page · GET "chat.js", "chat.css" · GET "embed.js" · GET
 "messages?after=ID" (with the key) · POST "" (with the key) {"id": "the browser's own id of the message",
-"text": "…", "choice": true where it was clicked}, which is the webhook.
+"text": "…", "choice": true where it was clicked, "waited_seconds": how long it has been in the browser},
+which is the webhook.
 """
 
 import hashlib
@@ -16,13 +17,14 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.utils import timezone
 
 from hub_lambdas.channels import payloads
 from hub_lambdas.channels import text as texts
@@ -41,9 +43,14 @@ from hub_lambdas.channels.base import (
     ShownMessage,
     SignatureError,
 )
+from hub_lambdas.channels.defaults import Defaults
 from hub_lambdas.http import BadRequest, Request, Response
+from hub_lambdas.sentences import stored
 
 TEXT_LIMIT = 10_000
+MAX_WAIT = timedelta(days=30)
+"""No message is older. A browser tells how long it kept one, for its clock may be wrong by hours; whoever
+lies is answered as if late, and no better."""
 DEFAULT_COLOUR = "#0f766e"
 MAX_SUGGESTIONS = 4
 FOREVER_SECONDS = 31_536_000
@@ -97,7 +104,7 @@ def _colour(value: object, problems: list[str]) -> str:
     if isinstance(value, str) and _COLOUR.fullmatch(value):
         return value.lower()
     if value:
-        problems.append(f"The colour must be written like {DEFAULT_COLOUR}.")
+        problems.append(stored("The colour must be written like %(colour)s.", colour=DEFAULT_COLOUR))
     return DEFAULT_COLOUR
 
 
@@ -109,7 +116,9 @@ def _strings(value: object) -> list[str]:
 def _suggestions(value: object, problems: list[str]) -> list[str]:
     found = _strings(value)
     if len(found) > MAX_SUGGESTIONS:
-        problems.append(f"Only the first {MAX_SUGGESTIONS} suggested questions are shown.")
+        problems.append(
+            stored("Only the first %(count)s suggested questions are shown.", count=MAX_SUGGESTIONS)
+        )
     return found[:MAX_SUGGESTIONS]
 
 
@@ -117,7 +126,9 @@ def _origins(value: object, problems: list[str]) -> list[str]:
     """They become part of a header: one that is no plain origin is left out."""
     found = [origin.lower().rstrip("/") for origin in _strings(value)]
     problems.extend(
-        f"The allowed site {origin[:80]} must be written like https://www.example.com."
+        stored(
+            "The allowed site %(origin)s must be written like https://www.example.com.", origin=origin[:80]
+        )
         for origin in found
         if not _ORIGIN.fullmatch(origin)
     )
@@ -166,6 +177,17 @@ def _json(request: Request) -> Any:
         return request.json()
     except RecursionError:
         raise BadRequest(400, "The body is nested too deeply.") from None
+
+
+def _written_at(content: Any, now: datetime) -> datetime | None:
+    """When a message was written that waited in the browser: never in the future, nor before MAX_WAIT."""
+    given = payloads.find(content, "waited_seconds")
+    if given is None:
+        return None
+    waited_seconds = payloads.whole(given)
+    if waited_seconds is None or waited_seconds < 0:
+        raise BadRequest(400, "`waited_seconds` must be a whole number, 0 or more.")
+    return now - timedelta(seconds=min(waited_seconds, MAX_WAIT.total_seconds()))
 
 
 # --- what is served -----------------------------------------------------------------------------------------
@@ -278,8 +300,9 @@ def _preflight(request: Request, account: Account) -> Response:
     return Response(204, headers={**headers, **_cors(request, account)})
 
 
-class WebChat:
-    """A chat on the organization's site, or on a page of its own."""
+class WebChat(Defaults):
+    """A chat on the organization's site, or on a page of its own, which sees in the ledger what is stored and
+    whether an answer is due."""
 
     name: ClassVar[str] = "webchat"
     label: ClassVar[str] = "Web chat"
@@ -287,32 +310,24 @@ class WebChat:
     options: ClassVar[Sequence[Field]] = (
         Field("title", "Title", "What the chat is called, usually your organization.", required=False),
         Field("greeting", "Greeting", "The first words a visitor reads.", required=False),
-        Field("colour", "Colour", f"Of the header and the buttons, like {DEFAULT_COLOUR}.", required=False),
+        Field("colour", "Colour", "Of the header and the buttons, like #0f766e.", required=False),
         Field(
             "suggestions",
             "Suggested questions",
-            f"Up to {MAX_SUGGESTIONS}, one a line: a visitor sends one with a click.",
+            "Up to 4, one a line: a visitor sends one with a click.",
             required=False,
-            is_list=True,
+            shape="list",
         ),
         Field(
             "allowed_origins",
             "Allowed sites",
             "Where the chat may be embedded, one a line, like https://www.example.com.",
             required=False,
-            is_list=True,
+            shape="list",
         ),
     )
     pages: ClassVar[Mapping[str, str]] = {"page": "", "script": "embed.js"}
     text_limit: ClassVar[int] = TEXT_LIMIT
-    shows_typing: ClassVar[bool] = False
-    reconciles: ClassVar[bool] = False
-    names_contacts: ClassVar[bool] = True
-    reply_window: ClassVar[timedelta | None] = None
-    numbers_choices: ClassVar[bool] = False
-
-    def shared_account(self) -> Account | None:
-        return None
 
     def verify(self, request: Request, account: Account) -> None:
         _contact(request, account)
@@ -331,14 +346,12 @@ class WebChat:
         sender = Sender(contact, f"Visitor {contact[:6]}", _language(request))
         kind = "button" if payloads.find(content, "choice") is True else "text"
         payload = request.body.decode("utf-8", "replace")
-        return [InboundMessage(sender, f"{contact}:{client_id}", kind, text, None, payload)]
+        written_at = _written_at(content, timezone.now())
+        return [InboundMessage(sender, f"{contact}:{client_id}", kind, text, written_at, payload)]
 
     def acknowledge(self, request: Request, account: Account) -> Response:
         headers = {"cache-control": "no-store", **_cors(request, account)}
         return Response.of_json({"status": "accepted"}, 202, headers)
-
-    def after_storing(self, account: Account, inbound: Inbound) -> None:
-        """The page sees it in the ledger."""
 
     def serve(self, request: Request, account: Account, subpath: str, view: ContactView) -> Response:
         if request.method == "OPTIONS":
@@ -357,26 +370,23 @@ class WebChat:
         return _page(request, account, look)
 
     def send(
-        self, account: Account, contact: str, text: str, reference: str, choices: Sequence[str] = ()
+        self,
+        account: Account,
+        contact: str,
+        text: str,
+        reference: str,
+        choices: Sequence[str] = (),
+        *,
+        is_late: bool = False,
     ) -> str:
         """Nothing leaves the hub: the page reads the ledger, where the message stands."""
         return f"sent:{reference}"
-
-    def show_typing(self, account: Account, contact: str, message_id: str) -> None:
-        """The page asks whether an answer is due."""
 
     def split(self, text: str, choices: Sequence[str] = ()) -> Sequence[str]:
         return texts.split(text, self.text_limit)
 
     def fetch_media(self, account: Account, media: Media, limit_bytes: int) -> FetchedMedia:
         raise MediaRefused("The chat page sends no files.")
-
-    def look_up(self, account: Account, contact: str) -> Sender | None:
-        """Nobody knows who writes there."""
-        return None
-
-    def new_secrets(self) -> Mapping[str, str]:
-        return {}
 
     def identify(self, account: Account) -> Health:
         return Health("")
@@ -386,10 +396,6 @@ class WebChat:
 
     def check(self, account: Account, webhook_url: str) -> Health:
         return Health(webhook_url, Look.of(account.options).problems, delivers_here=True)
-
-    def renew(self, account: Account) -> Mapping[str, Any] | None:
-        """There is no credential."""
-        return None
 
     def sample(self, account: Account, address: str, text: str) -> Sample:
         """By a visitor with a key that no browser has."""

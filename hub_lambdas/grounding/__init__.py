@@ -11,11 +11,13 @@ of another, the hours of one day and the name of another. What a contact wrote b
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+from hub_lambdas.folding import fold
 from hub_lambdas.grounding.claims import Clause, Vocabulary, clauses, words
-from hub_lambdas.grounding.languages import POLITE_WORDS, fold
+from hub_lambdas.grounding.languages import POLITE_WORDS
 from hub_lambdas.grounding.quotations import quotation
 from hub_lambdas.grounding.sources import Fact, Sources, Statement, statements
 from hub_lambdas.grounding.values import Value
+from hub_lambdas.sentences import stored
 
 __all__ = ["Fact", "Sources", "objection"]
 
@@ -46,7 +48,7 @@ class _Check:
             return self._agreement(repeated) if agrees else ""
         if not claims:
             is_polite = any(clause.is_courtesy(self._name) for clause in said) and not agrees
-            return "" if is_polite else "It says nothing that the facts back."
+            return "" if is_polite else stored("It says nothing that the facts back.")
         backing: list[Statement] = []
         for claim in claims:
             found = self._backing(claim, backing[-1].fact if backing else None)
@@ -55,7 +57,7 @@ class _Check:
             backing.append(found)
         facts = [each.fact for each in backing]
         if not any(fact.is_asked_for for fact in facts):
-            return "It answers with a fact that is about something else."
+            return stored("It answers with a fact that is about something else.")
         return (self._agreement(facts) if agrees else "") or self._ellipsis(claims, backing)
 
     def _backing(self, claim: Clause, before: Fact | None) -> Statement | None:
@@ -106,17 +108,23 @@ class _Check:
         readings = [each.reading for each in self._statements]
         for value in claim.values:
             if not any(self._gives(each.clause, value) for each in readings):
-                return f"It names the {value.kind} {_shown(value.text)}, which is nowhere in the facts."
+                return stored(
+                    "It names the %(kind)s %(value)s, which is nowhere in the facts.",
+                    kind=value.kind,
+                    value=_shown(value.text),
+                )
         known = Vocabulary(word for each in readings for words in (each.own, each.topics) for word in words)
         for word in claim.words:
             if word not in known and word not in self._name:
-                return f"It says “{_shown(word)}”, which is nowhere in the facts."
-        return "It puts together what no single fact says together."
+                return stored("It says “%(word)s”, which is nowhere in the facts.", word=_shown(word))
+        return stored("It puts together what no single fact says together.")
 
     def _agreement(self, facts: Sequence[Fact]) -> str:
         """ "Yes" is an answer only where the facts are about all that was asked."""
         strange = self._strange(facts)
-        return f"It says yes or no, and the fact says nothing about “{_shown(strange)}”." if strange else ""
+        if not strange:
+            return ""
+        return stored("It says yes or no, and the fact says nothing about “%(word)s”.", word=_shown(strange))
 
     def _ellipsis(self, claims: Sequence[Clause], backing: Sequence[Statement]) -> str:
         """So is "it costs 620 €": elsewhere it has to say what does."""
@@ -126,7 +134,10 @@ class _Check:
         strange = self._strange([each.fact for each in backing])
         if not strange:
             return ""
-        return f"It does not say what it is about, and the fact says nothing about “{_shown(strange)}”."
+        return stored(
+            "It does not say what it is about, and the fact says nothing about “%(word)s”.",
+            word=_shown(strange),
+        )
 
     def _strange(self, facts: Sequence[Fact]) -> str:
         """The first word or value of the question that is in none of these facts."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from hub_lambdas.folding import fold
 from hub_lambdas.grounding.languages import (
     AGREEMENTS,
     BACK_REFERENCES,
@@ -17,7 +18,6 @@ from hub_lambdas.grounding.languages import (
     LIMITS,
     POLITE_WORDS,
     SUBJECTS,
-    fold,
 )
 from hub_lambdas.grounding.values import Value, alike, read
 

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Sequence
 
-from hub_lambdas.grounding.languages import ORDERS, fold
+from hub_lambdas.folding import fold
+from hub_lambdas.grounding.languages import ORDERS
 from hub_lambdas.grounding.sources import Sources
+from hub_lambdas.sentences import stored
 
 RULE_WORDS = 5
 ORDER_WORDS = 8
@@ -18,13 +20,13 @@ def quotation(answer: str, sources: Sources) -> str:
     folded = fold(answer)
     scaffold = _SCAFFOLD.search(folded)
     if scaffold and not any(scaffold[0].strip() in fold(fact.text) for fact in sources.facts):
-        return "It shows how the LLM is asked."
+        return stored("It shows how the LLM is asked.")
     if _shares_run(folded, fold(sources.rule), RULE_WORDS):
-        return "It quotes what the LLM is told."
+        return stored("It quotes what the LLM is told.")
     for sentence in re.split(r"(?<=[.!?])\s+|\n", fold(sources.instructions)):
         length = _telling_length(re.findall(r"\w+", sentence))
         if length and _shares_run(folded, sentence, length):
-            return "It quotes the instructions."
+            return stored("It quotes the instructions.")
     return ""
 
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from hub_lambdas.folding import fold
 from hub_lambdas.grounding.claims import Clause, Sentence, Vocabulary, clauses, sentences, words
-from hub_lambdas.grounding.languages import MANNERS, QUESTION_WORDS, fold
+from hub_lambdas.grounding.languages import MANNERS, QUESTION_WORDS
 
 
 @dataclass(frozen=True)

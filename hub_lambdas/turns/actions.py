@@ -4,7 +4,8 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
-from hub_lambdas.turns.facts import Reason, State
+from hub_lambdas.turns.facts import State
+from hub_lambdas.turns.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,24 @@ class Cancel:
 
 @dataclass(frozen=True)
 class Settle:
-    """The outcome is known. `tell_contact`: the contact is sent the text that the organization has for it."""
+    """The outcome is known. `tell_contact`: the contact is sent the text that the organization has for it.
+    `back_at`: that text is the one that says when staff are back. `detail`: the rule behind the reason.
+    `draft_of`: the request whose reply staff may send."""
 
     outcome: State
     reason: Reason | None = None
     tell_contact: bool = False
+    back_at: datetime | None = None
+    detail: str = ""
+    draft_of: uuid.UUID | None = None
 
 
-Action = Wait | Ask | Withdraw | HoldTheLine | Answer | Deliver | SendAgain | Cancel | Settle
+@dataclass(frozen=True)
+class TellContact:
+    """Tell the contact now that staff have the turn: until now an answer might have arrived. `back_at`: when
+    they are back, where they are away."""
+
+    back_at: datetime | None = None
+
+
+Action = Wait | Ask | Withdraw | HoldTheLine | Answer | Deliver | SendAgain | Cancel | Settle | TellContact

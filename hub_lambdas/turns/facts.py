@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from hub_lambdas.turns.handover import Rules
+from hub_lambdas.turns.hours import Hours
+from hub_lambdas.turns.reasons import Reason
+
 
 class State(StrEnum):
     OPEN = "open"
@@ -18,6 +22,14 @@ class State(StrEnum):
 class Owner(StrEnum):
     BOT = "bot"
     STAFF = "staff"
+
+
+class Bot(StrEnum):
+    """What the LLM's answers are for on a channel: contacts, or staff to approve; or it is not asked."""
+
+    ANSWERS = "answers"
+    DRAFTS = "drafts"
+    SILENT = "silent"
 
 
 class RequestState(StrEnum):
@@ -49,33 +61,7 @@ class SendState(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Reason(StrEnum):
-    """Why a turn was handed over or declined."""
-
-    STAFF_OWNS = "staff_owns"
-    UNSENT = "unsent"
-    FILES_ONLY = "files_only"
-    NOT_TEXT = "not_text"
-    EMPTY = "empty"
-    TOO_LONG = "too_long"
-    LLM_FAILED = "llm_failed"
-    NO_ANSWER = "no_answer"
-    NOT_KNOWN = "not_known"
-    NOT_GROUNDED = "not_grounded"
-    LATE = "late"
-    NO_ANSWER_IN_TIME = "no_answer_in_time"
-    DELIVERY_FAILED = "delivery_failed"
-    DELIVERY_UNKNOWN = "delivery_unknown"
-    DEAD_LETTER = "dead_letter"
-    ORGANIZATION_RETIRED = "organization_retired"
-    CHANNEL_RETIRED = "channel_retired"
-    CHANNEL_PAUSED = "channel_paused"
-    CHANNEL_HELD = "channel_held"
-    CONTACT_BLOCKED = "contact_blocked"
-    CONTACT_RATE = "contact_rate"
-    CONTACT_QUOTA = "contact_quota"
-    ORGANIZATION_RATE = "organization_rate"
-    ORGANIZATION_QUOTA = "organization_quota"
+NO_RULES = Rules(asks_for_person=False)
 
 
 @dataclass(frozen=True)
@@ -99,8 +85,26 @@ class Policy:
     """Whether the hub paused the channel until its credential is repaired: the turn waits for that."""
     resumed_at: datetime | None = None
     """When the channel was repaired last: the contact's time runs from there."""
+    bot: Bot = Bot.ANSWERS
+    tells_contacts: bool = True
+    """Where the LLM does not answer contacts: whether these hear that staff will."""
+    hours: Hours | None = None
+    """When staff are there; None: always."""
+    answers_after_hours: bool = True
+    """Whether the LLM answers while staff are away: else they get what is written then."""
+    says_when_back: bool = False
+    """Whether a contact whom staff get while they are away is told when they are back."""
+    rules: Rules = NO_RULES
+    """What is for staff before the LLM is asked."""
+    handover_after_turns: int | None = None
+    """After so many answers in a row staff get the conversation; None: never for that."""
     reconciles: bool = False
     """Whether the platform reports what it took, so that an unknown fate may still become known."""
+
+    @property
+    def speaks(self) -> bool:
+        """Whether contacts are sent the holding line and the fallback."""
+        return self.bot is Bot.ANSWERS or self.tells_contacts
 
 
 @dataclass(frozen=True)
@@ -147,8 +151,10 @@ class Part:
     attempted_at: datetime | None = None
 
     @property
-    def may_have_left(self) -> bool:
-        return self.state is not SendState.PENDING or self.unknown_attempts > 0
+    def may_have_arrived(self) -> bool:
+        """Not so where the platform definitely did not take it, or says that it could not deliver it."""
+        is_on_its_way = self.state not in (SendState.PENDING, SendState.FAILED)
+        return is_on_its_way or self.unknown_attempts > 0
 
 
 @dataclass(frozen=True)
@@ -157,7 +163,12 @@ class Turn:
     `is_sealed`: its answer started on its way: later messages belong to the next turn, and its requests,
     which are left out then, are of no use any more. `is_held_off`: its
     organization has as many requests at the LLM as one may have. `over_limit`: the limit that it exceeds.
-    `is_overtaken`: the contact was sent something after its answer."""
+    `is_overtaken`: the contact was sent something after its answer. `is_untold`: its conversation is staff's,
+    nobody of them has taken it up, and the contact does not know. `is_unreachable`: the platform says that
+    nothing reaches the contact. `heard_of_staff_at`: when they were last told that staff have what they
+    wrote, or heard from staff; looked for only while these are away. `is_assigned`: a member answers.
+    `staff_came`: somebody took the conversation over since the turn began. `bot_turns`: how many turns the
+    LLM has answered since staff had the conversation, a day back at most."""
 
     state: State
     owner: Owner
@@ -170,10 +181,22 @@ class Turn:
     is_held_off: bool = False
     over_limit: Reason | None = None
     is_overtaken: bool = False
+    is_untold: bool = False
+    is_unreachable: bool = False
+    heard_of_staff_at: datetime | None = None
+    is_assigned: bool = False
+    staff_came: bool = False
+    bot_turns: int = 0
 
     @property
     def is_settled(self) -> bool:
         return self.state not in (State.OPEN, State.ASKED)
+
+    @property
+    def is_for_staff(self) -> bool:
+        """Whether the LLM keeps out of it. Where it writes drafts, it does so until somebody takes over."""
+        drafts = self.policy.bot is Bot.DRAFTS and not (self.is_assigned or self.staff_came)
+        return self.owner is Owner.STAFF and not drafts
 
     @property
     def changed_at(self) -> datetime:

@@ -108,7 +108,12 @@
       const response = await request(address, {
         method: "POST",
         headers: { "content-type": "application/json" },
-        body: JSON.stringify({ id: entry.clientId, text: entry.text, choice: entry.isChoice }),
+        body: JSON.stringify({
+          id: entry.clientId,
+          text: entry.text,
+          choice: entry.isChoice,
+          waited_seconds: Math.max(0, Math.round((Date.now() - entry.at) / 1000)),
+        }),
       });
       if (response.ok) return "accepted";
       const isFinal = response.status < 500 && ![408, 425, 429].includes(response.status);

@@ -10,7 +10,10 @@ from collections.abc import Mapping
 
 import boto3
 
-OF_THE_BOX = ("HUB_QUEUE_PREFIX", "HUB_LLM_SLOTS", "HUB_SCALING_GROUP", "AWS_DEFAULT_REGION")
+OF_THE_BOX = (
+    *("HUB_STAGE", "HUB_QUEUE_PREFIX", "HUB_SCALING_GROUP", "AWS_DEFAULT_REGION"),
+    *("HUB_LLM_SLOTS", "HUB_LLM_HELD"),
+)
 PREFIX_OF_LLM_API = "HUB_LLM_"
 """What begins so is llm_api's; a box gets nothing else of what the secret holds."""
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes a fresh machine an LLM box, from the archive of a release that lies around this file. Runs as root, once; the
-# caller has set HUB_STAGE, HUB_QUEUE_PREFIX, HUB_LLM_SLOTS, HUB_SECRETS, HUB_SCALING_GROUP and AWS_DEFAULT_REGION.
+# caller has set HUB_STAGE, HUB_QUEUE_PREFIX, HUB_LLM_SLOTS, HUB_LLM_HELD, HUB_SECRETS, HUB_SCALING_GROUP and AWS_DEFAULT_REGION.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 
@@ -20,4 +20,4 @@ umask 022
 
 install -m 644 "$root"/infra/llm_box/*.service /etc/systemd/system/
 systemctl daemon-reload
-systemctl enable --now channels-hub-llm channels-hub-keeper
+systemctl enable --now channels-hub-llm channels-hub-keeper channels-hub-gauges

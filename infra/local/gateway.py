@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from infra.local.environment import load_environment
 from infra.local.events import Event
-from infra.local.invocation import context_of
+from infra.local.invocation import context_of, counted
 from infra.local.logs import start_logging
 from infra.local.triggers import ACCOUNT_ID, Function, Handler, load_functions
 
@@ -50,8 +50,10 @@ class Gateway:
         return [content]
 
     def _answer(self, event: Event) -> "Response":
+        context = context_of(self.function)
         try:
-            return http_response(self.handler(event, context_of(self.function)))
+            with counted(context):
+                return http_response(self.handler(event, context))
         except Exception:
             log.exception("%s: invocation failed", self.function.stage)
             return _message(500, "Internal Server Error")

@@ -1,12 +1,14 @@
 """One invocation of a handler: its context, and how AWS reads what it returned for a batch of messages."""
 
+import contextlib
 import json
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+from infra.local.tally import Invocation, tell
 from infra.local.triggers import Function
 
 
@@ -38,6 +40,18 @@ def context_of(function: Function) -> LambdaContext:
         timeout_seconds=function.timeout_seconds,
         log_group_name=f"/aws/lambda/{function.name}",
     )
+
+
+@contextlib.contextmanager
+def counted(context: LambdaContext) -> Iterator[None]:
+    """Around a call of a handler: AWS counts invocations, and so does the emulator (infra.local.metrics)."""
+    failed = True
+    try:
+        yield
+        failed = False
+    finally:
+        took_seconds = time.monotonic() - context.started_at
+        tell(Invocation(context.function_name, took_seconds * 1000, failed))
 
 
 def failed_message_ids(result: Any, message_ids: Collection[str]) -> set[str]:

@@ -21,6 +21,7 @@ from infra.local.environment import DEFAULT_REGION, load_environment
 from infra.local.errors import SettingError, StackError
 from infra.local.logs import start_logging
 from infra.local.processes import follow_parent
+from infra.local.tally import Invocation, tell
 from infra.local.triggers import Function, Handler, QueueTrigger, ScheduleTrigger, Trigger, load_functions
 from infra.local.workers import QueueWorker, ScheduleWorker, run_and_exit
 
@@ -62,6 +63,7 @@ class Slot:
             interval_seconds = self.trigger.interval_seconds
         if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM:
             log.error("%s: timed out after %g s and was killed", name, self.function.timeout_seconds)
+            tell(Invocation(self.function.name, self.function.timeout_seconds * 1000, failed=True))
             # A queue is read again at once, as by a new environment on AWS; a schedule waits for its tick.
             self.due_at = now + interval_seconds
             return

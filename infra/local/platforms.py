@@ -31,6 +31,7 @@ def simulator_values(port: int) -> dict[str, str]:
         "HUB_TELEGRAM_API_URL": f"{url}/telegram",
         "HUB_GRAPH_API_URL": f"{url}/graph",
         "HUB_INSTAGRAM_API_URL": f"{url}/instagram",
+        "HUB_SLACK_API_URL": f"{url}/slack",
         "HUB_TWILIO_API_URL": f"{url}/twilio",
         "HUB_META_APP_ID": "100200300400500",
         "HUB_META_APP_SECRET": "simulated-app-secret",

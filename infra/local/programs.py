@@ -1,5 +1,6 @@
 """The programs of the stack: how each is started, how it is known to be well, how it is stopped."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -38,11 +39,13 @@ def programs_of(
     home: Path, ports: Ports, own_database: bool, own_emulator: bool, own_platforms: bool
 ) -> list[Program]:
     """The programs of this start, in the order in which they start."""
-    programs = [llm(ports), lambdas(), webhook(ports), console(ports), worker()]
+    programs = [llm(ports), lambdas(), webhook(ports), console(ports)]
+    programs += [worker("worker", "console-jobs", "--beat"), worker("deploys", "deploys")]
     if own_platforms:
         programs.insert(0, simulator(home, ports))
     if own_emulator:
         programs.insert(0, aws(home, ports))
+        programs.append(metrics())
     if own_database:
         programs.insert(0, postgres(home))
     return programs
@@ -59,7 +62,7 @@ def aws(home: Path, ports: Ports) -> Program:
         "BIND_HOST": LOOPBACK,
         "MINISTACK_HOST": LOOPBACK,
         "GATEWAY_PORT": str(ports.aws),
-        "SERVICES": "sqs,s3,cloudformation",
+        "SERVICES": "sqs,s3,cloudformation,cloudwatch",
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "LOG_LEVEL": "WARNING",
@@ -106,9 +109,14 @@ def console(ports: Ports) -> Program:
     return Program("console", command, Wave.SERVICE, answering(ports.console))
 
 
-def worker() -> Program:
+def worker(name: str, queue: str, *options: str) -> Program:
     command = (sys.executable, "-m", "celery", "-A", "console.celery:app", "worker", "--concurrency", "1")
-    return Program("worker", (*command, "--loglevel", "INFO"), Wave.SERVICE)
+    queue = os.environ.get("HUB_QUEUE_PREFIX", "") + queue
+    return Program(name, (*command, "--queues", queue, *options, "--loglevel", "INFO"), Wave.SERVICE)
+
+
+def metrics() -> Program:
+    return Program("metrics", (sys.executable, "-m", "infra.local.metrics"), Wave.SERVICE)
 
 
 def answering(port: int, path: str = "/healthz") -> Callable[[], bool]:

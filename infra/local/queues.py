@@ -27,16 +27,16 @@ STACK_TIMEOUT_SECONDS = 60
 _CONFIG = Config(connect_timeout=2, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
 
 
-class _TemplateLoader(yaml.SafeLoader):
+class TemplateLoader(yaml.SafeLoader):
     """Reads CloudFormation's short forms (`!Sub x`, `!GetAtt x.Arn`) as the text after the tag."""
 
 
-_TemplateLoader.add_multi_constructor("!", lambda loader, tag, node: loader.construct_scalar(node))
+TemplateLoader.add_multi_constructor("!", lambda loader, tag, node: loader.construct_scalar(node))
 
 
 def queue_properties(prefix: str = "") -> dict[str, dict[str, object]]:
     """The queues of the template by name: their CloudFormation properties."""
-    template = yaml.load(TEMPLATE.read_text(), _TemplateLoader)  # noqa: S506 - a SafeLoader underneath
+    template = yaml.load(TEMPLATE.read_text(), TemplateLoader)  # noqa: S506 - a SafeLoader underneath
     properties = [resource["Properties"] for resource in template["Resources"].values()]
     return {each["QueueName"].replace("${Prefix}", prefix): each for each in properties}
 

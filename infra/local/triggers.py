@@ -74,7 +74,7 @@ class Function:
 def load_functions(path: Path = SETTINGS_FILE, queue_prefix: str = "") -> dict[str, Function]:
     """The functions with a `lambda_handler`, by stage; `queue_prefix` goes in front of each queue's name."""
     stages: dict[str, dict[str, Any]] = json.loads(path.read_text())
-    settings = {stage: _with_base(stages, stage) for stage in stages}
+    settings = {stage: with_base(stages, stage) for stage in stages}
     return {
         stage: _function(stage, values, queue_prefix)
         for stage, values in settings.items()
@@ -82,14 +82,14 @@ def load_functions(path: Path = SETTINGS_FILE, queue_prefix: str = "") -> dict[s
     }
 
 
-def _with_base(stages: Mapping[str, dict[str, Any]], stage: str) -> dict[str, Any]:
+def with_base(stages: Mapping[str, dict[str, Any]], stage: str) -> dict[str, Any]:
     """A stage on top of the one it extends. As in Zappa, a key replaces the extended key whole."""
     values = stages[stage]
     if "extends" not in values:
         return values
     if values["extends"] not in stages:
         raise TriggerError(f"zappa_settings.json: {stage} extends {values['extends']}, which is not there.")
-    return {**_with_base(stages, values["extends"]), **values}
+    return {**with_base(stages, values["extends"]), **values}
 
 
 def _function(stage: str, values: Mapping[str, Any], queue_prefix: str) -> Function:

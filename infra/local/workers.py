@@ -17,7 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.local.events import Event, schedule_event, sqs_event
-from infra.local.invocation import LambdaContext, context_of, failed_message_ids
+from infra.local.invocation import LambdaContext, context_of, counted, failed_message_ids
 from infra.local.triggers import Function, Handler, QueueTrigger, ScheduleTrigger
 
 if TYPE_CHECKING:
@@ -177,7 +177,8 @@ def invoke(handler: Handler, event: Event, context: LambdaContext) -> Any:
     """Call a handler. Past the time-out SIGALRM, which nobody handles, ends this process."""
     signal.setitimer(signal.ITIMER_REAL, context.timeout_seconds)
     try:
-        return handler(event, context)
+        with counted(context):
+            return handler(event, context)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
 

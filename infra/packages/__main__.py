@@ -37,7 +37,7 @@ def _make(package: Package, folder: Path) -> bool:
     packed = build(package, head(), folder)
     size_bytes = packed.stat().st_size
     is_fit = size_bytes <= package.limit_bytes
-    verdict = f"{size_bytes / MEGABYTE:.1f} MB, limit {package.limit_bytes / MEGABYTE:.0f} MB"
+    verdict = f"{size_bytes / MEGABYTE:.1f} MB, limit {package.limit_bytes / MEGABYTE:g} MB"
     _print(f"{packed}: {verdict}{'' if is_fit else ': too large, see infra/packages/package.py'}")
     with tempfile.TemporaryDirectory() as scratch:
         unpacked, runtime = Path(scratch, "unpacked"), make_runtime(Path(scratch, "runtime"))

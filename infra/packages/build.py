@@ -12,15 +12,15 @@ from io import BytesIO
 from pathlib import Path
 
 from infra.local.environment import ROOT
+from infra.packages import static
 from infra.packages.errors import PackageError
-from infra.packages.package import Package
+from infra.packages.package import CONSOLE, Package
 from infra.packages.site import make_site
+from infra.packages.zipped import write
 
 ON_LAMBDA = "/var/task"
 """Where Lambda unpacks a zip file; tracebacks name it."""
 _ZAPPA_HANDLER = {"handler.py", "zappa_settings.py", "django_zappa_app.py"}
-_BEGINNING_OF_TIME = (1980, 1, 1, 0, 0, 0)
-_MODE = 0o644 << 16
 
 
 def build(package: Package, commit: str, folder: Path) -> Path:
@@ -29,26 +29,44 @@ def build(package: Package, commit: str, folder: Path) -> Path:
     with tempfile.TemporaryDirectory() as scratch:
         environment, sources = Path(scratch, "environment"), Path(scratch, "sources")
         site = make_site(package, environment)
-        _export(package, commit, sources)
+        export_to(sources, commit, "zappa_settings.json", *package.sources)
+        if package is CONSOLE:
+            static.collect(sources)
+            static.keep_list(sources)
         _compile(site, "2")  # without docstrings: a tenth less
         _drop_sources(site)
+        _strip(site)
         _compile(sources, "0")
-        packed = _pack(package, sources, environment, Path(scratch, "packed.zip"))
-        target = folder / f"{package.name}-{commit[:12]}.zip"
+        by_zappa = _pack(package, sources, environment, Path(scratch, "packed.zip"))
+        target = packed(package, commit, folder)
         with tempfile.NamedTemporaryFile(dir=folder, delete=False) as unfinished:
-            _write_anew(packed, Path(unfinished.name), {*_files(site), *_files(sources)}, package, commit)
+            _write_anew(by_zappa, Path(unfinished.name), {*_files(site), *_files(sources)}, package, commit)
         return Path(unfinished.name).rename(target)
+
+
+def build_static(commit: str, folder: Path) -> Path:
+    """Pack the console's static files of `commit` into `folder`. Raises PackageError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        export_to(Path(scratch), commit, *CONSOLE.sources)
+        return static.pack(static.collect(Path(scratch)), folder / f"static-{commit[:12]}.zip")
+
+
+def packed(package: Package, commit: str, folder: Path) -> Path:
+    """Where `build` leaves the zip file of a commit, whole or not at all."""
+    return folder / f"{package.name}-{commit[:12]}.zip"
 
 
 def head() -> str:
     """The commit that is checked out. Raises PackageError."""
-    return _git("rev-parse", "HEAD").decode().strip()
+    return git("rev-parse", "HEAD").decode().strip()
 
 
-def _git(*arguments: str) -> bytes:
+def git(*arguments: str, root: Path = ROOT) -> bytes:
+    """What git prints. Raises PackageError."""
     done = subprocess.run(  # noqa: S603 - our own arguments
         ["git", *arguments],  # noqa: S607
-        cwd=ROOT,
+        cwd=root,
         capture_output=True,
         check=False,
     )
@@ -57,10 +75,14 @@ def _git(*arguments: str) -> bytes:
     return done.stdout
 
 
-def _export(package: Package, commit: str, folder: Path) -> None:
-    """What is committed, and nothing that merely lies about."""
-    archive = _git("archive", commit, "zappa_settings.json", *package.sources)
-    with tarfile.open(fileobj=BytesIO(archive)) as files:
+def export(commit: str, *paths: str) -> bytes:
+    """What is committed at `paths`, and nothing that merely lies about, as a tar file. Raises
+    PackageError."""
+    return git("archive", commit, *paths)
+
+
+def export_to(folder: Path, commit: str, *paths: str) -> None:
+    with tarfile.open(fileobj=BytesIO(export(commit, *paths))) as files:
         files.extractall(folder, filter="data")
 
 
@@ -72,6 +94,20 @@ def _compile(root: Path, optimization: str) -> None:
         env={**os.environ, "PYTHONHASHSEED": "0"},
         check=True,
     )
+
+
+def _strip(site: Path) -> None:
+    """Take the names of functions out of compiled libraries that carry them; nothing looks there as they run.
+    Those in psycopg_binary.libs have none, and do not survive it. Raises PackageError."""
+    for library in sorted([*site.glob("cryptography/**/*.so"), *site.glob("_cffi_backend*.so")]):
+        done = subprocess.run(  # noqa: S603 - our own arguments
+            ["strip", "--strip-unneeded", str(library)],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise PackageError(f"{library.name} could not be stripped: {done.stderr.strip()}")
 
 
 def _drop_sources(site: Path) -> None:
@@ -114,11 +150,5 @@ def _write_anew(packed: Path, target: Path, files: set[str], package: Package, c
     kept = files | (_ZAPPA_HANDLER if package.keeps_zappa_handler else set())
     with zipfile.ZipFile(packed) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as written:
         for name in sorted(kept & set(source.namelist()) - {"zappa_settings.json"}):
-            _write(written, name, source.read(name))
-        _write(written, "package_info.json", json.dumps({"commit": commit, "package": package.name}).encode())
-
-
-def _write(written: zipfile.ZipFile, name: str, content: bytes) -> None:
-    info = zipfile.ZipInfo(name, _BEGINNING_OF_TIME)
-    info.external_attr, info.create_system = _MODE, 3
-    written.writestr(info, content, zipfile.ZIP_DEFLATED, 9)
+            write(written, name, source.read(name))
+        write(written, "package_info.json", json.dumps({"commit": commit, "package": package.name}).encode())

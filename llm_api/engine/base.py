@@ -87,12 +87,14 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The answer is complete. `cached_tokens` of the prompt were still in memory from a chat before."""
+    """The answer is complete. `cached_tokens` of the prompt were still in memory from a chat before;
+    `dropped_messages`, the oldest ones behind the system's, did not fit into the context."""
 
     reason: FinishReason
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
+    dropped_messages: int = 0
 
 
 Event = Started | Piece | Finished
@@ -107,6 +109,11 @@ class Engine(ABC):
     """How it computes, by what people call it."""
     keeps_prompts = False
     """Whether a prompt that was read before is answered sooner, so that reading ahead is worth something."""
+
+    @property
+    def context(self) -> int | None:
+        """How many tokens a prompt and its answer may have together, where it is known."""
+        return None
 
     @abstractmethod
     def generate(self, request: ChatRequest) -> AsyncGenerator[Event, None]:

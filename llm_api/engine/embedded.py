@@ -88,6 +88,10 @@ class EmbeddedEngine(Engine):
             ) from error
 
     @property
+    def context(self) -> int:
+        return self.context_tokens
+
+    @property
     def counts(self) -> Counts:
         return self._core.counts
 

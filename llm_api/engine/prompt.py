@@ -27,11 +27,13 @@ class Reader(Protocol):
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """`borders` are the places where two chats of one organization may part: a message begins or ends there.
-    One of them is `question_at`: the words of the last message begin there, which are new each time."""
+    One of them is `question_at`: the words of the last message begin there, which are new each time.
+    `dropped_messages` did not fit."""
 
     tokens: tuple[int, ...]
     borders: tuple[int, ...]
     question_at: int
+    dropped_messages: int = 0
 
     def border_before(self, length: int) -> int:
         """The last border within the first `length` tokens; 0 where there is none."""
@@ -49,6 +51,7 @@ def read_prompt(
     ContextLengthExceededError when the rest still fills the context.
     """
     wanted = min(max_tokens or ANSWER_TOKENS, ANSWER_TOKENS, context_tokens // 4)
+    given = len(messages)
     tokens = model.tokenize(model.render(messages))
     if len(tokens) + wanted > context_tokens:
         messages, tokens = _shorten(model, messages, context_tokens - wanted)
@@ -59,7 +62,8 @@ def read_prompt(
         )
     question_at = max(0, min(_words_at(model, messages, tokens), len(tokens) - 2))
     controls = {n for n, token in enumerate(tokens) if token in model.control_tokens}
-    return Prompt(tuple(tokens), tuple(sorted(controls | {question_at})), question_at)
+    borders = tuple(sorted(controls | {question_at}))
+    return Prompt(tuple(tokens), borders, question_at, given - len(messages))
 
 
 def common_length(one: Sequence[int], two: Sequence[int]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -27,7 +28,12 @@ from llm_api.engine.text import clean_text
 TIMEOUTS = httpx.Timeout(60.0, connect=5.0)
 CHECK_TIMEOUT_SECONDS = 2.0
 _GARBAGE = "The server at HUB_LLM_URL failed in its answer: try again."
+_BROKEN_OFF = "The server at HUB_LLM_URL broke off its answer: try again."
 CONTEXT_WORDS = ("context_length", "context length", "context_size", "context size")  # by kind of server
+
+
+class _SilenceError(EngineUnavailableError):
+    """A stream ended before anything was in it."""
 
 
 class RemoteEngine(Engine):
@@ -59,10 +65,24 @@ class RemoteEngine(Engine):
                 yield Started(time.time())
                 async for event in _events(response):
                     yield event
+        except _SilenceError:
+            raise await self._reason_for_silence(body) from None
         except httpx.HTTPError as error:
             raise EngineUnavailableError(
                 f"The server at HUB_LLM_URL did not answer ({type(error).__name__}): check that it runs."
             ) from error
+
+    async def _reason_for_silence(self, body: dict[str, Any]) -> EngineError:
+        """What a server refuses when it has begun its stream already, as llama_cpp.server a chat that is too
+        long, it tells only where no stream is asked for."""
+        whole = {name: value for name, value in body.items() if name != "stream_options"}
+        for _ in range(2):  # the connection may have gone with the stream
+            with suppress(httpx.HTTPError):
+                response = await self._client.post(
+                    "/chat/completions", json=whole | {"stream": False, "max_tokens": 1}
+                )
+                return _refusal(response) if response.is_error else EngineUnavailableError(_BROKEN_OFF)
+        return EngineUnavailableError(_BROKEN_OFF)
 
     async def check(self) -> str | None:
         try:
@@ -103,9 +123,10 @@ def _body(request: ChatRequest, model: str) -> dict[str, Any]:
 
 async def _events(response: httpx.Response) -> AsyncIterator[Event]:
     reason: str | None = None
-    pieces = 0
+    pieces = chunks = 0
     usage: dict[str, Any] = {}
     async for chunk in _chunks(response):
+        chunks += 1
         usage = chunk.get("usage") or usage
         for text, finish_reason in _choices(chunk):
             if text:
@@ -113,7 +134,7 @@ async def _events(response: httpx.Response) -> AsyncIterator[Event]:
                 yield Piece(clean_text(text))
             reason = finish_reason or reason
     if reason is None:
-        raise EngineUnavailableError("The server at HUB_LLM_URL broke off its answer: try again.")
+        raise (EngineUnavailableError if chunks else _SilenceError)(_BROKEN_OFF)
     yield Finished(
         "length" if reason == "length" else "stop",
         prompt_tokens=_count(usage, "prompt_tokens") or 0,

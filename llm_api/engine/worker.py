@@ -263,7 +263,10 @@ class Worker(threading.Thread):
         sequence = job.sequence
         if text := job.text.finish():
             job.publish(Piece(text))
-        job.publish(Finished(reason, len(sequence.prompt.tokens), sequence.written, sequence.restored))
+        prompt = sequence.prompt
+        job.publish(
+            Finished(reason, len(prompt.tokens), sequence.written, sequence.restored, prompt.dropped_messages)
+        )
         self._cut(sequence)
         self._keep(sequence)
         self._leave(sequence)

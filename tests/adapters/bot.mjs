@@ -9,6 +9,7 @@
 import { createHmac } from "node:crypto";
 import { createServer } from "node:http";
 
+import { createSlackAdapter } from "@chat-adapter/slack";
 import { createMemoryState } from "@chat-adapter/state-memory";
 import { createTelegramAdapter } from "@chat-adapter/telegram";
 import { createTwilioAdapter } from "@chat-adapter/twilio";
@@ -17,8 +18,14 @@ import { createWhatsAppAdapter } from "@chat-adapter/whatsapp";
 import { Chat, ConsoleLogger } from "chat";
 
 const SETTINGS = JSON.parse(process.argv[2]);
-const MAKE = { telegram: createTelegramAdapter, twilio: createTwilioAdapter, whatsapp: createWhatsAppAdapter };
+const MAKE = {
+  slack: createSlackAdapter,
+  telegram: createTelegramAdapter,
+  twilio: createTwilioAdapter,
+  whatsapp: createWhatsAppAdapter,
+};
 const SIGN = {
+  slack: ({ secret, at, body }) => `v0=${createHmac("sha256", secret).update(`v0:${at}:${body}`).digest("hex")}`,
   twilio: ({ secret, url, form }) =>
     signTwilioRequest({ authToken: secret, url, params: new URLSearchParams(form) }),
   whatsapp: ({ secret, body }) => `sha256=${createHmac("sha256", secret).update(body).digest("hex")}`,
@@ -58,7 +65,7 @@ class Bot {
       const { id } = await thread.post(text);
       this.note("answer", {}, { id, text });
     } catch (error) {
-      this.note("failure", {}, { text: `${error.name} ${error.code ?? ""}`.trim() });
+      this.note("failure", {}, { text: `${error.name} ${error.data?.error ?? error.code ?? error.message}` });
     }
   }
 

@@ -6,6 +6,8 @@ not, and why.
 """
 
 import json
+import re
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -18,12 +20,13 @@ import pytest
 from pytest_django import Settings
 
 from hub_lambdas.channels import base
+from hub_lambdas.channels.slack import Slack
 from hub_lambdas.channels.telegram import Telegram
 from hub_lambdas.channels.twilio import Twilio
 from hub_lambdas.channels.whatsapp import WhatsApp
 from hub_lambdas.http import Request
 from tests.adapters.bots import Bots, running
-from tests.fakes import meta, server, telegram, twilio, whatsapp
+from tests.fakes import meta, server, slack, telegram, twilio, whatsapp
 from tests.fakes.contact_view import FakeContactView
 from tests.fakes.platform import Call, Fault
 
@@ -31,9 +34,16 @@ PAYLOADS = Path(__file__).parent.parent / "payloads"
 SECRET = "app-secret"
 GRAPH_TOKEN, PHONE_NUMBER_ID, WABA_ID, VERIFY_TOKEN = "EAAB-token", "1122334455667", "5467", "verify-token"
 BOT_TOKEN, BOT_SECRET = "4242:TEST-token", "webhook-secret"
+APP_TOKEN, SIGNING_SECRET = "xoxb-TEST-token", "signing-secret"
 
-KINDS: Mapping[str, base.Kind] = {"telegram": Telegram(), "twilio": Twilio(), "whatsapp": WhatsApp()}
+KINDS: Mapping[str, base.Kind] = {
+    "slack": Slack(),
+    "telegram": Telegram(),
+    "twilio": Twilio(),
+    "whatsapp": WhatsApp(),
+}
 CREDENTIALS: Mapping[str, Mapping[str, str]] = {
+    "slack": {"bot_token": APP_TOKEN, "signing_secret": SIGNING_SECRET},
     "telegram": {"bot_token": BOT_TOKEN, "webhook_secret": BOT_SECRET},
     "twilio": {
         "account_sid": twilio.ACCOUNT_SID,
@@ -54,6 +64,7 @@ CREDENTIALS: Mapping[str, Mapping[str, str]] = {
 class Platforms:
     """Our fakes."""
 
+    slack: slack.FakeSlack
     telegram: telegram.FakeTelegram
     twilio: twilio.FakeTwilio
     whatsapp: whatsapp.FakeWhatsApp
@@ -62,6 +73,7 @@ class Platforms:
 @pytest.fixture(scope="module")
 def platforms() -> Iterator[Platforms]:
     with (
+        slack.FakeSlack() as slack_api,
         telegram.FakeTelegram() as bot_api,
         twilio.FakeTwilio() as twilio_api,
         whatsapp.FakeWhatsApp() as graph_api,
@@ -70,12 +82,19 @@ def platforms() -> Iterator[Platforms]:
         graph_api.add_app("200", SECRET)
         graph_api.add_token(GRAPH_TOKEN, "200")
         graph_api.add_number(PHONE_NUMBER_ID, WABA_ID)
-        yield Platforms(bot_api, twilio_api, graph_api)
+        slack_api.add_app(APP_TOKEN, SIGNING_SECRET)
+        yield Platforms(slack_api, bot_api, twilio_api, graph_api)
 
 
 @pytest.fixture(scope="module")
 def bots(platforms: Platforms) -> Iterator[Bots]:
     settings = {
+        "slack": {
+            "apiUrl": f"{platforms.slack.url}/api/",
+            "botToken": APP_TOKEN,
+            "signingSecret": SIGNING_SECRET,
+            "webClientOptions": {"rejectRateLimitedCalls": True},
+        },
         "telegram": {
             "apiUrl": platforms.telegram.url,
             "botToken": BOT_TOKEN,
@@ -100,8 +119,9 @@ def bots(platforms: Platforms) -> Iterator[Bots]:
 
 
 @pytest.fixture(autouse=True)
-def _addresses(settings: Settings, platforms: Platforms) -> None:
+def _addresses(settings: Settings, platforms: Platforms, monkeypatch: pytest.MonkeyPatch) -> None:
     """Our kinds call the same fakes."""
+    monkeypatch.setenv("HUB_SLACK_API_URL", f"{platforms.slack.url}/api")
     settings.TELEGRAM_API_URL = platforms.telegram.url
     settings.TWILIO_API_URL = platforms.twilio.url
     settings.GRAPH_API_URL = platforms.whatsapp.url
@@ -119,6 +139,11 @@ FORM = "application/x-www-form-urlencoded"
 def signed(kind: str, url: str, body: bytes) -> dict[str, str]:
     """The headers that our fake posts `body` to `url` with."""
     match kind:
+        case "slack":
+            at = str(int(time.time()))
+            made = slack.signature(SIGNING_SECRET, at, body)
+            type_ = FORM if body.startswith(b"payload=") else "application/json"
+            return {"content-type": type_, "x-slack-request-timestamp": at, "x-slack-signature": made}
         case "telegram":
             return {"content-type": "application/json", "x-telegram-bot-api-secret-token": BOT_SECRET}
         case "twilio":
@@ -142,12 +167,15 @@ def verifies(kind: str, url: str, body: bytes, headers: Mapping[str, str]) -> bo
     return True
 
 
-TEXTS = {"telegram": "text.json", "twilio": "text_sms.json", "whatsapp": "text.json"}
+SIGNING = re.compile("^x-.*(signature|token)")
+TEXTS = {"slack": "text_im.json", "telegram": "text.json", "twilio": "text_sms.json", "whatsapp": "text.json"}
 
 
 def webhook(kind: str, name: str) -> bytes:
     """The body of a sample."""
     content = (PAYLOADS / kind / name).read_bytes()
+    if b'"block_actions"' in content:  # Slack's buttons come as a form
+        return urlencode({"payload": content.decode()}).encode()
     return str(json.loads(content)["raw_body"]).encode() if kind == "twilio" else content
 
 
@@ -156,7 +184,7 @@ def test_what_our_fakes_sign_they_verify_and_nothing_else(bots: Bots, settings: 
     settings.WEBHOOK_URL = bots.url
     path, body = f"/{kind}/signed", webhook(kind, TEXTS[kind])
     headers = signed(kind, bots.url + path, body)
-    others = {name: value[:-2] + "xx" if name.startswith("x-") else value for name, value in headers.items()}
+    others = {name: value[:-2] + "xx" if SIGNING.search(name) else value for name, value in headers.items()}
     assert verifies(kind, bots.url + path, body, headers)
     for given in (others, {"content-type": headers["content-type"]}):
         assert bots.call(path, body, given) == "401"
@@ -180,6 +208,12 @@ def test_what_they_sign_we_verify(bots: Bots, settings: Settings, text: str) -> 
     headers = {"x-hub-signature-256": bots.sign("whatsapp", secret=SECRET, body=body)}
     assert verifies("whatsapp", "https://hub.example/whatsapp/1", body.encode(), headers)
     assert not verifies("whatsapp", "https://hub.example/whatsapp/1", body.encode() + b" ", headers)
+
+    at = str(int(time.time()))
+    headers = {"x-slack-signature": bots.sign("slack", secret=SIGNING_SECRET, at=at, body=body)}
+    headers["x-slack-request-timestamp"] = at
+    assert verifies("slack", "https://hub.example/slack/1", body.encode(), headers)
+    assert not verifies("slack", "https://hub.example/slack/1", body.encode() + b" ", headers)
 
 
 @pytest.mark.parametrize(("token", "answer"), [(VERIFY_TOKEN, "4711"), ("another", "403"), ("", "403")])
@@ -254,6 +288,21 @@ def test_telegram_talks_with_them(bots: Bots, platforms: Platforms) -> None:
     ]
 
 
+def test_slack_talks_with_them(bots: Bots, platforms: Platforms) -> None:
+    """From the question whether the address is meant, to which both answer, to the echo of the answer."""
+    fake, path = platforms.slack, "/slack/talk"
+    app = fake.apps[APP_TOKEN]
+    assert fake.enter_address(app.address, bots.url + path)
+    told = fake.write(app.address, "D0ANN", "Are you < open?")
+    fake.wait_until(lambda seen: bool(seen.sent))
+    fake.wait_until_delivered()
+    assert [(each["contact"], each["text"]) for each in fake.sent] == [("D0ANN", "Are you < open?")]
+    question, answer = bots.seen(path)
+    assert (question["author"], question["id"]) == ("U0ANN", told.partition(":")[2])
+    assert f"D0ANN:{answer['id']}" == fake.sent[0]["id"]
+    app.url = ""
+
+
 @pytest.mark.parametrize(
     ("contact", "number"), [("+14158675309", twilio.NUMBER), ("whatsapp:+49151123", twilio.WHATSAPP)]
 )
@@ -275,6 +324,14 @@ EXPIRED = meta.ApiError(190, "Error validating access token", status=401, subcod
 SLOWER = telegram.ApiError(429, "Too Many Requests: retry after 3", {"retry_after": 3})
 BLOCKED = telegram.ApiError(403, "Forbidden: bot was blocked by the user")
 ERRORS = [
+    (
+        "slack",
+        Fault(slack.ApiError("ratelimited", 429, 3)),
+        "Error slack_webapi_rate_limited_error",
+        base.SendRefused,
+    ),
+    ("slack", Fault(slack.ApiError("invalid_auth")), "Error invalid_auth", base.CredentialRejected),
+    ("slack", Fault(slack.ApiError("channel_not_found")), "Error channel_not_found", base.SendRejected),
     ("whatsapp", Fault(PAIR), "WhatsAppApiError RATE_LIMITED", base.SendRefused),
     ("whatsapp", Fault(EXPIRED), "WhatsAppApiError AUTH_FAILED", base.CredentialRejected),
     (
@@ -299,7 +356,8 @@ def test_both_understand_why_our_fakes_refuse(
     bots: Bots, platforms: Platforms, kind: str, fault: Any, theirs: str, ours: type[base.ChannelError]
 ) -> None:
     path, body = f"/{kind}/{theirs.replace(' ', '-')}", question(kind)
-    fake, method = getattr(platforms, kind), {"telegram": "sendMessage"}.get(kind, "messages")
+    fake = getattr(platforms, kind)
+    method = fake.sends
     fake.fail_next(method, fault)
     bots.call(path, body, signed(kind, bots.url + path, body))
     assert [each["text"] for each in bots.seen(path) if each["type"] == "failure"] == [theirs]
@@ -310,8 +368,10 @@ def test_both_understand_why_our_fakes_refuse(
 
 def question(kind: str) -> bytes:
     """A webhook in which somebody asks."""
-    content = webhook(kind, "text.json").decode()
-    return content.replace("how are you", "how are you?").replace("Body Text", "How are you?").encode()
+    content = webhook(kind, TEXTS[kind]).decode()
+    for text in ("how are you", "Body Text", "hello hello"):
+        content = content.replace(f'"{text}"', '"How are you?"')
+    return content.encode()
 
 
 # --- what both make of the same bytes -----------------------------------------------------------------------
@@ -366,7 +426,7 @@ def their_view(seen: Mapping[str, Any]) -> Said:
     at = datetime.fromisoformat(seen["at"]).astimezone(UTC) if "at" in seen else None
     files = tuple(each["type"] for each in seen.get("files", ()))
     type_ = "edit" if seen.get("edited") else seen["type"]
-    return Said(type_, author, name, seen.get("id", ""), seen["text"], at, files)
+    return Said(type_, author, name, seen.get("id", ""), seen.get("text", ""), at, files)
 
 
 def differences(ours: Said | None, theirs: Said | None) -> set[str]:
@@ -382,7 +442,18 @@ def differences(ours: Said | None, theirs: Said | None) -> set[str]:
 
 IGNORED = "they drop it; with us staff see it"
 CHOSEN = "theirs is the id behind the button; ours what the contact read on it, for the LLM reads it too"
+CONVERSATION = "theirs is the person; ours the conversation with them, which all events name"
 DIFFERENCES: Mapping[str, tuple[set[str], str]] = {
+    "slack/button_block_actions.json": (
+        {"theirs alone"},
+        "pressed in a channel of many, which is no direct message",
+    ),
+    "slack/echo_own_bot_message.json": (
+        {"theirs alone"},
+        "theirs is another app; ours knows its own message",
+    ),
+    "slack/file_share.json": ({"authors", "id"}, CONVERSATION),
+    "slack/text_im.json": ({"authors", "id", "at"}, f"{CONVERSATION}; ours counts whole seconds"),
     "telegram/button_callback_query.json": (
         {"id"},
         "theirs is the message with the button, which may be pressed twice; ours is the press",
@@ -395,6 +466,7 @@ DIFFERENCES: Mapping[str, tuple[set[str], str]] = {
     "twilio/text_whatsapp.json": ({"name"}, "they do not read ProfileName"),
     "whatsapp/button_interactive_reply.json": ({"text"}, CHOSEN),
     "whatsapp/contacts.json": ({"ours alone"}, IGNORED),
+    "whatsapp/echo_smb_edit.json": ({"ours alone"}, "they do not read what staff do in the phone's app"),
     "whatsapp/edit.json": ({"ours alone"}, "they do not know that contacts can edit"),
     "whatsapp/interactive_missing_body_with_errors.json": ({"ours alone"}, IGNORED),
     "whatsapp/list_reply.json": ({"text"}, CHOSEN),

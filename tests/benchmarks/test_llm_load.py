@@ -28,11 +28,12 @@ from benchmarks.llm.servers import LLAMA_SERVER_KIND, OURS_KIND, PACKAGED_KIND, 
 from benchmarks.llm.unavoidable import Speeds, distinct_tokens
 
 COUNTS = [20, 200]
+MODEL = Path("some.gguf")
 
 
 def plan(**changes: object) -> Plan:
     values: dict[str, object] = {
-        "model": Path("some.gguf"),
+        "model": MODEL,
         "threads": 2,
         "kinds": kinds(),
         "organizations": [20],
@@ -218,7 +219,7 @@ def test_one_in_twenty_may_be_late() -> None:
 
 def results(seen: Mapping[str, Sequence[Answer]]) -> Results:
     found = Results(
-        rounds=1, speeds=[Speeds(100.0, 50.0)], prompt_tokens={20: 400}, distinct_tokens={20: 200}
+        rounds=1, speeds={MODEL: [Speeds(100.0, 50.0)]}, prompt_tokens={20: 400}, distinct_tokens={20: 200}
     )
     for name, answers in seen.items():
         last = max((each.seconds for each in answers if each.seconds is not None), default=40.0)

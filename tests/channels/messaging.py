@@ -29,7 +29,7 @@ ANY_JSON = st.recursive(
 
 
 @st.composite
-def mutated(draw: st.DrawFn, real: list[Any]) -> Any:
+def mutated(draw: st.DrawFn, real: list[Any], worse: st.SearchStrategy[Any] = ANY_JSON) -> Any:
     """A real webhook, with some values somewhere replaced, taken out or put in."""
     webhook = json.loads(json.dumps(draw(st.sampled_from(real))))
     for _ in range(draw(st.integers(1, 3))):
@@ -43,6 +43,6 @@ def mutated(draw: st.DrawFn, real: list[Any]) -> Any:
             if draw(st.booleans()):
                 del place[key]
             else:
-                place[key] = draw(ANY_JSON)
+                place[key] = draw(worse)
             break
     return webhook

@@ -13,15 +13,13 @@ from hub_lambdas.channels.base import (
     ChannelError,
     CredentialRejected,
     Health,
-    InboundMessage,
-    Media,
     Sender,
     SendRefused,
     SendRejected,
     SendUnknown,
 )
 from hub_lambdas.channels.instagram import SUBSCRIBED_FIELDS, Instagram
-from tests.channels.messaging import APP_ID, APP_SECRET, post
+from tests.channels.messaging import APP_ID, APP_SECRET
 from tests.fakes.meta import ApiError
 from tests.fakes.pages import FakePages, Owner
 from tests.fakes.platform import Fault
@@ -36,9 +34,10 @@ ACCOUNT = Account(uuid.UUID(int=1), {"access_token": TOKEN, "verify_token": "v1"
 
 @pytest.fixture
 def platform(settings: Settings) -> Iterator[FakePages]:
-    """The fake Graph API, with an account that `CONTACT` has written to."""
+    """The fake Graph API, with the hub's app and an account that `CONTACT` has written to."""
     with FakePages() as fake:
-        settings.INSTAGRAM_API_URL = fake.instagram_url
+        settings.INSTAGRAM_API_URL, settings.GRAPH_API_URL = fake.instagram_url, fake.graph_url
+        settings.META_APP_ID, settings.META_APP_SECRET = APP_ID, APP_SECRET
         fake.add_app(APP_ID, APP_SECRET)
         fake.add_instagram(TOKEN, OWNER, "the.clinic", APP_ID)
         fake.write(TOKEN, CONTACT, "hello")
@@ -59,19 +58,6 @@ def test_a_text_goes_out_as_it_is(platform: FakePages) -> None:
     (sent,) = platform.sent
     assert (sent["contact"], sent["text"], sent["id"]) == (CONTACT, "Grüße 😀", platform_id)
     assert platform.calls[-1].path == "/instagram/v26.0/me/messages"
-
-
-def test_choices_are_quick_replies_and_come_back(platform: FakePages) -> None:
-    choices = [f"Choice number {number}" for number in range(10)]
-    KIND.send(ACCOUNT, CONTACT, "hello", "77", choices)
-    assert platform.sent[0]["choices"] == {choice: choice for choice in choices}
-    for choice in choices:
-        item = platform.press(TOKEN, CONTACT, choice)
-        [pressed] = KIND.parse(
-            post({"object": "instagram", "entry": [{"id": OWNER, "messaging": [item]}]}), ACCOUNT
-        )
-        assert isinstance(pressed, InboundMessage)
-        assert (pressed.kind, pressed.text, pressed.sender.platform_id) == ("button", choice, CONTACT)
 
 
 def error(code: int, subcode: int | None = None, status: int = 400) -> Fault:
@@ -102,39 +88,51 @@ def test_each_refusal_means_what_instagram_means(
     assert type(raised.value) is expected
 
 
-def test_who_is_where_is_told_by_the_platform_itself(platform: FakePages, owner: Owner) -> None:
-    with pytest.raises(SendRejected, match=r"100/2534014") as gone:
-        send(contact="nobody")
-    assert gone.value.contact_gone
-    platform.close_window(TOKEN, CONTACT)
-    with pytest.raises(SendRejected, match=r"10/2534022") as late:
-        send()
-    assert not late.value.contact_gone
-    owner.is_expired = True
-    with pytest.raises(CredentialRejected):
-        send()
-
-
 def test_typing_is_shown(platform: FakePages) -> None:
     KIND.show_typing(ACCOUNT, CONTACT, "m1")
     assert [call.parameters["sender_action"] for call in platform.calls] == ["typing_on"]
 
 
-@pytest.mark.parametrize("text", ["x" * 2500, "😀" * 700, "word " * 700, "👩‍👩‍👧‍👦" * 120])
-def test_instagram_takes_every_piece(platform: FakePages, text: str) -> None:
-    for piece in KIND.split(text):
-        send(piece)
-    assert "".join(sent["text"] for sent in platform.sent) == text
-
-
 def test_registration_finds_the_id_that_webhooks_carry(platform: FakePages, owner: Owner) -> None:
     assert KIND.register(ACCOUNT, WEBHOOK) == Health("@the.clinic", (), OWNER)
     assert owner.subscribed == {APP_ID: list(SUBSCRIBED_FIELDS)}
-    assert KIND.check(ACCOUNT, WEBHOOK) == Health("@the.clinic", [], OWNER, delivers_here=True)
+    assert KIND.check(ACCOUNT, WEBHOOK) == Health("@the.clinic", [], OWNER)
+
+
+@pytest.mark.parametrize(
+    ("address", "fields", "delivers_here", "said"),
+    [
+        ("https://hub.example/instagram", ["messages"], True, ""),
+        (WEBHOOK, ["messages"], True, ""),
+        ("https://elsewhere.example/instagram", ["messages"], False, "another address"),
+        ("https://hub.example/instagram", ["comments"], False, "leaves out the field messages"),
+        ("", [], None, ""),
+    ],
+)
+def test_where_the_hubs_app_delivers_to(
+    platform: FakePages, address: str, fields: list[str], delivers_here: bool | None, said: str
+) -> None:
+    KIND.register(ACCOUNT, WEBHOOK)
+    if address:
+        platform.apps[APP_ID].callbacks["instagram"] = address
+        platform.apps[APP_ID].fields["instagram"] = fields
+    health = KIND.check(ACCOUNT, WEBHOOK)
+    assert (health.delivers_here, health.is_by_hand) == (delivers_here, False)
+    assert said in " ".join(health.problems)
+    assert bool(health.problems) is bool(said)
+
+
+def test_an_app_of_ones_own_is_pointed_here_by_hand(platform: FakePages) -> None:
+    own = replace(ACCOUNT, credentials={**ACCOUNT.credentials, "app_secret": "own"})
+    KIND.register(own, WEBHOOK)
+    health = KIND.check(own, WEBHOOK)
+    assert (health.delivers_here, health.is_by_hand, list(health.problems)) == (None, True, [])
 
 
 def test_problems_are_told_in_plain_words(platform: FakePages, owner: Owner) -> None:
     assert "delivers nothing" in " ".join(KIND.check(ACCOUNT, WEBHOOK).problems)
+    owner.subscribed[APP_ID] = ["comments"]
+    assert "leaves out its messages" in " ".join(KIND.check(ACCOUNT, WEBHOOK).problems)
     owner.is_expired = True
     with pytest.raises(CredentialRejected, match="expired"):
         KIND.check(ACCOUNT, WEBHOOK)
@@ -216,8 +214,3 @@ def test_a_token_that_is_not_renewed_is_complained_about(
 def test_a_contact_by_name(platform: FakePages, person: dict[str, str], name: str | None) -> None:
     platform.people[CONTACT] = person
     assert KIND.look_up(ACCOUNT, CONTACT) == (Sender(CONTACT, name) if name else None)
-
-
-def test_a_file_comes_from_the_address_in_the_webhook(platform: FakePages) -> None:
-    media = Media(platform.add_file(b"a picture", "image/png"))
-    assert KIND.fetch_media(ACCOUNT, media, 100).content == b"a picture"

@@ -253,6 +253,16 @@ def test_the_hubs_own_secret_is_one_that_telegram_takes(platform: FakeTelegram) 
     KIND.register(Account(uuid.UUID(int=1), {"bot_token": TOKEN, **first}), WEBHOOK)
 
 
+def test_a_bot_that_leaves_delivers_nothing_and_one_that_delivers_elsewhere_is_let_be(
+    platform: FakeTelegram, bot: Account
+) -> None:
+    KIND.register(bot, WEBHOOK)
+    KIND.unregister(bot, "https://hub.example/telegram/another")
+    assert platform.bots[TOKEN].webhook["url"] == WEBHOOK
+    KIND.unregister(bot, WEBHOOK)
+    assert platform.bots[TOKEN].webhook["url"] == ""
+
+
 def test_a_wrong_token_cannot_be_registered(platform: FakeTelegram) -> None:
     with pytest.raises(CredentialRejected):
         KIND.register(Account(uuid.UUID(int=1), {"bot_token": "1:wrong", "webhook_secret": SECRET}), WEBHOOK)

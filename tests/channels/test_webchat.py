@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,6 +76,14 @@ def test_a_clicked_choice_is_a_button(choice: object, kind: str) -> None:
     assert read({"id": "m-1", "text": "Prices", "choice": choice}).kind == kind
 
 
+@pytest.mark.parametrize(("waited", "age"), [(0, 0), (90, 90), (2**62, 30 * 86400)])
+def test_what_waited_in_the_browser_is_as_old_as_that(waited: int, age: int) -> None:
+    written_at = read({"id": "m-1", "text": "hi", "waited_seconds": waited}).platform_at
+    assert written_at is not None
+    assert 0 <= (timezone.now() - written_at).total_seconds() - age < 1
+    assert read({"id": "m-1", "text": "hi"}).platform_at is None
+
+
 def test_a_contact_is_the_key_on_this_channel() -> None:
     content = {"id": "1", "text": "hi"}
     ann = read(content).sender.platform_id
@@ -102,6 +111,8 @@ def test_the_key_is_stored_nowhere() -> None:
         ({"id": "a:b", "text": "hi"}, 400, "id"),
         ({"id": "x" * 65, "text": "hi"}, 400, "id"),
         ({"id": "1", "text": "x" * 10_001}, 413, "10001"),
+        ({"id": "1", "text": "hi", "waited_seconds": -1}, 400, "waited_seconds"),
+        ({"id": "1", "text": "hi", "waited_seconds": "5"}, 400, "waited_seconds"),
         (b"[" * 10_000 + b"]" * 10_000, 400, "nested"),
     ],
 )

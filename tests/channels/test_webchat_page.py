@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.fakes.webchat_hub import FakeWebChatHub
@@ -121,15 +122,23 @@ def test_what_is_written_in_an_outage_is_sent_once_and_in_order(page: Page, hub:
     assert mine(page) == ["first", "second"]
 
 
-def test_what_is_not_sent_yet_survives_a_reload(page: Page, hub: FakeWebChatHub) -> None:
+def test_what_is_not_sent_yet_survives_a_reload_and_tells_how_old_it_is(
+    page: Page, hub: FakeWebChatHub
+) -> None:
     hub.is_down = True
     write(page, "still here")
     expect(page.get_by_text("Not sent yet")).to_be_visible()
+    an_hour_ago = "(kept) => JSON.stringify({ ...JSON.parse(kept), at: Date.now() - 3600000 })"
+    name = "Object.keys(localStorage).find((name) => name.includes(':out:'))"
+    page.evaluate(f"localStorage.setItem({name}, ({an_hour_ago})(localStorage.getItem({name})))")
     page.reload()
     expect(page.locator(".mine")).to_contain_text("still here")
     hub.is_down = False
     expect(page.locator(".mine.stored")).to_have_count(1, timeout=15_000)
     assert [message.text for message in hub.stored] == ["still here"]
+    written_at = hub.stored[0].platform_at
+    assert written_at is not None
+    assert 3600 <= (timezone.now() - written_at).total_seconds() < 3700
 
 
 def test_a_lost_acknowledgement_doubles_nothing(page: Page, hub: FakeWebChatHub) -> None:

@@ -4,344 +4,217 @@ Pure. What counts is what the platform saw; the ledger tells which messages are 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
-from functools import cached_property
+from collections.abc import Iterator, Sequence
 from itertools import pairwise, permutations
 
 from tests.chaos import codes
+from tests.chaos.books import ANSWER, FALLBACK, HOLDING_LINE, SOMETHING_ELSE, Books
+from tests.chaos.records import Count, Fate, Got, Said, Turn
 
 
-@dataclass(frozen=True)
-class Taken:
-    """When the hub took a message: between the beginning of the first webhook that held it, and the end of
-    the first that the hub answered with 2xx (epoch seconds). `place`: in that webhook."""
-
-    began: float
-    ended: float
-    place: int = 0
-
-    def is_before(self, other: "Taken") -> bool:
-        """Certainly: what overlaps may have been taken in either order."""
-        is_same = self.ended == other.ended
-        return self.place < other.place if is_same else self.ended <= other.began
-
-
-@dataclass(frozen=True)
-class Said:
-    """A contact's message by its code, and when it left them (epoch seconds)."""
-
-    contact: str
-    code: str
-    at: float
-    taken: Taken | None = None
-
-
-@dataclass(frozen=True)
-class Got:
-    """A message that the platform took for a contact."""
-
-    contact: str
-    platform_id: str
-    text: str
-    at: float
-
-
-@dataclass(frozen=True)
-class Sending:
-    """An outbound message of the ledger that belongs to a turn."""
-
-    purpose: str
-    state: str
-    platform_id: str | None
-
-
-@dataclass(frozen=True)
-class Turn:
-    """A turn of the ledger. `codes`: of its messages, in order. `was_objected_to`: an answer of the LLM's was
-    not sent, and the next was to the question of a canned prompt: it may leave out the rest of what the
-    contact asked."""
-
-    id: int
-    contact: str
-    state: str
-    reason: str
-    codes: Sequence[str]
-    sendings: Sequence[Sending] = ()
-    staff_were_told: bool = False
-    was_objected_to: bool = False
-
-    @property
-    def is_open(self) -> bool:
-        return self.state in ("open", "asked")
-
-    @property
-    def fate_is_unknown(self) -> bool:
-        """Whether something was sent in it of which nobody knows whether it arrived."""
-        return any(each.state == "unknown" for each in self.sendings)
-
-
-@dataclass(frozen=True)
-class Texts:
-    """The organizations' own texts, by which their messages are known."""
-
-    holding_lines: frozenset[str]
-    fallbacks: frozenset[str]
-    limit_lines: frozenset[str]
-
-
-PURPOSES = {"holding line": "holding", "fallback": "fallback", "limit line": "limit"}
-"""The ledger's words for what is not an answer."""
-
-
-class Fate(StrEnum):
-    """What became of a contact's message, in the words of the report."""
-
-    ANSWERED = "answered"
-    TOLD = "handed over, and the contact was told"
-    WITH_STAFF = "written to staff, who had the conversation"
-    UNKNOWN = "with staff: the platform did not say whether it took the reply"
-    BLOCKED = "with staff: the contact has blocked the bot"
-    UNANSWERED = "unanswered"
-
-
-@dataclass(frozen=True)
-class Count:
-    """A finished count. `broken`: each promise with what broke it, as sentences: nothing when all is well."""
-
-    said: int
-    turns: int
-    got: Mapping[str, int]
-    fates: Mapping[Fate, int]
-    broken: Mapping[str, Sequence[str]]
-    first_reply_seconds: Sequence[float] = field(default=())
-    unclaimed: Sequence[str] = field(default=())
-    """What contacts got and the ledger does not know by the platform's id."""
-
-    @property
-    def is_kept(self) -> bool:
-        return not any(self.broken.values())
-
-
-class Books:
-    """Both sides of a run, for comparison."""
-
-    def __init__(
-        self,
-        said: Sequence[Said],
-        got: Sequence[Got],
-        turns: Sequence[Turn],
-        texts: Texts,
-        blocked: frozenset[str] = frozenset(),
-    ) -> None:
-        self.said = said
-        self.got = sorted(got, key=lambda each: each.at)
-        self.turns = sorted(turns, key=lambda each: each.id)
-        self.texts = texts
-        self.blocked = blocked
-
-    def count(self) -> Count:
-        fates = {each: self._fate(each) for each in self.said}
-        return Count(
-            said=len(self.said),
-            turns=len(self.turns),
-            got=Counter(self._kind(each) for each in self.got),
-            fates=Counter(fates.values()),
-            broken={
-                "messages not stored exactly once": list(self._misstored()),
-                "unanswered": [
-                    f"{each.code} of contact {each.contact}: {self._told_of(each)}"
-                    for each, fate in fates.items()
-                    if fate is Fate.UNANSWERED
-                ],
-                "duplicate replies": list(self._duplicates()),
-                "out-of-order replies": list(self._disorder()),
-                "turns without outcome": [
-                    f"turn {turn.id} of contact {turn.contact} is {turn.state}"
-                    for turn in self.turns
-                    if turn.is_open
-                ],
-                "answers only the ledger knows": list(self._phantoms()),
-                "replies that nobody may send": [
-                    f"contact {each.contact} got {each.text!r}"
-                    for each in self.got
-                    if self._kind(each) == "something else"
-                ],
-                "hand-overs that staff were not told of": [
-                    f"turn {turn.id} of contact {turn.contact} ({turn.reason})"
-                    for turn in self.turns
-                    if turn.state == "handed_over"
-                    and turn.reason != "staff_owns"
-                    and not turn.staff_were_told
-                ],
-            },
-            first_reply_seconds=sorted(self._first_replies()),
-            unclaimed=[
-                f"contact {each.contact} got {each.text!r} ({each.platform_id})"
-                for each in self.got
-                if each.platform_id not in self._turn_of_platform_id
+def count(books: Books) -> Count:
+    """Everything that is to be known of a run at one platform."""
+    fates = {each: _fate(books, each) for each in books.said}
+    return Count(
+        said=len(books.said),
+        turns=len(books.turns),
+        got=Counter(books.kind(each) for each in books.got),
+        fates=Counter(fates.values()),
+        broken={
+            "messages not stored exactly once": list(_misstored(books)),
+            "unanswered": [
+                f"{each.code} of contact {each.contact}: {_told_of(books, each)}"
+                for each, fate in fates.items()
+                if fate is Fate.UNANSWERED
             ],
-        )
+            "duplicate replies": list(_duplicates(books)),
+            "out-of-order replies": list(_disorder(books)),
+            "turns without outcome": [
+                f"turn {turn.id} of contact {turn.contact} is {turn.state}"
+                for turn in books.turns
+                if turn.is_open
+            ],
+            "answers only the ledger knows": list(_phantoms(books)),
+            "replies that nobody may send": [
+                f"contact {each.contact} got {each.text!r}"
+                for each in books.got
+                if books.kind(each) == SOMETHING_ELSE
+            ],
+            "late messages treated in another way than chosen": list(_mistreated(books)),
+            "hand-overs that staff were not told of": [
+                f"turn {turn.id} of contact {turn.contact} ({turn.reason})"
+                for turn in books.turns
+                if turn.state == "handed_over" and turn.reason != "staff_owns" and not turn.staff_were_told
+            ],
+        },
+        first_reply_seconds=sorted(_first_replies(books)),
+        unclaimed=[
+            f"contact {each.contact} got {each.text!r} ({each.platform_id})"
+            for each in books.got
+            if each.platform_id not in books.turn_of_platform_id
+        ],
+        twice=[
+            f"turn {turn.id} of contact {turn.contact}"
+            for turn in books.turns
+            if _is_twice_by_choice(books, turn, _answers_and_fallbacks(books, turn))
+        ],
+    )
 
-    # --- who is who ---
 
-    @cached_property
-    def _turn_of(self) -> Mapping[tuple[str, str], Turn]:
-        """By contact and code."""
-        return {(turn.contact, code): turn for turn in self.turns for code in turn.codes}
+# --- what became of each message ----------------------------------------------------------------------------
 
-    @cached_property
-    def _turn_of_platform_id(self) -> Mapping[str, Turn]:
-        return {each.platform_id: turn for turn in self.turns for each in turn.sendings if each.platform_id}
 
-    @cached_property
-    def _of_contact(self) -> Mapping[str, Sequence[Got]]:
-        found: dict[str, list[Got]] = defaultdict(list)
-        for each in self.got:
-            found[each.contact].append(each)
-        return found
-
-    @cached_property
-    def _written(self) -> Mapping[tuple[str, str], Said]:
-        """What contacts wrote, by contact and code."""
-        return {(each.contact, each.code): each for each in self.said}
-
-    def _kind(self, got: Got) -> str:
-        if named := codes.find(got.text):
-            is_mine = all((got.contact, code) in self._written for code in named)
-            return "answer" if is_mine else "something else"
-        texts = {
-            "holding line": self.texts.holding_lines,
-            "fallback": self.texts.fallbacks,
-            "limit line": self.texts.limit_lines,
-        }
-        return next((name for name, known in texts.items() if got.text in known), "something else")
-
-    def _turn_behind(self, got: Got) -> Turn | None:
-        """The turn that something belongs to. The platform took some messages of whose fate the ledger knows
-        nothing: an answer's turn is found by its codes, a line's by what the turn's contact is missing."""
-        for code in codes.find(got.text):
-            if turn := self._turn_of.get((got.contact, code)):
-                return turn
-        if known := self._turn_of_platform_id.get(got.platform_id):
-            return known
-        purpose = PURPOSES.get(self._kind(got))
-        unknown = (
-            turn
-            for turn in self.turns
-            if turn.contact == got.contact
-            and any(each.purpose == purpose and each.state == "unknown" for each in turn.sendings)
-        )
-        return next(unknown, None)
-
-    def _replies(self, turn: Turn, kind: str) -> list[Got]:
-        """What the contact got in a turn."""
-        received = self._of_contact.get(turn.contact, ())
-        return [each for each in received if self._kind(each) == kind and self._turn_behind(each) is turn]
-
-    # --- what became of each message ---
-
-    def _fate(self, said: Said) -> Fate:
-        turn = self._turn_of.get((said.contact, said.code))
-        if turn is None:
-            return Fate.UNANSWERED
-        answers = self._replies(turn, "answer")
-        if any(said.code in codes.find(each.text) or turn.was_objected_to for each in answers):
-            return Fate.ANSWERED
-        if turn.state != "handed_over":
-            return Fate.UNANSWERED
-        if self._replies(turn, "fallback"):
-            return Fate.TOLD
-        if said.contact in self.blocked:
-            return Fate.BLOCKED
-        if turn.fate_is_unknown:
-            return Fate.UNKNOWN
-        if turn.reason == "staff_owns" and self._left_the_bot_before(turn):
-            return Fate.WITH_STAFF
+def _fate(books: Books, said: Said) -> Fate:
+    turn = books.turn_of.get((said.contact, said.code))
+    if turn is None:
         return Fate.UNANSWERED
-
-    def _left_the_bot_before(self, turn: Turn) -> bool:
-        earlier = (each for each in self.turns if each.contact == turn.contact and each.id < turn.id)
-        return any(each.state == "handed_over" and each.reason != "staff_owns" for each in earlier)
-
-    def _told_of(self, said: Said) -> str:
-        turn = self._turn_of.get((said.contact, said.code))
-        return (
-            f"turn {turn.id} is {turn.state} ({turn.reason or 'no reason'})" if turn else "not in the ledger"
-        )
-
-    # --- what must not be ---
-
-    def _misstored(self) -> Iterator[str]:
-        stored = Counter((turn.contact, code) for turn in self.turns for code in turn.codes)
-        for contact, code in self._written:
-            if stored[contact, code] != 1:
-                yield f"{code} of contact {contact} is stored {stored[contact, code]} times"
-
-    def _duplicates(self) -> Iterator[str]:
-        """Answers and fallbacks count as one reply each; a second holding line is one too many as well."""
-        found: Counter[tuple[str, str]] = Counter()
-        for each in self.got:
-            turn, kind = self._turn_behind(each), self._kind(each)
-            name = f"turn {turn.id}" if turn else f"contact {each.contact}"
-            if kind in ("answer", "fallback"):
-                found[name, "replies"] += 1
-            elif kind == "holding line":
-                found[name, "holding lines"] += 1
-        for (name, what), count in found.items():
-            if count > 1:
-                yield f"{name} got {count} {what}"
-
-    def _disorder(self) -> Iterator[str]:
-        """By the platform alone: answers to what a contact wrote come in the order in which the hub took it.
-        With the ledger: so do fallbacks."""
-        for contact, got in self._of_contact.items():
-            # Each message where it is answered first: a second answer is counted elsewhere.
-            first: dict[str, int] = {}
-            for number, each in enumerate(got):
-                for code in codes.find(each.text):
-                    first.setdefault(code, number)
-            if any(
-                self._was_taken_before(contact, late, early)
-                for early, late in permutations(first, 2)
-                if first[early] < first[late]
-            ):
-                yield f"contact {contact} got its answers in another order than it asked"
-            turns = [
-                turn.id
-                for each in got
-                if self._kind(each) in ("answer", "fallback") and (turn := self._turn_behind(each))
-            ]
-            if _has_disorder(turns):
-                yield f"contact {contact} got replies to its turns in the order {turns}"
-
-    def _was_taken_before(self, contact: str, code: str, other: str) -> bool:
-        one, two = self._written.get((contact, code)), self._written.get((contact, other))
-        return bool(one and two and one.taken and two.taken and one.taken.is_before(two.taken))
-
-    def _phantoms(self) -> Iterator[str]:
-        """Turns that count as answered although the contact did not get an answer to all of it."""
-        for turn in self.turns:
-            if turn.state == "answered":
-                seen = {code for each in self._replies(turn, "answer") for code in codes.find(each.text)}
-                missing = [code for code in turn.codes if code not in seen]
-                if missing and not (seen and turn.was_objected_to):
-                    yield f"turn {turn.id} of contact {turn.contact} is answered without {', '.join(missing)}"
-
-    # --- how long it took ---
-
-    def _first_replies(self) -> Iterator[float]:
-        """Seconds from the last message of each turn to the first that the contact got after it."""
-        said_at = {(each.contact, each.code): each.at for each in self.said}
-        for turn in self.turns:
-            times = [said_at[key] for code in turn.codes if (key := (turn.contact, code)) in said_at]
-            received = self._of_contact.get(turn.contact, ())
-            first = min((each.at for each in received if self._turn_behind(each) is turn), default=None)
-            if times and first is not None:
-                before = [at for at in times if at <= first]
-                yield first - max(before, default=first)
+    answers = books.replies(turn, ANSWER)
+    if any(said.code in codes.find(each.text) for each in answers):
+        return Fate.ANSWERED
+    if turn.state != "handed_over":
+        return Fate.UNANSWERED
+    if books.replies(turn, FALLBACK):
+        return Fate.TOLD
+    if said.contact in books.blocked:
+        return Fate.BLOCKED
+    if _may_stay_unknown(books, turn, said):
+        return Fate.UNKNOWN
+    if turn.reason == "staff_owns":
+        return _fate_at_staff(books, turn)
+    return Fate.UNANSWERED
 
 
-def _has_disorder(numbers: Sequence[int]) -> bool:
-    return any(one > following for one, following in pairwise(numbers))
+def _may_stay_unknown(books: Books, turn: Turn, said: Said) -> bool:
+    """Whether nobody can know what became of a reply. Where the organization would rather have an answer
+    twice, it must have been tried twice, unless it had become late or the contact was sent something else."""
+    unknown = [each for each in turn.sendings if each.state == "unknown"]
+    answers = [each for each in unknown if each.purpose == "answer"]
+    if len(answers) < len(unknown) or books.policies[turn.contact].unknown_delivery == "hand_over":
+        return bool(unknown)
+    later = (each for each in books.turns if each.contact == turn.contact and each.id > turn.id)
+    is_moot = said.is_late or turn.was_held or any(each.sendings for each in later)
+    return is_moot or any(each.unknown_attempts > 1 for each in answers)
+
+
+def _fate_at_staff(books: Books, turn: Turn) -> Fate:
+    """Of what a contact wrote when staff had the conversation: they must have been told before."""
+    earlier = [each for each in books.turns if each.contact == turn.contact and each.id < turn.id]
+    if any(books.replies(each, FALLBACK) for each in earlier):
+        return Fate.WITH_STAFF
+    fallbacks = (sending for each in earlier for sending in each.sendings if sending.purpose == "fallback")
+    return Fate.UNKNOWN if any(each.state == "unknown" for each in fallbacks) else Fate.UNANSWERED
+
+
+def _told_of(books: Books, said: Said) -> str:
+    turn = books.turn_of.get((said.contact, said.code))
+    return f"turn {turn.id} is {turn.state} ({turn.reason or 'no reason'})" if turn else "not in the ledger"
+
+
+# --- what must not be ---------------------------------------------------------------------------------------
+
+
+def _misstored(books: Books) -> Iterator[str]:
+    stored = Counter((turn.contact, code) for turn in books.turns for code in turn.codes)
+    for contact, code in books.written:
+        if stored[contact, code] != 1:
+            yield f"{code} of contact {contact} is stored {stored[contact, code]} times"
+
+
+def _answers_and_fallbacks(books: Books, turn: Turn) -> list[Got]:
+    return [*books.replies(turn, ANSWER), *books.replies(turn, FALLBACK)]
+
+
+def _duplicates(books: Books) -> Iterator[str]:
+    """Answers and fallbacks count as one reply each; a second holding line is one too many as well."""
+    found: dict[tuple[str, str], list[Got]] = defaultdict(list)
+    turns: dict[str, Turn] = {}
+    for each in books.got:
+        turn, kind = books.turn_behind(each), books.kind(each)
+        name = f"turn {turn.id}" if turn else f"contact {each.contact}"
+        if turn:
+            turns[name] = turn
+        if kind in (ANSWER, FALLBACK):
+            found[name, "replies"].append(each)
+        elif kind == HOLDING_LINE:
+            found[name, "holding lines"].append(each)
+    for (name, what), received in found.items():
+        is_chosen = name in turns and _is_twice_by_choice(books, turns[name], received)
+        if len(received) > 1 and not is_chosen:
+            yield f"{name} got {len(received)} {what}"
+
+
+def _is_twice_by_choice(books: Books, turn: Turn, received: Sequence[Got]) -> bool:
+    """Whether it is one answer that came a second time, because nobody knew whether it had arrived, and the
+    organization would rather have it twice."""
+    doubts = sum(each.unknown_attempts for each in turn.sendings if each.purpose == "answer")
+    is_chosen = doubts > 0 and books.policies[turn.contact].unknown_delivery == "send_again"
+    is_same = len({each.text for each in received}) == 1 and books.kind(received[0]) == ANSWER
+    return is_chosen and is_same and len(received) == 2
+
+
+def _disorder(books: Books) -> Iterator[str]:
+    """By the platform alone: answers to what a contact wrote come in the order in which the hub took it.
+    With the ledger: so do fallbacks, but for those in place of what the platform did not deliver."""
+    let_down = {turn.id for each in books.lost if (turn := books.turn_behind(each))}
+    for contact, got in books.got_by.items():
+        # Each message where it is answered first: a second answer is counted elsewhere.
+        first: dict[str, int] = {}
+        for number, each in enumerate(got):
+            for code in codes.find(each.text):
+                first.setdefault(code, number)
+        if any(
+            books.was_taken_before(contact, late, early)
+            for early, late in permutations(first, 2)
+            if first[early] < first[late]
+        ):
+            yield f"contact {contact} got its answers in another order than it asked"
+        turns = [
+            turn.id
+            for each in got
+            if books.kind(each) in (ANSWER, FALLBACK)
+            and (turn := books.turn_behind(each))
+            and not (books.kind(each) == FALLBACK and turn.id in let_down)
+        ]
+        if any(one > following for one, following in pairwise(turns)):
+            yield f"contact {contact} got replies to its turns in the order {turns}"
+
+
+def _phantoms(books: Books) -> Iterator[str]:
+    """Turns that count as answered although the contact did not get an answer to all of it."""
+    for turn in books.turns:
+        if turn.state == "answered":
+            seen = {code for each in books.replies(turn, ANSWER) for code in codes.find(each.text)}
+            missing = [code for code in turn.codes if code not in seen]
+            if missing:
+                yield f"turn {turn.id} of contact {turn.contact} is answered without {', '.join(missing)}"
+
+
+def _mistreated(books: Books) -> Iterator[str]:
+    """Answers to late messages that their organization would not answer, or without its apology; and
+    apologies where nothing was late."""
+    late = {each.contact for each in books.said if each.is_late}
+    for each in books.got:
+        if books.kind(each) != ANSWER:
+            continue
+        policy, is_late = books.policies[each.contact], each.contact in late
+        is_apologized = each.text.startswith(f"{policy.apology} ")
+        if is_late and policy.late_policy == "hand_over":
+            yield f"contact {each.contact} got {each.text!r}, which staff should answer"
+        elif is_apologized is not (is_late and policy.late_policy == "apologize"):
+            yield f"contact {each.contact} got {each.text!r}; late messages: {policy.late_policy}"
+
+
+# --- how long it took ---------------------------------------------------------------------------------------
+
+
+def _first_replies(books: Books) -> Iterator[float]:
+    """Seconds from the last message of each turn to the first that the contact got after it."""
+    for turn in books.turns:
+        times = [
+            books.written[key].at for code in turn.codes if (key := (turn.contact, code)) in books.written
+        ]
+        received = books.got_by.get(turn.contact, ())
+        first = min((each.at for each in received if books.turn_behind(each) is turn), default=None)
+        if times and first is not None:
+            before = [at for at in times if at <= first]
+            yield first - max(before, default=first)

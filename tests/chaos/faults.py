@@ -12,12 +12,14 @@ import psutil
 
 from infra.local.health import answers
 from infra.local.postgres import data_folder, is_ready
+from tests.chaos import codes
 from tests.chaos.organizations import Organizations
 from tests.chaos.plan import Mishap, Trouble
 from tests.chaos.queues import Queues
 from tests.fakes.llm import Failure, FakeLlm
 from tests.fakes.platform import FakePlatform, Fault
 from tests.fakes.platform.base import SILENCE_SECONDS
+from tests.fakes.whatsapp import FakeWhatsApp
 from tests.running_stack import RunningStack, StackFailed
 
 UP_AGAIN_SECONDS = 60.0
@@ -89,6 +91,8 @@ class Faults:
             hits = [hit.fault for hit in platform.hits]
             for trouble, fault in _AT_PLATFORMS.items():
                 met[trouble, name] = hits.count(platform.troubles[fault])
+            if isinstance(platform, FakeWhatsApp):
+                met[Trouble.PLATFORM_LOSES, name] = len(platform.lost)
         met |= {(trouble, ""): self._llm.failed[failure] for trouble, failure in _LLM.items()}
         met[Trouble.POISON, ""] = self.poison_records
         return met
@@ -98,6 +102,10 @@ class Faults:
         if trouble in _AT_PLATFORMS:
             platform = self._platforms[mishap.platform]
             platform.fail_next(platform.sends, platform.troubles[_AT_PLATFORMS[trouble]])
+        elif trouble is Trouble.PLATFORM_LOSES:
+            platform = self._platforms[mishap.platform]
+            assert isinstance(platform, FakeWhatsApp), "only there the hub is told"
+            platform.lose_next(lambda text: bool(codes.find(text)))
         elif trouble in _LLM:
             self._llm.fail_next(_LLM[trouble])
         elif trouble is Trouble.POISON:

@@ -7,20 +7,20 @@ import psycopg
 
 from infra.local.postgres import socket_folder, url_of
 from tests.chaos import codes
-from tests.chaos.counting import Sending, Texts, Turn
+from tests.chaos.records import Sending, Turn
 
 _TURNS = """
 SELECT turn.id, contact.platform_id, turn.state, turn.reason, turn.staff_told_at IS NOT NULL,
-       EXISTS (SELECT FROM conversations_llmrequest WHERE turn_id = turn.id AND objection <> ''),
-       array_agg(message.text ORDER BY message.id)
+       channel.resumed_at IS NOT NULL, array_agg(message.text ORDER BY message.id)
 FROM conversations_turn turn
 JOIN conversations_conversation conversation ON conversation.id = turn.conversation_id
 JOIN conversations_contact contact ON contact.id = conversation.contact_id
+JOIN channels_channel channel ON channel.id = contact.channel_id
 JOIN conversations_message message ON message.turn_id = turn.id AND message.direction = 'in'
-GROUP BY turn.id, contact.platform_id ORDER BY turn.id
+GROUP BY turn.id, contact.platform_id, channel.resumed_at ORDER BY turn.id
 """
 _SENDINGS = """
-SELECT turn_id, purpose, state, platform_id FROM conversations_message
+SELECT turn_id, purpose, state, platform_id, unknown_attempts FROM conversations_message
 WHERE direction = 'out' AND turn_id IS NOT NULL AND state <> 'cancelled' ORDER BY id
 """
 _PROGRESS = """
@@ -32,7 +32,6 @@ SELECT (SELECT count(*) FROM conversations_message WHERE direction = 'in'),
        count(*) FILTER (WHERE state = 'handed_over' AND reason <> 'staff_owns' AND staff_told_at IS NULL)
 FROM conversations_turn
 """
-_TEXTS = "SELECT holding_line, fallback, limit_line FROM organizations_organization"
 _LETTERS = """
 SELECT count(*) FROM conversations_deadletter
 WHERE strpos(body, %s) > 0 AND stored_at <= now() - make_interval(secs => %s)
@@ -57,8 +56,8 @@ class Ledger:
 
     def turns(self) -> list[Turn]:
         sendings: dict[int, list[Sending]] = {}
-        for turn_id, purpose, state, platform_id in self._rows(_SENDINGS):
-            sendings.setdefault(turn_id, []).append(Sending(purpose, state, platform_id))
+        for turn_id, *sending in self._rows(_SENDINGS):
+            sendings.setdefault(turn_id, []).append(Sending(*sending))
         return [
             Turn(
                 id=turn_id,
@@ -68,15 +67,11 @@ class Ledger:
                 codes=[code for text in texts for code in codes.find(text)],
                 sendings=sendings.get(turn_id, ()),
                 staff_were_told=were_told,
-                was_objected_to=was_objected_to,
+                was_held=was_held,
             )
-            for turn_id, contact, state, reason, were_told, was_objected_to, texts in self._rows(_TURNS)
+            for turn_id, contact, state, reason, were_told, was_held, texts in self._rows(_TURNS)
             if contact.isdecimal()  # the demo organization's visitors are no part of a run
         ]
-
-    def texts(self) -> Texts:
-        lines, fallbacks, limits = zip(*self._rows(_TEXTS), strict=True)
-        return Texts(frozenset(lines), frozenset(fallbacks), frozenset(limits))
 
     def dead_letters(self, mark: str, age_seconds: float = 0.0) -> int:
         """How many dead letters of this age or older hold `mark` in their body."""

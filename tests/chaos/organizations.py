@@ -1,11 +1,13 @@
 """The organizations of a run: files as an admin writes them, loaded as operations load them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import yaml
 
 from tests.chaos import codes
+from tests.chaos.policies import Policy
 from tests.fakes.platform import FakePlatform
 from tests.running_stack import RunningStack, StackFailed
 
@@ -18,18 +20,19 @@ for file in sorted(Path({folder!r}).glob("*.yaml")):
 
 
 class Organizations:
-    """`count` organizations, numbered from 0, with an account at each of the platforms (by channel kind)."""
+    """An organization for each of the policies, numbered from 0, with an account at each of the platforms (by
+    channel kind)."""
 
     def __init__(
         self,
         stack: RunningStack,
         platforms: Mapping[str, FakePlatform],
-        count: int,
+        policies: Sequence[Policy],
         handover_after_seconds: int = 60,
     ) -> None:
         self._stack = stack
         self._platforms = platforms
-        self._count = count
+        self._policies = policies
         self._handover_after_seconds = handover_after_seconds
         self._folder = stack.home / "organizations"
         self._addresses: dict[tuple[str, int], str] = {}
@@ -39,9 +42,9 @@ class Organizations:
         self._folder.mkdir()
         for kind, platform in self._platforms.items():
             platform.connect_hub(self._stack.webhook_url)
-            for number in range(self._count):
+            for number in range(len(self._policies)):
                 self._addresses[kind, number] = platform.open_account(kind, f"Shop {number}").address
-        for number in range(self._count):
+        for number in range(len(self._policies)):
             self._write(number)
         self._stack.manage("shell", "--verbosity", "0", "--command", _LOAD.format(folder=str(self._folder)))
         unknown = [
@@ -71,17 +74,24 @@ class Organizations:
 
     def _content(self, number: int) -> dict[str, object]:
         return {
-            "slug": slug(number),
-            "name": f"Shop {number}",
-            "burst_window_seconds": 1.0,
+            **settings(number, self._policies[number]),
             "handover_after_seconds": self._handover_after_seconds,
-            "prompt": "\n".join(["You answer for a shop.", *map(codes.fact, codes.codes_of(number))]),
             "channels": [self._channel(kind, number) for kind in self._platforms],
         }
 
     def _channel(self, kind: str, number: int) -> dict[str, object]:
         account = self._platforms[kind].account(self.address(kind, number))
         return {"kind": kind, "name": kind.title(), "credentials": dict(account.credentials)}
+
+
+def settings(number: int, policy: Policy) -> dict[str, object]:
+    """An organization's file without its channels."""
+    return {
+        "slug": slug(number),
+        "name": f"Shop {number}",
+        **asdict(policy),
+        "prompt": "\n".join(["You answer for a shop.", *map(codes.fact, codes.codes_of(number))]),
+    }
 
 
 def slug(number: int) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tests.chaos import codes
+from tests.chaos.policies import Policy, policies
 
 MESSAGES_PER_SECOND = 4
 LEAST_SECONDS = 30
@@ -35,6 +36,7 @@ class Trouble(StrEnum):
     PLATFORM_ERROR = "platform answers 500"
     PLATFORM_BUSY = "platform answers 429"
     PLATFORM_SILENT = "platform takes a message and never answers"
+    PLATFORM_LOSES = "platform takes an answer and reports that it was not delivered"
     CONTACT_BLOCKS = "contact blocks the bot (403)"
     TOKEN_EXPIRES = "channel's token expires (401)"
     TOKEN_REPAIRED = "channel's token is repaired"
@@ -51,11 +53,18 @@ KILLS = (
     *(Trouble.KILL_WORKER, Trouble.KILL_POSTGRES, Trouble.RESTART_POSTGRES),
 )
 OFTEN_KILLED = (Trouble.KILL_LLM, Trouble.KILL_RUNNER)
-OF_PLATFORMS = (Trouble.PLATFORM_ERROR, Trouble.PLATFORM_BUSY, Trouble.PLATFORM_SILENT)
+PLACES = {
+    Trouble.PLATFORM_ERROR: (TELEGRAM, WHATSAPP),
+    Trouble.PLATFORM_BUSY: (TELEGRAM, WHATSAPP),
+    Trouble.PLATFORM_SILENT: (TELEGRAM, WHATSAPP),
+    Trouble.PLATFORM_LOSES: (WHATSAPP,),
+}
+"""Where troubles of platforms come: Telegram reports on nothing that it took."""
 PER_MESSAGE = {
     Trouble.PLATFORM_ERROR: 0.01,
     Trouble.PLATFORM_BUSY: 0.02,
     Trouble.PLATFORM_SILENT: 0.01,
+    Trouble.PLATFORM_LOSES: 0.01,
     Trouble.LLM_NOTHING: 0.01,
     Trouble.LLM_GARBAGE: 0.01,
     Trouble.LLM_NEVER: 0.003,
@@ -94,10 +103,11 @@ class Mishap:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run. `replays`: messages that the platform delivers once more when all is over."""
+    """A run. `policies`: of each organization. `replays`: messages that the platform delivers once more when
+    all is over."""
 
     seed: int
-    organizations: int
+    policies: Sequence[Policy]
     seconds: float
     writings: Sequence[Writing]
     mishaps: Sequence[Mishap]
@@ -116,12 +126,13 @@ def plan(
     rng = random.Random(seed)  # noqa: S311 - a plan is no secret
     seconds = seconds or max(LEAST_SECONDS, messages / MESSAGES_PER_SECOND)
     blocking = BLOCKING_SHARE if Trouble.CONTACT_BLOCKS in troubles else 0.0
-    writings = sorted(_writings(rng, messages, organizations, seconds, blocking), key=lambda each: each.at)
+    chosen = policies(seed, organizations)
+    writings = sorted(_writings(rng, messages, chosen, seconds, blocking), key=lambda each: each.at)
     mishaps = [each for each in _mishaps(rng, messages, organizations, seconds) if each.trouble in troubles]
     replays = rng.sample(writings, round(REPLAY_SHARE * messages))
     return Plan(
         seed=seed,
-        organizations=organizations,
+        policies=chosen,
         seconds=seconds,
         writings=writings,
         mishaps=sorted(mishaps, key=lambda each: each.at),
@@ -133,17 +144,22 @@ def plan(
 
 
 def _writings(
-    rng: random.Random, messages: int, organizations: int, seconds: float, blocking: float
+    rng: random.Random, messages: int, chosen: Sequence[Policy], seconds: float, blocking: float
 ) -> Iterator[Writing]:
-    used = [itertools.count() for _ in range(organizations)]
+    """Somebody is late at an organization of each late policy."""
+    used = [itertools.count() for _ in chosen]
+    untried = {each.late_policy for each in chosen}
     left = messages
     for person in itertools.count():
         script = _script(rng, seconds)[:left]
         left -= len(script)
         organization, turn = divmod(person, len(CONTACTS))
-        organization, platform = organization % organizations, [*CONTACTS][turn]
+        organization, platform = organization % len(chosen), [*CONTACTS][turn]
         blocks = platform == TELEGRAM and (rng.random() < blocking or (blocking > 0 and person == 0))
-        late = rng.random() < LATE_SHARE
+        tries = not blocks and chosen[organization].late_policy in untried
+        late = rng.random() < LATE_SHARE or tries
+        if tries:
+            untried.remove(chosen[organization].late_policy)
         swaps = rng.random() < SWAP_SHARE
         for number, at in enumerate(script):
             is_last = number == len(script) - 1
@@ -201,7 +217,7 @@ def _mishaps(rng: random.Random, messages: int, organizations: int, seconds: flo
         yield Mishap(0.25 * seconds, Trouble.TOKEN_EXPIRES, platform, expired)
         yield Mishap(0.6 * seconds, Trouble.TOKEN_REPAIRED, platform, expired)
     for trouble, share in PER_MESSAGE.items():
-        places = [*CONTACTS] if trouble in OF_PLATFORMS else [""]
+        places = PLACES.get(trouble, ("",))
         for place in places:
             for _ in range(max(1, round(share * messages / len(places)))):
                 yield Mishap(rng.uniform(0.03, 0.8) * seconds, trouble, place)

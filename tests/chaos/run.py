@@ -12,17 +12,20 @@ from typing import Any
 
 import psycopg
 
-from tests.chaos import codes, table
-from tests.chaos.counting import Books, Count, Fate, Got
+from tests.chaos import codes, policies, table
+from tests.chaos.books import Books
+from tests.chaos.counting import count
 from tests.chaos.faults import Faults
 from tests.chaos.ledger import Ledger
 from tests.chaos.organizations import Organizations
 from tests.chaos.plan import TELEGRAM, WHATSAPP, Plan, Trouble
 from tests.chaos.platforms import describe, platforms
 from tests.chaos.queues import MARK, Queues
+from tests.chaos.records import Count, Fate, Got
 from tests.chaos.traffic import Traffic
 from tests.fakes.llm import FakeLlm
 from tests.fakes.platform import FakePlatform
+from tests.fakes.whatsapp import FakeWhatsApp
 from tests.running_stack import RunningStack
 
 LLM_SLOTS = 6
@@ -98,9 +101,7 @@ class Run:
         self._began = self._shown = time.monotonic()
         self._ledger = Ledger(stack.home)
         self._queues = Queues(int(stack.aws_url.rpartition(":")[2]))
-        self._organizations = Organizations(
-            stack, platforms, plan.organizations, options.handover_after_seconds
-        )
+        self._organizations = Organizations(stack, platforms, plan.policies, options.handover_after_seconds)
         self._traffic = Traffic(plan, platforms, self._organizations)
         self._faults = Faults(
             plan.mishaps, stack, platforms, llm, self._organizations, self._queues, self._say
@@ -109,7 +110,7 @@ class Run:
     def play(self) -> Outcome:
         """Everything from the first message to the report."""
         self._organizations.load()
-        self._say(f"{self._plan.organizations} organizations are connected; seed {self._plan.seed}")
+        self._say(f"{len(self._plan.policies)} organizations are connected; seed {self._plan.seed}")
         self._let_it_happen()
         self._wait_until_quiet()
         self._say(f"the platforms deliver {len(self._plan.replays)} old messages once more")
@@ -171,25 +172,29 @@ class Run:
 
     def _books(self) -> Mapping[str, Books]:
         """Of each platform: no contact is on two."""
-        turns, texts = self._ledger.turns(), self._ledger.texts()
-        found = {}
+        turns, found = self._ledger.turns(), {}
+        chosen = {each.contact: self._plan.policies[each.organization] for each in self._plan.writings}
         for name, platform in self._platforms.items():
             said = self._traffic.said(name)
             contacts = {each.contact for each in said}
-            got = [Got(line["contact"], line["id"], line["text"], line["at"]) for line in platform.sent]
+            lost = platform.lost if isinstance(platform, FakeWhatsApp) else ()
+            got = [
+                Got(line["contact"], line["id"], line["text"], line["at"], line["id"] not in lost)
+                for line in platform.sent
+            ]
             own = [turn for turn in turns if turn.contact in contacts]
-            found[name] = Books(said, got, own, texts, self._blocked() & contacts)
+            found[name] = Books(said, got, own, chosen, self._blocked() & contacts)
         return found
 
     def _count(self, name: str, books: Books) -> Count:
-        count = books.count()
-        answered = count.fates.get(Fate.ANSWERED, 0)
-        vain = [f"only {answered} of {count.said} were answered on {name}: give it more --seconds"]
+        found = count(books)
+        answered = found.fates.get(Fate.ANSWERED, 0)
+        vain = [f"only {answered} of {found.said} were answered on {name}: give it more --seconds"]
         more = {
-            "taken, reported on, and not known to the ledger": count.unclaimed if name == WHATSAPP else [],
-            "a run that proves little": vain if 2 * answered < count.said else [],
+            "taken, reported on, and not known to the ledger": found.unclaimed if name == WHATSAPP else [],
+            "a run that proves little": vain if 2 * answered < found.said else [],
         }
-        return replace(count, broken={**count.broken, **more})
+        return replace(found, broken={**found.broken, **more})
 
     def _blocked(self) -> frozenset[str]:
         return frozenset(each.contact for each in self._plan.writings if each.blocks)
@@ -209,6 +214,7 @@ class Run:
             f"{reason} {turns}" for reason, turns in reported["reasons"]["handed_over"].items()
         )
         return {
+            **{f"organizations by {name}": chosen for name, chosen in policies.describe(self._plan.policies)},
             "turns handed over": reasons or "none",
             "old messages delivered once more at the end": f"{len(self._plan.replays)}",
             "requests to the LLM": f"{self._llm.asked} ({self._llm.hung_up} hung up)",
@@ -231,6 +237,7 @@ def _total(counts: Mapping[str, Count], reported: Mapping[str, Any]) -> Count:
         broken={**broken, "what `manage.py ledger` objects to": wrong},
         first_reply_seconds=sorted(found for count in each for found in count.first_reply_seconds),
         unclaimed=[found for count in each for found in count.unclaimed],
+        twice=[found for count in each for found in count.twice],
     )
 
 

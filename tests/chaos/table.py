@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from tests.chaos.counting import Count, Fate
 from tests.chaos.plan import Trouble
+from tests.chaos.records import Count, Fate
 
 NAME_WIDTH, WIDTH = 62, 13
 SHOWN = 10
@@ -75,6 +75,7 @@ def _counted(counts: Mapping[str, Count]) -> Mapping[str, Row]:
         found: dict[str, object] = {"messages sent by contacts": count.said, "turns": count.turns}
         found |= {f"received: {kind}": count.got.get(kind, 0) for kind in kinds}
         found |= {f"  {fate}": count.fates.get(fate, 0) for fate in fates}
+        found["answers that came twice, as their organization has chosen"] = len(count.twice)
         found["taken, and not known to the ledger by the platform's id"] = len(count.unclaimed)
         for name, share in (("p50", 0.5), ("p95", 0.95)):
             reply = percentile(count.first_reply_seconds, share)

@@ -1,18 +1,18 @@
 """Each kind of broken promise is seen in made-up books; a run without any is clean."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
-from tests.chaos import codes
-from tests.chaos.counting import Books, Count, Fate, Got, Said, Sending, Taken, Texts, Turn
+from tests.chaos import codes, counting
+from tests.chaos.books import Books
+from tests.chaos.policies import Policy
+from tests.chaos.records import Count, Fate, Got, Said, Sending, Taken, Turn
 from tests.chaos.table import report
 
-TEXTS = Texts(
-    holding_lines=frozenset({"One moment."}),
-    fallbacks=frozenset({"A colleague will answer."}),
-    limit_lines=frozenset({"Slow down."}),
-)
+POLICY = Policy("A colleague will answer.", "One moment.", "Sorry for the delay.")
+RATHER_TWICE = replace(POLICY, unknown_delivery="send_again")
 ANN, BOB = "1", "2"
 A, B, C = codes.codes_of(0)[:3]
 
@@ -38,9 +38,13 @@ def handed_over(id_: int, code: str, reason: str, *sendings: Sending, told: bool
 
 
 def count(
-    said: Sequence[Said], got: Sequence[Got], turns: Sequence[Turn], blocked: frozenset[str] = frozenset()
+    said: Sequence[Said],
+    got: Sequence[Got],
+    turns: Sequence[Turn],
+    blocked: frozenset[str] = frozenset(),
+    policy: Policy = POLICY,
 ) -> Count:
-    return Books(said, got, turns, TEXTS, blocked).count()
+    return counting.count(Books(said, got, turns, {ANN: policy, BOB: policy}, blocked))
 
 
 def broken(counted: Count) -> set[str]:
@@ -93,11 +97,73 @@ def test_an_answer_that_the_platform_did_not_take_without_a_word() -> None:
     assert counted.fates == {Fate.UNKNOWN: 1}
 
 
-def test_an_answer_to_the_question_of_a_canned_prompt_after_an_objection() -> None:
-    objected = Turn(1, ANN, "answered", "", (A, B), was_objected_to=True)
+def test_an_answer_that_came_twice_where_the_organization_would_rather_have_that() -> None:
+    turns = [Turn(1, ANN, "answered", "", (A,), (Sending("answer", "sent", f"{ANN}:101", 1),))]
+    twice = [answer(A), answer(A, message_id=101, at=40)]
 
-    assert count([said(A), said(B)], [answer(B)], [objected]).is_kept
-    assert not count([said(A), said(B)], [], [objected]).is_kept
+    counted = count([said(A)], twice, turns, policy=RATHER_TWICE)
+    assert counted.is_kept
+    assert len(counted.twice) == 1
+    assert broken(count([said(A)], twice, turns)) == {"duplicate replies"}
+    thrice = [*twice, answer(A, message_id=102, at=60)]
+    assert broken(count([said(A)], thrice, turns, policy=RATHER_TWICE)) == {"duplicate replies"}
+    certain = [replace(turns[0], sendings=())]
+    assert broken(count([said(A)], twice, certain, policy=RATHER_TWICE)) == {"duplicate replies"}
+
+
+def test_an_answer_of_unknown_fate_that_should_have_been_tried_twice() -> None:
+    once, twice = (
+        [handed_over(1, A, "delivery_unknown", Sending("answer", "unknown", None, attempts))]
+        for attempts in (1, 2)
+    )
+
+    assert count([said(A)], [], once).fates == {Fate.UNKNOWN: 1}
+    assert count([said(A)], [], twice, policy=RATHER_TWICE).fates == {Fate.UNKNOWN: 1}
+    assert broken(count([said(A)], [], once, policy=RATHER_TWICE)) == {"unanswered"}
+
+
+def test_an_answer_that_the_platform_did_not_deliver() -> None:
+    lost = replace(answer(A), has_arrived=False)
+    told = got("A colleague will answer.", 102, at=30)
+    turns = [
+        handed_over(1, A, "delivery_failed", Sending("fallback", "sent", told.platform_id)),
+        turn(2, B),
+    ]
+    asked = [said(A), said(B, at=20)]
+
+    assert count(asked, [lost, answer(B, message_id=101, at=22), told], turns).fates == {
+        Fate.TOLD: 1,
+        Fate.ANSWERED: 1,
+    }
+    assert "unanswered" in broken(count([said(A)], [lost], [turn(1, A)]))
+
+
+@pytest.mark.parametrize(
+    ("policy", "right"),
+    [("answer", codes.fact(A)), ("apologize", f"Sorry for the delay. {codes.fact(A)}"), ("hand_over", None)],
+)
+def test_late_messages_are_treated_as_chosen(policy: str, right: str | None) -> None:
+    chosen = replace(POLICY, late_policy=policy)
+    late = replace(said(A), is_late=True)
+
+    for text in (codes.fact(A), f"Sorry for the delay. {codes.fact(A)}"):
+        counted = count([late], [got(text)], [turn(1, A)], policy=chosen)
+        assert counted.is_kept is (text == right)
+        punctual = count([said(A)], [got(text)], [turn(1, A)], policy=chosen)
+        assert punctual.is_kept is (text == codes.fact(A))
+
+
+def test_a_holding_line_that_is_off() -> None:
+    turns = [turn(1, A)]
+    got_line = [got("One moment.", 100), answer(A, message_id=101, at=15)]
+
+    assert count([said(A)], got_line, turns).is_kept
+    off = count([said(A)], got_line, turns, policy=replace(POLICY, holding_line=""))
+    assert broken(off) == {"replies that nobody may send"}
+
+
+def test_an_answer_to_half_of_what_a_contact_asked() -> None:
+    assert not count([said(A), said(B)], [answer(B)], [Turn(1, ANN, "answered", "", (A, B))]).is_kept
 
 
 def test_a_contact_who_cannot_be_reached() -> None:
@@ -124,8 +190,12 @@ def test_silence() -> None:
     assert "unanswered" in broken(count([said(A)], [], [handed_over(1, A, "llm_failed")]))
 
 
-def test_a_turn_of_staff_who_never_got_the_conversation() -> None:
-    assert "unanswered" in broken(count([said(A)], [], [handed_over(1, A, "staff_owns")]))
+def test_a_turn_of_staff_whose_contact_was_never_told() -> None:
+    earlier = handed_over(1, A, "delivery_unknown", Sending("answer", "unknown", None, 1))
+    turns = [earlier, handed_over(2, B, "staff_owns")]
+
+    assert broken(count([said(A), said(B, at=30)], [answer(A)], turns)) == {"unanswered"}
+    assert broken(count([said(A)], [], [handed_over(1, A, "staff_owns")])) == {"unanswered"}
 
 
 def test_two_answers() -> None:

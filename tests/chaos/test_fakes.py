@@ -14,7 +14,7 @@ from tests.chaos import codes
 from tests.chaos.platforms import describe
 from tests.fakes.llm import GARBAGE, Failure, FakeLlm
 from tests.fakes.meta import signature
-from tests.fakes.platform import Call, Fault, Habits
+from tests.fakes.platform import Call, Delivery, Fault, Habits
 from tests.fakes.server import Answer, Served
 from tests.fakes.telegram import FakeTelegram
 from tests.fakes.whatsapp import FakeWhatsApp
@@ -135,13 +135,22 @@ def test_a_message_that_is_taken_in_silence_is_there_when_the_fault_is_seen(tele
 
 def test_an_old_update_comes_once_more_and_as_it_was(telegram: FakeTelegram) -> None:
     update = telegram.deliver(TOKEN, CHAT + 1, telegram.compose(CHAT + 1, "again"))
-    call(telegram, "setWebhook", url="http://127.0.0.1:9/hook")
+    id_ = telegram.ids_of(update)[0]
 
-    telegram.wait_until(lambda fake: any(each.content == update for each in fake.deliveries))
+    def posts(fake: FakeTelegram) -> list[Delivery]:
+        return [each for each in fake.deliveries if id_ in each.items]
 
-    telegram.redeliver(telegram.ids_of(update)[0])
+    with Served(lambda request: Answer(200)) as hub:
+        call(telegram, "setWebhook", url=f"{hub.url}/hook")
+        telegram.wait_until_delivered()
 
-    telegram.wait_until(lambda fake: [each.content for each in fake.deliveries].count(update) == 2)
+        telegram.redeliver(id_)
+
+        telegram.wait_until(lambda fake: len(posts(fake)) == 2)
+
+    first, second = posts(telegram)
+    assert first.content == second.content == update
+    assert first.body == second.body
 
 
 def test_a_webhook_of_whatsapps_holds_what_happens_within_a_moment_and_comes_again() -> None:
@@ -159,6 +168,26 @@ def test_a_webhook_of_whatsapps_holds_what_happens_within_a_moment_and_comes_aga
     assert first.headers["X-Hub-Signature-256"] == signature(first.body, whatsapp.hub_app.secret)
     assert list(first.items) == [line["id"] for line in whatsapp.written]
     assert len(first.content["entry"]) == 2
+
+
+def test_whatsapp_reports_what_it_took_and_did_not_deliver() -> None:
+    with Served(lambda request: Answer(200)) as hub, FakeWhatsApp() as whatsapp:
+        whatsapp.connect_hub(hub.url)
+        account = whatsapp.open_account("whatsapp", "Clinic")
+        whatsapp.subscriptions[account.credentials["waba_id"], whatsapp.hub_app.id] = ""
+        whatsapp.write(account.address, "49151", "hello")
+        whatsapp.lose_next(lambda text: text == "answer")
+        for text in ("line", "answer"):
+            content = {"messaging_product": "whatsapp", "to": "49151", "type": "text", "text": {"body": text}}
+            call_ = Call("messages", account.credentials["access_token"], content, account.address)
+            assert (whatsapp.answer(call_) or Answer(0)).status == 200
+        whatsapp.wait_until(lambda fake: len(fake.deliveries) == 4)
+
+    line, answer = (sent["id"] for sent in whatsapp.sent)
+    assert whatsapp.lost == [answer]
+    posted = {id_ for delivery in whatsapp.deliveries for id_ in delivery.items}
+    written = whatsapp.written[0]["id"]
+    assert posted == {written, f"{line}:sent", f"{line}:delivered", f"{answer}:failed"}
 
 
 def test_a_report_may_be_there_before_the_call_has_returned() -> None:

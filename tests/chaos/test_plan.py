@@ -4,7 +4,14 @@ from collections import defaultdict
 from itertools import pairwise
 
 from tests.chaos import codes
-from tests.chaos.plan import CONTACTS, OF_PLATFORMS, TELEGRAM, Plan, Trouble, Writing, plan
+from tests.chaos.plan import CONTACTS, PLACES, TELEGRAM, Plan, Trouble, Writing, plan
+from tests.chaos.policies import (
+    BURST_WINDOWS_SECONDS,
+    HOLDING_LINES,
+    LATE_POLICIES,
+    UNKNOWN_DELIVERIES,
+    policies,
+)
 
 
 def conversations(made: Plan) -> list[list[Writing]]:
@@ -50,6 +57,20 @@ def test_messages_are_reordered_late_and_replayed() -> None:
     assert any(writing.age_seconds for writing in made.writings)
 
 
+def test_every_choice_is_some_organizations_and_somebody_is_late_at_each_kind() -> None:
+    for seed in range(20):
+        made = plan(seed, 60, 4)
+        chosen = made.policies
+
+        assert {each.burst_window_seconds for each in chosen} == set(BURST_WINDOWS_SECONDS)
+        assert {each.late_policy for each in chosen} == set(LATE_POLICIES)
+        assert {each.unknown_delivery for each in chosen} == set(UNKNOWN_DELIVERIES)
+        assert len({bool(each.holding_line) for each in chosen}) == len(set(HOLDING_LINES))
+        late = {chosen[each.organization].late_policy for each in made.writings if each.age_seconds}
+        assert late == set(LATE_POLICIES)
+    assert policies(1, 20) != policies(2, 20)
+
+
 def test_what_is_overtaken_is_overtaken_by_a_message_that_is_not() -> None:
     for each in conversations(plan(3, 600, 20)):
         for earlier, later in pairwise(each):
@@ -69,9 +90,8 @@ def test_every_trouble_is_planned_and_in_time() -> None:
         made = plan(1, messages, 4)
 
         assert {each.trouble for each in made.mishaps} == set(Trouble) - {Trouble.CONTACT_BLOCKS}
-        for trouble in OF_PLATFORMS:
-            places = {each.platform for each in made.mishaps if each.trouble is trouble}
-            assert places == set(CONTACTS)
+        for trouble, places in PLACES.items():
+            assert {each.platform for each in made.mishaps if each.trouble is trouble} == set(places)
         assert [each.at for each in made.mishaps] == sorted(each.at for each in made.mishaps)
         assert all(0 <= each.at < made.seconds for each in made.mishaps)
 

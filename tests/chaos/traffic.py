@@ -4,9 +4,9 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from tests.chaos.counting import Said, Taken
 from tests.chaos.organizations import Organizations
 from tests.chaos.plan import Plan, Writing
+from tests.chaos.records import Said, Taken
 from tests.fakes.platform import Delivery, FakePlatform
 from tests.fakes.telegram import FakeTelegram
 
@@ -41,7 +41,7 @@ class Traffic:
         """What the contacts of a platform wrote, and when the hub took it."""
         taken = _taken(list(self._platforms[platform].deliveries))
         return [
-            Said(writing.contact, writing.code, at, taken.get(id_))
+            Said(writing.contact, writing.code, at, taken.get(id_), is_late=writing.age_seconds > 0)
             for writing, (id_, at) in self._left.items()
             if writing.platform == platform
         ]

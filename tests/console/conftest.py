@@ -1,22 +1,26 @@
 """An organization with something in every table, another beside it, and people with each role."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, ClassVar
 
 import pytest
 from django.core.files.base import ContentFile
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
+from console.audit.models import Change
 from console.channels.models import Channel
-from console.conversations.models import Conversation, DeadLetter, Export
-from console.organizations.models import Organization, Translation, User
+from console.conversations.models import Contact, Conversation, DeadLetter, Export
+from console.inbox.models import Draft, Label, Note, Suggestion
+from console.organizations.models import Invitation, Organization, Translation, User
+from console.protection.models import Erasure
+from console.workshop.models import Case, CaseRun
 from hub_lambdas import channels, queues
 from hub_lambdas.channels.base import Account, ChannelError, Field, Health, Sample
 from tests import factories
-from tests.fakes.sqs import FakeSqs
 
 TOKEN = "9876:the-very-secret-token"
 
@@ -42,6 +46,8 @@ class World:
         "zebra-admin@example.com",
         "@zebra_bot",
         "zebra holding line in German",
+        "zebra-guest@example.com",
+        "zebra change",
     )
     text_markers: ClassVar[Sequence[str]] = (
         "Zebra Contact",
@@ -55,13 +61,18 @@ class World:
         "zebra file content",
         "zebra letter text",
         "zebra cause",
+        "zebra label",
+        "zebra note text",
+        "zebra case question",
+        "zebra case answer",
+        "zebra rehearsal question",
     )
     secret_markers: ClassVar[Sequence[str]] = (TOKEN, "zebra-webhook-secret")
 
 
 @pytest.fixture
 def world(db: None) -> World:
-    organization = factories.make_organization("zebra-clinic", name="Zebra Clinic")
+    organization = factories.make_organization("zebra-clinic", name="Zebra Clinic", other_languages=["de"])
     other = factories.make_organization("heron-bakery", name="Heron Bakery")
     channel = factories.make_channel(
         organization,
@@ -76,15 +87,29 @@ def world(db: None) -> World:
     )
     factories.make_media(turn, b"%PDF- zebra file content", "application/pdf", name="zebra-attachment")
     factories.make_canned_prompt(organization, "zebra canned question", answer="zebra canned answer")
+    Label.objects.create(organization=organization, name="zebra label").conversations.add(conversation)
+    Note.objects.create(conversation=conversation, text="zebra note text")
+    Suggestion.objects.create(turn=turn, text="zebra suggestion")
+    case = Case.objects.create(organization=organization, question="zebra case question")
+    run = CaseRun.objects.create(organization=organization, state=CaseRun.State.DONE)
+    factories.make_rehearsal(organization, "zebra rehearsal question")
+    factories.make_rehearsal(organization, case.question, text="zebra case answer", run=run, case=case)
+    Draft.objects.create(turn=turn, request=turn.requests.get())
     export = Export.objects.create(
         organization=organization, state=Export.State.DONE, messages_count=2, finished_at=timezone.now()
     )
     export.file.save("zebra-export-file.csv", ContentFile(b"zebra message text"))
+    gone = Contact.objects.create(channel=channel, platform_id="erased-0", erased_at=timezone.now())
+    Erasure.objects.create(organization=organization, contact=gone, state=Erasure.State.DONE)
     Translation.objects.create(
         organization=organization,
         purpose="holding_line",
         language="de",
         text="zebra holding line in German",
+    )
+    Invitation.objects.create(organization=organization, email="zebra-guest@example.com")
+    Change.objects.create(
+        organization=organization, who="zebra-admin@example.com", thing="zebra change", action="changed"
     )
     _fill(other)
     return World(
@@ -99,6 +124,15 @@ def world(db: None) -> World:
         outside_agent=factories.make_member(other, "agent", email="heron-agent@example.com"),
         ops=factories.make_user("ops@example.com", is_ops=True),
     )
+
+
+def in_s3(settings: Settings) -> dict[str, Any]:
+    """`STORAGES` with the files in a bucket that is called "files"."""
+    options = {"bucket_name": "files", "access_key": "a", "secret_key": "b", "signature_version": "s3v4"}
+    return {
+        **settings.STORAGES,
+        "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options},
+    }
 
 
 def make_letter(organization: Organization | None, **fields: Any) -> DeadLetter:
@@ -116,7 +150,22 @@ def _fill(other: Organization) -> None:
     factories.make_media(turn, b"%PDF- heron file content", "application/pdf")
     factories.make_prompt(other, "heron prompt text")
     factories.make_canned_prompt(other, "heron canned question")
+    Label.objects.create(organization=other, name="heron label")
     Export.objects.create(organization=other)
+    Change.objects.create(
+        organization=other, who="heron-admin@example.com", thing="channel", action="changed"
+    )
+    Invitation.objects.create(organization=other, email="heron-guest@example.com")
+
+
+def everything_stored() -> str:
+    """All rows of all tables, as text."""
+    found = []
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f'SELECT row_to_json(t)::text FROM "{table}" t')  # noqa: S608 - the database names it
+            found += [f"{table} {row[0]}" for row in cursor.fetchall()]
+    return "\n".join(found)
 
 
 def signed_in(user: User | None) -> Client:
@@ -127,20 +176,15 @@ def signed_in(user: User | None) -> Client:
     return client
 
 
-def body(response: Any) -> str:
-    """The whole text of an answer, headers and stream included."""
+def text(response: Any) -> str:
+    """The whole body of an answer, of a stream too."""
     content: bytes = b"".join(response.streaming_content) if response.streaming else response.content
-    return f"{dict(response.headers)}\n{content.decode()}"
+    return content.decode()
 
 
-@pytest.fixture
-def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSqs]:
-    """The hub's queues."""
-    fake = FakeSqs()
-    queues.url.cache_clear()
-    monkeypatch.setattr(queues, "client", lambda: fake)
-    yield fake
-    queues.url.cache_clear()
+def body(response: Any) -> str:
+    """The whole text of an answer, headers included."""
+    return f"{dict(response.headers)}\n{text(response)}"
 
 
 class Semaphore:
@@ -154,13 +198,14 @@ class Semaphore:
     )
     options: ClassVar[Sequence[Field]] = (
         Field("greeting", "Greeting", required=False),
-        Field("flags", "Flags", required=False, is_list=True),
+        Field("flags", "Flags", required=False, shape="list"),
+        Field("at_night", "Also at night", required=False, shape="switch"),
     )
     pages: ClassVar[Mapping[str, str]] = {"page": "", "script": "embed.js"}
-    reply_window: ClassVar[timedelta | None] = None
 
     def __init__(self) -> None:
         self.registered: list[tuple[Account, str]] = []
+        self.unregistered: list[str] = []
 
     def new_secrets(self) -> Mapping[str, str]:
         return {"webhook_secret": f"made-by-the-hub-{len(self.registered)}"}
@@ -178,6 +223,11 @@ class Semaphore:
 
     def check(self, account: Account, webhook_url: str) -> Health:
         return Health("@semaphore_station")
+
+    def unregister(self, account: Account, webhook_url: str) -> None:
+        if account.credentials.get("token") == "wrong":
+            raise ChannelError("The platform does not accept the token: enter the right one.")
+        self.unregistered.append(webhook_url)
 
     def renew(self, account: Account) -> Mapping[str, Any] | None:
         return None

@@ -9,7 +9,7 @@ from pytest_django import Settings
 from console.conversations import attachments
 from console.conversations.models import MessageMedia, Turn
 from tests import factories
-from tests.console.conftest import World, body, signed_in
+from tests.console.conftest import World, body, in_s3, signed_in
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -17,7 +17,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 def show(world: World, **fields: Any) -> str:
     """The conversation with such a file in it."""
     make(world, **fields)
-    return body(signed_in(world.agent).get(f"/conversations/conversation/{world.conversation.pk}/change/"))
+    return body(signed_in(world.agent).get(f"/inbox/{world.conversation.pk}/"))
 
 
 def make(world: World, media_type: str = "image/png", **fields: Any) -> MessageMedia:
@@ -93,11 +93,7 @@ def test_a_file_is_nobody_else_s(world: World, who: str) -> None:
 
 def test_in_s3_it_lies_behind_an_address_for_minutes(world: World, settings: Settings) -> None:
     media = make(world, name="cat")
-    options = {"bucket_name": "files", "access_key": "a", "secret_key": "b", "signature_version": "s3v4"}
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "default": {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options},
-    }
+    settings.STORAGES = in_s3(settings)
     response = get(world, media)
     assert response.status_code == 302
     address = urlsplit(response["Location"])

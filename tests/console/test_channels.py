@@ -1,5 +1,6 @@
 """Connecting channels in the console."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -24,6 +25,7 @@ ADD = "/channels/channel/add/?kind=semaphore"
 
 def entered(world: World, **fields: str) -> dict[str, str]:
     data = {"organization": str(world.organization.pk), "name": "Hill", "credential_token": "right"}
+    data |= {"bot": "answers", "tells_contacts": "on"}
     return {**data, "credential_station": "", "option_greeting": "", "option_flags": "", **fields}
 
 
@@ -51,12 +53,14 @@ def test_a_hub_with_the_simulator_leads_there(
 def test_connecting_registers_the_webhook_and_shows_the_account(semaphore: Semaphore, world: World) -> None:
     client = signed_in(world.admin)
     response = client.post(
-        ADD, entered(world, option_greeting="Ahoy", option_flags="red\n\n blue "), follow=True
+        ADD,
+        entered(world, option_greeting="Ahoy", option_flags="red\n\n blue ", option_at_night="on"),
+        follow=True,
     )
     assert response.status_code == 200
     channel = Channel.objects.get(name="Hill")
     assert channel.credentials == {"token": "right", "station": "", "webhook_secret": "made-by-the-hub-0"}
-    assert channel.options == {"greeting": "Ahoy", "flags": ["red", "blue"]}
+    assert channel.options == {"greeting": "Ahoy", "flags": ["red", "blue"], "at_night": True}
     assert channel.account == "@semaphore_station"
     account, webhook_url = semaphore.registered[0]
     assert account.credentials["token"] == "right"
@@ -86,6 +90,21 @@ def test_an_unexpected_failure_is_a_sentence_without_the_secret(
     assert response.status_code == 200
     assert "Semaphore could not be reached" in body(response)
     assert "platform.example" not in caplog.text
+
+
+def test_a_switch_is_off_until_somebody_turns_it_on(semaphore: Semaphore, world: World) -> None:
+    client = signed_in(world.admin)
+    client.post(ADD, entered(world))
+    channel = Channel.objects.get(name="Hill")
+    assert channel.options == {}
+    url = f"/channels/channel/{channel.pk}/change/"
+    client.post(url, entered(world, option_at_night="on"))
+    channel.refresh_from_db()
+    assert channel.options == {"at_night": True}
+    assert re.search(r'name="option_at_night"[^>]* checked', body(client.get(url)))
+    client.post(url, entered(world))
+    channel.refresh_from_db()
+    assert channel.options == {}
 
 
 def test_an_empty_secret_keeps_what_is_stored(semaphore: Semaphore, world: World) -> None:
@@ -185,12 +204,22 @@ def broken(semaphore: Semaphore, world: World) -> Channel:
 
 
 def test_a_broken_channel_says_since_when_and_what_waits(broken: Channel, world: World) -> None:
-    for user in (world.admin, world.agent):
-        page = body(signed_in(user).get(f"/channels/channel/{broken.pk}/change/"))
-        assert REASON in page
-        assert "since 24 November 2026, 09:39 UTC" in page
-        assert "2 turns and 1 other message wait for the repair." in page
-    assert "Broken" in body(signed_in(world.agent).get("/channels/channel/"))
+    page = body(signed_in(world.admin).get(f"/channels/channel/{broken.pk}/change/"))
+    assert REASON in page
+    assert "since 24 November 2026, 09:39 UTC" in page
+    assert "2 turns wait for the repair." in page
+    assert "1 other message waits for the repair." in page
+    assert "Broken" in body(signed_in(world.admin).get("/channels/channel/"))
+
+
+def test_an_agent_is_told_of_a_broken_channel_where_they_answer(world: World) -> None:
+    world.channel.status, world.channel.status_reason = Channel.Status.PAUSED, REASON
+    world.channel.save()
+    page = f"/inbox/{world.conversation.pk}/"
+    told = body(signed_in(world.agent).get(page))
+    assert "waits for its repair by an admin" in told
+    assert f"/channels/channel/{world.channel.pk}/" not in told
+    assert f"/channels/channel/{world.channel.pk}/" in body(signed_in(world.admin).get(page))
 
 
 def test_repairing_sends_what_waited_and_says_how_much(broken: Channel, world: World, sqs: FakeSqs) -> None:

@@ -1,4 +1,4 @@
-"""The inbox: what staff see of a conversation and what they do in it."""
+"""What the inbox shows of a conversation, blocking, and the table of all conversations."""
 
 import html
 from datetime import timedelta
@@ -8,13 +8,16 @@ from django.utils import timezone
 
 from console.channels.models import Channel
 from console.conversations.models import Contact, Conversation, LlmRequest, Message, Turn
-from hub_lambdas import queues
 from tests import factories
 from tests.console.conftest import World, body, signed_in
 from tests.fakes.sqs import FakeSqs
 
 
-def address(conversation: Conversation, action: str = "change") -> str:
+def address(conversation: Conversation) -> str:
+    return f"/inbox/{conversation.pk}/"
+
+
+def admin_address(conversation: Conversation, action: str) -> str:
     return f"/conversations/conversation/{conversation.pk}/{action}/"
 
 
@@ -31,11 +34,19 @@ def test_a_turn_is_shown_with_every_hop_and_its_total(world: World) -> None:
         "Sent",
     ):
         assert f"<b>{label}</b>" in page
-    assert "+1200 ms" in page
-    assert "2420 ms of 5 s" in page
+    assert "+1.20 s" in page
+    assert "2.42 s of 5 s" in page
     assert "v1" in page
     assert "412 / 18" in page
     assert "SmolLM2-135M-Instruct" in page
+
+
+@pytest.mark.parametrize(
+    ("direction", "said"), [("in", "Taken back by the contact<"), ("out", "Taken back<")]
+)
+def test_who_took_a_message_back(world: World, direction: str, said: str) -> None:
+    Message.objects.filter(direction=direction).update(kind="unsent", text="")
+    assert said in body(signed_in(world.agent).get(address(world.conversation)))
 
 
 def test_a_handover_says_why(world: World) -> None:
@@ -95,42 +106,15 @@ def test_search_finds_names_and_words(term: str, is_found: bool, world: World) -
     assert ("zebra answer text" in page) is is_found
 
 
-def test_taking_over_and_returning(world: World, sqs: FakeSqs) -> None:
-    client = signed_in(world.agent)
-    response = client.post(address(world.conversation, "take-over"), follow=True)
-    assert "You answer this conversation now" in body(response)
-    world.conversation.refresh_from_db()
-    assert (world.conversation.owner, world.conversation.assignee) == ("staff", world.agent)
-    client.post(address(world.conversation, "return-to-bot"))
-    world.conversation.refresh_from_db()
-    assert (world.conversation.owner, world.conversation.assignee) == ("bot", None)
-
-
-def test_a_reply_is_stored_with_its_author_and_queued(
-    world: World, sqs: FakeSqs, django_capture_on_commit_callbacks: object
-) -> None:
-    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
-        response = signed_in(world.agent).post(
-            address(world.conversation, "reply"), {"text": "Sam here."}, follow=True
-        )
-    assert "Sam here." in body(response)
-    message = Message.objects.get(text="Sam here.")
-    assert (message.direction, message.purpose, message.state) == ("out", "staff", "pending")
-    assert message.author == world.agent
-    assert sqs.bodies(queues.OUTBOUND) == [{"message": message.pk}]
-    world.conversation.refresh_from_db()
-    assert world.conversation.owner == "staff"
-
-
-def test_an_empty_reply_is_not_sent(world: World, sqs: FakeSqs) -> None:
-    response = signed_in(world.agent).post(address(world.conversation, "reply"), {"text": "  "})
-    assert "Write something first." in body(response)
-    assert not Message.objects.filter(purpose="staff").exists()
-
-
-@pytest.mark.parametrize("action", ["take-over", "return-to-bot", "reply", "block", "unblock"])
+@pytest.mark.parametrize("action", ["block", "unblock"])
 def test_looking_changes_nothing(action: str, world: World) -> None:
-    assert signed_in(world.agent).get(address(world.conversation, action)).status_code == 405
+    assert signed_in(world.agent).get(admin_address(world.conversation, action)).status_code == 405
+
+
+@pytest.mark.parametrize("action", ["change", "history"])
+def test_older_links_lead_to_the_inbox(action: str, world: World) -> None:
+    response = signed_in(world.agent).get(f"{admin_address(world.conversation, action)}?before=7")
+    assert response["Location"] == f"{address(world.conversation)}?before=7"
 
 
 def test_long_conversations_come_in_pages(world: World) -> None:
@@ -142,21 +126,8 @@ def test_long_conversations_come_in_pages(world: World) -> None:
     assert "message number 104." in page
     assert "message number 004." not in page
     earlier = Message.objects.get(text="message number 005.").pk
-    assert f"?before={earlier}" in page
+    assert f"before={earlier}" in page
     assert "message number 004." in body(client.get(address(world.conversation), {"before": earlier}))
-
-
-def test_the_badge_counts_who_waits_for_staff(world: World) -> None:
-    Conversation.objects.filter(pk=world.conversation.pk).update(
-        owner="staff", last_message_at=timezone.now()
-    )
-    client = signed_in(world.agent)
-    assert client.get("/").context["sidebar_navigation"][1]["items"][0]["badge"] == 1
-    assert "badge" not in signed_in(world.outsider).get("/").context["sidebar_navigation"][1]["items"][0]
-    factories.make_outbound(world.conversation, "Hello, Ann here.", purpose=Message.Purpose.STAFF)
-    assert "badge" not in client.get("/").context["sidebar_navigation"][1]["items"][0], "staff have answered"
-    factories.make_inbound(world.conversation, "One more thing.")
-    assert client.get("/").context["sidebar_navigation"][1]["items"][0]["badge"] == 1
 
 
 # --- what happens besides answers ---
@@ -216,10 +187,10 @@ def test_blocking_asks_first_and_declines_what_waits(world: World, sqs: FakeSqs)
     turn = factories.make_inbound(world.conversation, "Buy now").turn
     assert turn is not None
     client = signed_in(world.agent)
-    assert "Block Zebra Contact?" in body(client.post(address(world.conversation, "block")))
+    assert "Block Zebra Contact?" in body(client.post(admin_address(world.conversation, "block")))
     turn.refresh_from_db()
     assert turn.state == "open"
-    page = body(client.post(address(world.conversation, "block"), {"confirmed": "yes"}, follow=True))
+    page = body(client.post(admin_address(world.conversation, "block"), {"confirmed": "yes"}, follow=True))
     assert "The contact is blocked." in page
     assert ">Blocked<" in page
     assert "Bot answers" not in page
@@ -232,7 +203,7 @@ def test_blocking_asks_first_and_declines_what_waits(world: World, sqs: FakeSqs)
 def test_unblocking(world: World, sqs: FakeSqs) -> None:
     Contact.objects.filter(pk=world.conversation.contact_id).update(is_blocked=True)
     client = signed_in(world.agent)
-    page = body(client.post(address(world.conversation, "unblock"), follow=True))
+    page = body(client.post(admin_address(world.conversation, "unblock"), follow=True))
     assert "The contact is not blocked any more" in page
     assert ">Blocked<" not in page
     assert ">Blocked<" not in body(client.get("/conversations/conversation/"))
@@ -271,7 +242,7 @@ class TestReplyWindow:
         page = show(world)
         assert "You can answer until " in page
         assert "(23 h left)." in page
-        assert 'id="reply-form" hidden' not in page
+        assert "hub-window is-closed" not in page
 
     def test_a_message_that_was_delivered_late_left_less_of_it(self, world: World, written: None) -> None:
         self.write(world, 20, delivered_hours_ago=0)
@@ -283,13 +254,31 @@ class TestReplyWindow:
         self.write(world, 25)
         page = show(world)
         assert "Messenger takes no message until they write again." in page
-        assert 'id="reply-form" hidden' in page
+        assert 'class="hub-window is-closed"' in page
         before = Message.objects.count()
-        page = body(signed_in(world.agent).post(address(world.conversation, "reply"), {"text": "Hello Ann"}))
-        assert '<p class="hub-error">The window closed at' in page
+        data = {"text": "Hello Ann", "seen": "0"}
+        page = body(signed_in(world.agent).post(f"{address(world.conversation)}reply/", data))
+        assert '<p class="hub-error" role="alert">The window closed at' in page
         assert "Hello Ann" in page
-        assert 'id="reply-form" hidden' not in page
+        assert "hub-reply is-bound" in page, "the text can still be copied"
         assert Message.objects.count() == before
+
+    def test_where_the_app_may_staff_have_longer_than_the_bot(self, world: World, written: None) -> None:
+        self.write(world, 26)
+        Channel.objects.filter(pk=world.channel.pk).update(options={"human_agent": True})
+        page = show(world)
+        assert "(5 d left); the bot cannot any more." in page
+        assert 'id="reply-form" hidden' not in page
+
+    def test_whatsapp_over_twilio_has_a_window_and_an_sms_has_none(self, world: World, written: None) -> None:
+        self.write(world, 25)
+        Channel.objects.filter(pk=world.channel.pk).update(kind="twilio")
+        Contact.objects.filter(channel=world.channel, erased_at=None).update(platform_id="+14155550101")
+        assert 'id="reply-form" hidden' not in show(world)
+        Contact.objects.filter(channel=world.channel, erased_at=None).update(
+            platform_id="whatsapp:+14155550101"
+        )
+        assert "takes no message until they write again." in show(world)
 
     def test_nobody_is_told_of_a_window_where_there_is_none(self, world: World) -> None:
         Channel.objects.filter(pk=world.channel.pk).update(kind="telegram")

@@ -38,9 +38,32 @@ def test_the_list_says_what_happened_why_and_to_whom(world: World, letter: DeadL
     assert "Whoever worked on it was stopped each time, or ran out of time." in page
     assert "A contact&#x27;s message could not be stored" in page
     assert "The database could not be reached." in page
-    assert f'href="/conversations/conversation/{world.conversation.pk}/change/#turn-{letter.turn_id}"' in page
+    assert f'href="/inbox/{world.conversation.pk}/#turn-{letter.turn_id}"' in page
     assert "Zebra Contact" in page
     assert "Handed over" in page
+
+
+@pytest.mark.parametrize(
+    ("errand", "failed", "replayed"),
+    [
+        (
+            '{"media":7}',
+            "A contact&#x27;s file could not be fetched, or not be deleted when they took it back",
+            "The file is fetched if it is not there yet, or deleted if the contact took it back.",
+        ),
+        (
+            '{"contact":7}',
+            "The platform could not be asked for a contact&#x27;s name",
+            "The platform is asked for the name once more.",
+        ),
+        ("7", "A message of the queue errands could not be processed", "Replay"),
+    ],
+)
+def test_an_errand_says_what_was_not_done(world: World, errand: str, failed: str, replayed: str) -> None:
+    letter = make_letter(world.organization, queue=queues.ERRANDS, body=errand)
+    client = signed_in(world.agent)
+    assert failed in body(client.get(LIST))
+    assert replayed in body(client.get(address(letter)))
 
 
 def test_what_waits_comes_first_and_is_counted_in_the_sidebar(world: World, letter: DeadLetter) -> None:
@@ -192,8 +215,10 @@ def test_any_body_is_shown(text: str, world: World) -> None:
 
 def test_every_queue_of_the_hub_has_its_words(world: World) -> None:
     for queue in (queues.INBOUND, queues.WAKEUPS, queues.LLM_REQUESTS, queues.LLM_REPLIES, queues.OUTBOUND):
-        assert queue in words.WHAT_FAILED
-        assert queue in words.WHAT_REPLAY_DOES
+        letter = make_letter(world.organization, queue=queue)
+        assert "of the queue" not in words.what_failed(letter)
+        assert words.what_replay_does(letter)
     unknown = make_letter(world.organization, queue="new-queue", cause="NewError: of a kind")
     assert words.what_failed(unknown) == "A message of the queue new-queue could not be processed"
+    assert words.what_replay_does(unknown) == ""
     assert words.why(unknown) == "a fault in the hub"

@@ -4,15 +4,17 @@ import csv
 import io
 import json
 from datetime import timedelta
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from django.core.files.storage import default_storage
 from django.utils import timezone
+from pytest_django import Settings
 
 from console.conversations import export_file, jobs
 from console.conversations.models import Export
 from tests import factories
-from tests.console.conftest import World, body, signed_in
+from tests.console.conftest import World, body, in_s3, signed_in
 
 
 @pytest.fixture
@@ -51,6 +53,21 @@ def test_a_file_is_requested_made_and_downloaded(
     assert [row["text"] for row in rows] == ["zebra message text", "zebra answer text"]
     assert rows[0]["outcome"] == "answered"
     assert "heron" not in content
+
+
+def test_in_s3_it_lies_behind_an_address_for_minutes(world: World, settings: Settings) -> None:
+    export = request_export(world, "jsonl")
+    jobs.make_export(export.pk)
+    export.refresh_from_db()
+    settings.STORAGES = in_s3(settings)
+    response = signed_in(world.admin).get(f"/conversations/export/{export.pk}/download/")
+    assert response.status_code == 302
+    address = urlsplit(response["Location"])
+    assert address.path == f"/files/{export.file.name}"
+    given = dict(parse_qsl(address.query))
+    assert given["response-content-type"] == "application/x-ndjson"
+    name = export.file.name.removeprefix("exports/")
+    assert given["response-content-disposition"] == f'attachment; filename="{name}"'
 
 
 def test_json_lines_hold_any_text(world: World) -> None:
@@ -135,3 +152,38 @@ def test_a_lost_job_is_a_failure_to_be_requested_again(state: str, world: World)
     assert again(world) in page
     form = client.get("/conversations/export/add/?format=jsonl")
     assert '<option value="jsonl" selected>' in body(form)
+
+
+@pytest.mark.parametrize(
+    ("asked", "part", "said"),
+    [
+        ("bytes=0-4", b"zebra", "bytes 0-4/18"),
+        ("bytes=14-", b"text", "bytes 14-17/18"),
+        ("bytes=-4", b"text", "bytes 14-17/18"),
+        ("bytes=6-999", b"message text", "bytes 6-17/18"),
+    ],
+)
+def test_a_download_goes_on_where_it_broke_off(asked: str, part: bytes, said: str, world: World) -> None:
+    client, address = signed_in(world.admin), f"/conversations/export/{world.export.pk}/download/"
+    whole = client.get(address)
+    assert b"".join(whole.streaming_content) == b"zebra message text"
+    assert (whole.status_code, whole["Accept-Ranges"]) == (200, "bytes")
+    headers = {"range": asked, "if-range": whole["ETag"]}
+    response = client.get(address, headers=headers)
+    assert (response.status_code, response["Content-Range"]) == (206, said)
+    assert response["Content-Length"] == str(len(part))
+    assert b"".join(response.streaming_content) == part
+    assert response["Content-Disposition"] == whole["Content-Disposition"]
+
+
+def test_what_is_not_there_is_refused_and_what_has_changed_sent_whole(world: World) -> None:
+    client, address = signed_in(world.admin), f"/conversations/export/{world.export.pk}/download/"
+    beyond = client.get(address, headers={"range": "bytes=18-"})
+    assert (beyond.status_code, beyond["Content-Range"]) == (416, "bytes */18")
+    for headers in (
+        {"range": "bytes=0-4", "if-range": '"older"'},
+        {"range": "bytes=0-1,4-5"},
+        {"range": "x"},
+    ):
+        response = client.get(address, headers=headers)
+        assert (response.status_code, b"".join(response.streaming_content)) == (200, b"zebra message text")

@@ -38,9 +38,12 @@ canned_prompts:
 channels:
   - kind: semaphore
     name: Top
+    bot: drafts
+    tells_contacts: false
     options:
       greeting: Ahoy
       flags: [red, blue]
+      at_night: true
     credentials:
       token:
         env: HILL_TOKEN
@@ -80,7 +83,8 @@ def test_a_file_makes_an_organization(tmp_path: Path, semaphore: Semaphore) -> N
     assert organization.canned_prompts.get(position=1).offered == ["Way up", "Way down"]
     channel = organization.channels.get()
     assert channel.credentials == {"token": "right", "webhook_secret": "made-by-the-hub-0"}
-    assert channel.options == {"greeting": "Ahoy", "flags": ["red", "blue"]}
+    assert channel.options == {"greeting": "Ahoy", "flags": ["red", "blue"], "at_night": True}
+    assert (channel.bot, channel.tells_contacts) == ("drafts", False)
     assert channel.account == "@semaphore_station"
     assert len(semaphore.registered) == 1
 
@@ -138,6 +142,22 @@ EVERYTHING = """\
 slug: hill
 name: Hill Station
 is_active: true
+language: fr
+other_languages: [de, "no", pt-br]
+time_zone: Europe/Zurich
+business_hours:
+  monday: 09:00-13:00, 14:00-18:00
+  saturday: 22:00-02:00
+closed_dates: ["2026-12-24", "12-25 Christmas"]
+after_hours: hand_over
+away_text: Back {{back}}.
+handover_on_request: false
+request_phrases: [kto zywy]
+handover_words: [refund, money back]
+handover_topics:
+  Complaint: [not happy, bad]
+handover_after_turns: 5
+retention_days: 400
 burst_window_seconds: 2.5
 max_answer_tokens: 99
 holding_line: ""
@@ -155,6 +175,7 @@ contact_answers_per_day: null
 turns_per_minute: 300
 answers_per_day: 4000
 limit_line: Slowly, please.
+asks_for_feedback: true
 translations:
   de:
     fallback: Gleich.
@@ -200,8 +221,9 @@ def test_a_file_can_speak_of_every_setting() -> None:
 @pytest.mark.django_db
 def test_translations_follow_the_file(tmp_path: Path) -> None:
     run_import(tmp_path, EVERYTHING)
-    text = EVERYTHING.replace("Gleich.", "Sofort.").replace('"no":', "nn:")
+    text = EVERYTHING.replace("Gleich.", "Sofort.").replace('"no"', "nn")
     assert run_import(tmp_path, text) == [
+        "organization hill: other_languages changed",
         "translation de.fallback: changed",
         "translation nn.apology: added",
         "translation no.apology: removed, for it is not in the file",
@@ -209,6 +231,9 @@ def test_translations_follow_the_file(tmp_path: Path) -> None:
     assert run_import(tmp_path, text) == ["unchanged"]
     assert run_import(tmp_path, "slug: hill\nname: Hill Station\n") == ["unchanged"]
     assert Translation.objects.count() == 5
+    assert Organization.objects.get().text(Translation.Purpose.FALLBACK, "de") == "Sofort."
+    Organization.objects.update(other_languages=["nn"])  # no longer offered, and kept
+    assert Organization.objects.get().text(Translation.Purpose.FALLBACK, "de") == "Soon."
     run_import(tmp_path, "slug: hill\nname: Hill Station\ntranslations: {}\n")
     assert not Translation.objects.exists()
 
@@ -267,9 +292,22 @@ MISTAKES = [
     ("slug: x\nname: X\nchannels:\n- kind: semaphore\n  name: n\n", 5, "the channel needs credentials.token"),
     ("slug: x\nname: X\nchannels:\n- kind: semaphore\n  name: n\n  credentials:\n    token: {env: NO_SUCH_VARIABLE}\n", 7, "NO_SUCH_VARIABLE is not set"),
     ("slug: x\nname: X\nchannels:\n- kind: semaphore\n  name: n\n  options:\n    flags: red\n", 7, "options.flags must be a list"),
+    ("slug: x\nname: X\nchannels:\n- kind: semaphore\n  name: n\n  options:\n    at_night: maybe\n", 7, "options.at_night must be true or false"),
     ("slug: x\nname: X\nchannels:\n- kind: semaphore\n  name: n\n  options:\n    greetin: red\n", 7, "did you mean greeting?"),
     ("slug: x\nname: X\nlate_policy: shrug\n", 3, "late_policy: Value 'shrug' is not a valid choice"),
     ("slug: x\nname: X\ncontact_answers_per_day: 0\n", 3, "contact_answers_per_day: Ensure this value is greater"),
+    ("slug: x\nname: X\nbusiness_hours:\n  moonday: 9-17\n", 4, "business_hours.moonday is unknown: did you mean monday?"),
+    ("slug: x\nname: X\nbusiness_hours:\n  monday: 9 to 5\n", 4, "“9 to 5” is no time span"),
+    ("slug: x\nname: X\nclosed_dates: [2026-12-24, 2026-13-24]\n", 3, "There is no date 2026-13-24."),
+    ("slug: x\nname: X\nhandover_topics: [a]\n", 3, "handover_topics must be a mapping"),
+    ("slug: x\nname: X\nhandover_topics:\n  A: []\n", 4, "“A:” is no topic"),
+    ("slug: x\nname: X\nchannels:\n- kind: semaphore\n  name: n\n  bot: sings\n", 6, "bot: Value 'sings' is not a valid choice"),
+    ("slug: x\nname: X\ntime_zone: Middle/Earth\n", 3, "There is no time zone “Middle/Earth”"),
+    ("slug: x\nname: X\nretention_days: 0\n", 3, "retention_days: Ensure this value is greater"),
+    ("slug: x\nname: X\nother_languages: de\n", 3, "other_languages must be a list"),
+    ("slug: x\nname: X\nother_languages: [de, de]\n", 3, "de stands there twice"),
+    ("slug: x\nname: X\nother_languages: [de]\nlanguage: de\n", 3, "de is the organization's own language"),
+    ("slug: x\nname: X\nother_languages: [fr]\ntranslations:\n  de:\n    fallback: Ja\n", 6, "name de in other_languages, too"),
     ("slug: x\nname: X\nfallback: null\n", 3, "fallback must be text"),
     ("slug: x\nname: X\nfallback: ''\n", 3, "fallback: This field cannot be blank"),
     ("slug: x\nname: X\nturns_per_minute: []\n", 3, "turns_per_minute must be a whole number"),

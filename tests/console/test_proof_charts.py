@@ -45,7 +45,7 @@ def test_a_piece_says_what_it_is_and_leads_to_its_turns() -> None:
     chart = charts.outcomes(series(numbers(answered=3, declined=1)))
     answered, declined = chart.columns[0].bars
     assert declined.href == "bucket=2026-11-24T09:00:00Z&which=declined"
-    assert chart.columns[0].title == "24 Nov, 09:00 – 10:00\n3 answered\n1 declined"
+    assert chart.columns[0].title == "24 Nov, 09:00 – 10:00\nAnswered: 3\nDeclined: 1"
     assert answered.title == chart.columns[0].title
 
 
@@ -55,9 +55,10 @@ def test_the_table_has_every_bucket() -> None:
     assert [cell.raw for cell in chart.rows[1].cells] == [0, 0, 0, 0]
 
 
-def test_lines_stop_where_nothing_was_measured() -> None:
-    measured = timed("first_reply", 1000, 2000, 3000)
-    chart = charts.first_reply(series(measured, measured, None, measured))
+@pytest.mark.parametrize("measure", ["first_reply", "answer"])
+def test_lines_stop_where_nothing_was_measured(measure: str) -> None:
+    measured = timed(measure, 1000, 2000, 3000)
+    chart = charts.CHARTS[measure](series(measured, measured, None, measured))
     medians = [point for column in chart.columns for point in column.points if point.css == "p50"]
     assert [bool(point.from_x) for point in medians] == [False, True, False]
     assert chart.rows[2].cells[0].text == "–"

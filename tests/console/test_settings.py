@@ -3,23 +3,29 @@
 import http.server
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 from django.test import Client
+from django.test.utils import override_script_prefix
 
+from console.conversations.models import MessageMedia
 from console.organizations.models import Member, User
+from console.security_headers import content_security_policy
 from console.settings.secrets import read_secrets
 from tests import factories
-from tests.console.conftest import body, signed_in
+from tests.console.conftest import World, body, signed_in
+from tests.console.walk import row_of
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -82,6 +88,92 @@ def test_pages_are_guarded(client: Client, db: None) -> None:
     assert "channels-hub" in response.content.decode()
 
 
+def test_no_script_comes_from_elsewhere_or_stands_in_a_page(world: World) -> None:
+    client = signed_in(world.admin)
+    for address in ("/login/", "/", "/conversations/export/", f"/inbox/{world.conversation.pk}/"):
+        response = client.get(address, follow=True)
+        policy = dict(part.split(" ", 1) for part in response["Content-Security-Policy"].split("; "))
+        assert policy["default-src"] == "'none'"
+        assert policy["script-src"] == "'self' 'unsafe-eval'"
+        assert policy["frame-ancestors"] == "'none'"
+        page = response.content.decode()
+        assert not re.search(r"<script(?![^>]*\ssrc=)|\son(click|change|load|submit)=", page), address
+        assert not re.search(r"""src=["'](https?:)?//""", page), address
+
+
+def test_a_stored_file_keeps_its_stricter_policy(world: World) -> None:
+    response = signed_in(world.agent).get(
+        f"/conversations/conversation/file/{row_of(MessageMedia, world.organization).pk}/"
+    )
+    assert response["Content-Security-Policy"].startswith("sandbox; ")
+    assert body(response)
+
+
+def test_pages_may_show_files_that_lie_in_s3() -> None:
+    policy = content_security_policy(["https://files.s3.amazonaws.com"], [])
+    assert "img-src 'self' https://files.s3.amazonaws.com data:" in policy
+    assert "script-src 'self' 'unsafe-eval'" in policy
+
+
+def test_pages_may_have_scripts_styles_and_fonts_from_where_a_deploy_put_them() -> None:
+    policy = content_security_policy([], ["https://static.s3.amazonaws.com"])
+    for kind in ("script-src", "style-src", "font-src", "img-src"):
+        assert f"{kind} 'self' https://static.s3.amazonaws.com" in policy
+
+
+def test_a_deployed_console_passes_djangos_own_review() -> None:
+    key = "k" * 30 + "0123456789abcdefghijklmnopqrst"
+    result = manage(
+        "check",
+        "--deploy",
+        "--fail-level",
+        "WARNING",
+        HUB_CONSOLE_URL="https://hub.example/production",
+        HUB_ALLOWED_HOSTS="hub.example",
+        HUB_SECRET_KEY=key,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "no issues" in result.stdout
+
+
+@override_script_prefix("/production/")
+def test_forms_work_behind_a_proxy_and_under_a_stages_path(db: None, settings: Any) -> None:
+    """The proxy ends TLS and has another name for the console; API Gateway puts the stage before the path."""
+    code = (
+        "import json; from django.conf import settings as s; print(json.dumps([s.CSRF_TRUSTED_ORIGINS,"
+        " s.CSRF_COOKIE_PATH, s.SESSION_COOKIE_PATH, s.STATIC_URL,"
+        " s.SECURE_PROXY_SSL_HEADER, s.SECURE_SSL_REDIRECT]))"
+    )
+    said = manage("shell", "-v0", "-c", code, HUB_CONSOLE_URL="https://hub.example/production").stdout
+    origins, path, session_path, static_url, header, redirects = json.loads(said)
+    assert (origins, path, session_path, redirects) == (
+        ["https://hub.example"],
+        "/production",
+        "/production",
+        True,
+    )
+    settings.CSRF_TRUSTED_ORIGINS, settings.SECURE_PROXY_SSL_HEADER = origins, tuple(header)
+    settings.STATIC_URL, settings.SECURE_SSL_REDIRECT, settings.CSRF_COOKIE_PATH = static_url, True, path
+    user = factories.make_member(factories.make_organization())
+    client = Client(enforce_csrf_checks=True)
+    proxied: Any = {"SCRIPT_NAME": path, "HTTP_X_FORWARDED_PROTO": "https", "HTTP_HOST": "127.0.0.1:8000"}
+    page = client.get("/login/", **proxied).content.decode()
+    assert 'action="/production/login/' in page
+    assert 'src="/production/static/' in page
+    assert body(client.get("/static/console/console.css", **proxied)).startswith("{")
+    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+    assert found
+    data = {"username": user.email, "password": factories.PASSWORD, "csrfmiddlewaretoken": found[1]}
+    referer = {"HTTP_REFERER": "https://hub.example/production/login/"}
+    foreign = client.post("/login/", data, **proxied, HTTP_ORIGIN="https://evil.example", **referer)
+    assert foreign.status_code == 403
+    own = client.post("/login/", data, **proxied, HTTP_ORIGIN="https://hub.example", **referer)
+    assert (own.status_code, own["Location"]) == (302, "/production/")
+    plain = client.get("/login/", SCRIPT_NAME=path, HTTP_HOST="127.0.0.1:8000")
+    assert (plain.status_code, plain["Location"]) == (301, "https://127.0.0.1:8000/production/login/")
+    assert client.get("/healthz", HTTP_HOST="127.0.0.1:8000").status_code == 200
+
+
 def test_forms_of_other_sites_are_refused(db: None) -> None:
     strict = Client(enforce_csrf_checks=True)
     assert strict.post("/login/", {"username": "a@b.c", "password": "x"}).status_code == 403
@@ -122,6 +214,23 @@ def test_the_first_admin(monkeypatch: pytest.MonkeyPatch) -> None:
     user.refresh_from_db()
     assert user.check_password("second long password")
     assert signed_in(user).get("/").status_code == 200
+
+
+@pytest.mark.django_db
+def test_the_first_admin_of_a_stage_elsewhere_is_named_and_gets_no_organization(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HUB_ADMIN_PASSWORD", "first long password")
+    monkeypatch.setattr(settings, "STAGE", "prod")
+    factories.make_organization("bright-smile")  # a customer's, with the slug of a demo
+
+    with pytest.raises(CommandError, match="--email"):
+        call_command("ensure_admin", stdout=StringIO())
+    assert not User.objects.filter(is_ops=True).exists()
+    call_command("ensure_admin", "--email", "ann@studio.example", stdout=StringIO())
+
+    assert User.objects.get(is_ops=True).email == "ann@studio.example"
+    assert not Member.objects.exists()
 
 
 def test_signing_in_leads_to_the_dashboard(client: Client, db: None) -> None:
@@ -165,10 +274,11 @@ def secrets_manager() -> Iterator[str]:
 def test_on_aws_settings_come_from_secrets_and_what_is_set_wins(secrets_manager: str) -> None:
     Secrets.values = {
         "settings": '{"HUB_META_APP_SECRET": "s3cret", "HUB_SECRET_KEY": "from the secret"}',
+        "admin": '{"HUB_ADMIN_PASSWORD": "long"}',
         "database": '{"username": "hub", "password": "p@ss/word"}',
     }
     environment = {
-        "HUB_SECRETS": "settings",
+        "HUB_SECRETS": "settings,admin",
         "HUB_DATABASE_SECRET": "database",
         "HUB_DATABASE_HOST": "proxy.internal",
         "HUB_SECRET_KEY": "set",
@@ -178,6 +288,7 @@ def test_on_aws_settings_come_from_secrets_and_what_is_set_wins(secrets_manager:
     read_secrets(environment)
 
     assert environment["HUB_META_APP_SECRET"] == "s3cret"
+    assert environment["HUB_ADMIN_PASSWORD"] == "long"
     assert environment["HUB_SECRET_KEY"] == "set"
     assert environment["DATABASE_URL"] == "postgresql://hub:p%40ss%2Fword@proxy.internal/hub?sslmode=require"
 

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from infra.local.platforms import simulator_url
 from tests.end_to_end.studio import Studio
 from tests.fakes import platform
+from tests.fakes.repository import Repository
 from tests.fakes.server import Answer, Request
 from tests.fakes.telegram import FakeTelegram
 from tests.running_stack import RunningStack, free_ports
@@ -49,7 +50,13 @@ def telegram() -> Iterator[SharedTelegram]:
 
 
 @pytest.fixture(scope="package")
-def stack(telegram: SharedTelegram) -> Iterator[RunningStack]:
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """What the stack deploys from, onto a stage that is a file."""
+    return Repository(tmp_path_factory.mktemp("releases"))
+
+
+@pytest.fixture(scope="package")
+def stack(telegram: SharedTelegram, repository: Repository) -> Iterator[RunningStack]:
     port = free_ports(1)[0]
     telegram.simulator_url = simulator_url(port)
     settings = {
@@ -57,6 +64,9 @@ def stack(telegram: SharedTelegram) -> Iterator[RunningStack]:
         "HUB_SIMULATOR_PORT": str(port),
         "HUB_TELEGRAM_API_URL": f"{telegram.url}/telegram",
         "HUB_LLM_VISIBILITY_SECONDS": "10",
+        "HUB_DEPLOY_REPOSITORY": str(repository.root),
+        "HUB_DEPLOY_STAGES": "trial",
+        "HUB_DEPLOYER": str(repository.installed),
     }
     with RunningStack(**settings) as stack:
         yield stack

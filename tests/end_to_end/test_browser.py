@@ -12,10 +12,12 @@ from tests.fakes.telegram import FakeTelegram
 from tests.running_stack import RunningStack
 
 QUESTION = "How much is a whitening?"
-OLD_PRICE, NEW_PRICE = "240 €", "275 €"
+OLD_PRICE, NEW_PRICE, DRAFTED_PRICE = "240 €", "275 €", "299 €"
 HOURS_QUESTION, HOURS = "What are your opening hours?", "8:00 to 18:00"
 HOLDING_LINE = "One moment please"
 ANSWER_TIMEOUT_MS = 40_000
+NEWS_TIMEOUT_MS = 5_000
+"""3 s from the ledger to an open page, and what the way there takes."""
 
 NewPage = Callable[[], Page]
 
@@ -45,15 +47,42 @@ def test_an_answer_that_is_edited_in_the_console_counts_for_the_next_question(
     expect(answers(chat)).to_contain_text([OLD_PRICE], timeout=ANSWER_TIMEOUT_MS)
 
     sign_in(console, stack)
-    open_section(console, "Canned prompts")
-    console.get_by_role("link", name=QUESTION).click()
-    answer = console.get_by_label("Answer")
-    answer.fill(answer.input_value().replace(OLD_PRICE, NEW_PRICE))
-    console.get_by_role("button", name="Save", exact=True).click()
-    expect(console.get_by_text("It takes effect with the next message.")).to_be_visible()
+    open_workshop(console)
+    change_price(console, NEW_PRICE)
+    console.get_by_role("link", name="Publish…").click()
+    expect(console.locator("del")).to_contain_text(["240"])
+    console.get_by_role("button", name="Publish version").click()
+    expect(console.get_by_text("It counts from the next message on.")).to_be_visible()
 
     ask(chat, QUESTION)
     expect(answers(chat)).to_contain_text([OLD_PRICE, NEW_PRICE], timeout=ANSWER_TIMEOUT_MS)
+
+
+def test_a_draft_is_tried_and_tested_before_it_is_published(stack: RunningStack, new_page: NewPage) -> None:
+    console = new_page()
+    sign_in(console, stack)
+    open_workshop(console)
+    published = change_price(console, DRAFTED_PRICE)
+
+    console.get_by_role("link", name="Playground").click()
+    console.get_by_label("Question").fill(QUESTION)
+    console.get_by_role("button", name="Ask both").click()
+    said = console.locator(".workshop-bubble.is-out")
+    expect(said).to_contain_text([published, DRAFTED_PRICE], timeout=ANSWER_TIMEOUT_MS)
+    console.get_by_text("What the LLM was given").first.click()
+    expect(console.locator(".workshop-prompt[open] summary")).to_contain_text(re.compile(r"\d tokens"))
+
+    console.get_by_role("link", name="Test cases").click()
+    console.get_by_role("link", name="New", exact=True).click()
+    expect(console.get_by_role("heading", name="New test case")).to_be_visible()
+    console.get_by_label("Question").fill(QUESTION)
+    console.get_by_label("The answer must contain").fill(published)
+    console.get_by_role("button", name="Keep").click()
+    console.get_by_role("button", name="Run: published and draft").click()
+    worse = console.locator(".workshop-table tr.is-worse")
+    expect(worse).to_contain_text(f"“{published}” is missing.", timeout=ANSWER_TIMEOUT_MS)
+    console.get_by_role("link", name="Publish…").click()
+    expect(console.get_by_text("1 test case got worse")).to_be_visible()
 
 
 def test_a_member_reads_a_conversation_and_when_each_step_of_it_happened(
@@ -76,8 +105,30 @@ def test_a_member_reads_a_conversation_and_when_each_step_of_it_happened(
     turn.locator("summary").click()
     steps = ["Received", "Stored", "Asked the LLM", "LLM started", "LLM finished", "Reply stored", "Sent"]
     expect(turn.locator(".hub-hops li").filter(has_text=re.compile("|".join(steps)))).to_contain_text(steps)
-    expect(turn.locator(".hub-facts")).to_contain_text("v1")
+    expect(turn.locator(".hub-facts")).to_contain_text(re.compile(r"Prompt\s*v\d+"))
     expect(turn.locator(".hub-facts")).to_contain_text(re.compile(r"Tokens in / out\s*\d+ / \d+"))
+
+
+def test_a_member_takes_over_and_talks_with_the_visitor(stack: RunningStack, new_page: NewPage) -> None:
+    chat, console = new_page(), new_page()
+    chat.goto(stack.chat_url)
+    ask(chat, HOURS_QUESTION)
+    expect(answers(chat)).to_contain_text([HOURS], timeout=ANSWER_TIMEOUT_MS)
+
+    sign_in(console, stack)
+    open_section(console, "Inbox")
+    console.get_by_role("link", name=re.compile("^All")).click()
+    console.locator(".inbox-row").first.click()
+    console.get_by_role("button", name="Take over").click()
+    expect(console.get_by_text("You answer", exact=True)).to_be_visible()
+
+    ask(chat, "And on Sundays?")
+    written = console.locator(".hub-bubble.is-in").filter(has_text="And on Sundays?")
+    expect(written).to_be_visible(timeout=NEWS_TIMEOUT_MS)  # nobody reloads the page
+
+    console.get_by_label("Reply", exact=True).last.fill("Sam here: closed on Sundays.")
+    console.get_by_role("button", name="Send").click()
+    expect(answers(chat).filter(has_text="Sam here: closed on Sundays.")).to_be_visible()
 
 
 def test_an_export_is_made_by_the_worker_and_downloaded(stack: RunningStack, new_page: NewPage) -> None:
@@ -142,12 +193,33 @@ def answers(page: Page) -> Locator:
     return page.locator("#messages .theirs .bubble").filter(has_not_text=HOLDING_LINE)
 
 
-def sign_in(page: Page, stack: RunningStack) -> None:
+def sign_in(page: Page, stack: RunningStack, email: str = "") -> None:
     page.goto(stack.console_url)
-    page.get_by_label("Email").fill(stack.admin_email)
+    page.get_by_label("Email").fill(email or stack.admin_email)
     page.get_by_label("Password").fill(stack.admin_password)
     page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
+    expect(page.get_by_role("heading", name="Today")).to_be_visible()
+
+
+def open_workshop(page: Page) -> None:
+    open_section(page, "Prompt workshop")
+    page.get_by_role("link", name="Bright Smile Dental").click()
+    discard = page.get_by_role("button", name="Discard")
+    if discard.is_visible():  # another test's draft
+        discard.click()
+        page.get_by_role("button", name="Discard").click()
+
+
+def change_price(page: Page, price: str) -> str:
+    """Write another price into the draft; the one before."""
+    page.get_by_role("link", name=QUESTION).click()
+    answer = page.get_by_label("Answer")
+    before = re.search(r"\d+ €", answer.input_value())
+    assert before
+    answer.fill(answer.input_value().replace(before[0], price))
+    page.get_by_role("button", name="Keep in the draft").click()
+    expect(page.get_by_text("It counts once it is published.")).to_be_visible()
+    return before[0]
 
 
 def open_section(page: Page, name: str) -> None:

@@ -41,11 +41,13 @@ class ApiError(platform.ApiError):
 
 @dataclass
 class App:
-    """A Meta app. `secret` signs its webhooks; `callbacks`: where they go, by object ("page")."""
+    """A Meta app. `secret` signs its webhooks; `callbacks`: where they go, by object ("page"); `fields`:
+    those that it is subscribed to, where they are not just its messages."""
 
     id: str
     secret: str
     callbacks: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def token(self) -> str:
@@ -122,6 +124,20 @@ class FakeMeta(FakePlatform):
         known = {"app_id": app.id, "is_valid": is_valid, "expires_at": expires_at}
         return {"data": {**known, "scopes": list(token.scopes)}}
 
+    # --- subscriptions --------------------------------------------------------------------------------------
+
+    def _subscriptions(self, call: Call) -> dict[str, Any]:
+        """Where an app delivers what happens to which object, and setting that."""
+        app, given = self._as_app(call.token), call.parameters
+        if call.target != app.id:
+            raise ApiError(15, "This method must be called with an app access_token")
+        if call.method == "POST":
+            self._shake_hands(str(given.get("callback_url", "")), str(given.get("verify_token", "")))
+            app.callbacks[str(given.get("object"))] = str(given.get("callback_url"))
+            app.fields[str(given.get("object"))] = str(given.get("fields")).split(",")
+            return {"success": True}
+        return {"data": [_subscription(app, object_) for object_ in app.callbacks]}
+
     # --- webhooks -------------------------------------------------------------------------------------------
 
     def _shake_hands(self, url: str, verify_token: str) -> None:
@@ -137,6 +153,12 @@ class FakeMeta(FakePlatform):
         body = json.dumps(content).encode()
         headers = {"content-type": "application/json", "X-Hub-Signature-256": signature(body, app.secret)}
         return self.post(url, body, content, headers)
+
+
+def _subscription(app: App, object_: str) -> dict[str, Any]:
+    names = app.fields.get(object_, ["messages"])
+    fields = [{"name": name, "version": "v26.0"} for name in names]
+    return {"object": object_, "callback_url": app.callbacks[object_], "active": True, "fields": fields}
 
 
 def signature(body: bytes, secret: str) -> str:

@@ -22,6 +22,7 @@ from tests.fakes.server import Answer, Request
 
 DAY = 24 * 3600
 WINDOW_SECONDS = DAY
+HUMAN_AGENT_SECONDS = 7 * DAY
 OBJECTS = {"messenger": "page", "instagram": "instagram"}
 """Meta's word for what a channel of a kind is connected to."""
 FILES = "/cdn/"
@@ -30,7 +31,8 @@ FILES = "/cdn/"
 @dataclass
 class Owner:
     """A page or an Instagram account, by its token. `echoes_app_id`: whether its echoes say which app sent
-    the message (those of Instagram often do not)."""
+    the message (those of Instagram often do not). `has_human_agent`: whether Meta granted its app that
+    permission."""
 
     token: str
     id: str
@@ -44,6 +46,7 @@ class Owner:
     is_expired: bool = False
     echoes_app_id: bool = True
     is_developers: bool = False
+    has_human_agent: bool = True
     scopes: Sequence[str] = ("pages_messaging", "pages_manage_metadata")
     made_at: float = 0.0
 
@@ -137,9 +140,9 @@ class FakePages(FakeMeta):
         self._queue(owner, item, None)
         return item
 
-    def close_window(self, account: str, contact: str) -> None:
-        """A day goes by since the contact has written."""
-        self._owner(account).written_at[contact] = self.now() - WINDOW_SECONDS - 1
+    def close_window(self, account: str, contact: str, seconds: float = WINDOW_SECONDS) -> None:
+        """A day or more goes by since the contact has written."""
+        self._owner(account).written_at[contact] = self.now() - seconds - 1
 
     def reply_by_hand(self, account: str, contact: str, text: str, app_id: str = "263902037430900") -> None:
         """A person answers in Meta's own inbox."""
@@ -224,21 +227,6 @@ class FakePages(FakeMeta):
             raise ApiError(190, "Error validating access token: Session has expired", 463, 401)
         return owner
 
-    def _subscriptions(self, call: Call) -> dict[str, Any]:
-        app, given = self._as_app(call.token), call.parameters
-        if call.target != app.id:
-            raise ApiError(15, "This method must be called with an app access_token")
-        if call.method == "POST":
-            self._shake_hands(str(given.get("callback_url", "")), str(given.get("verify_token", "")))
-            app.callbacks[str(given.get("object"))] = str(given.get("callback_url"))
-            return {"success": True}
-        return {
-            "data": [
-                {"object": name, "callback_url": url, "active": True, "fields": []}
-                for name, url in app.callbacks.items()
-            ]
-        }
-
     def _exchange(self, call: Call) -> dict[str, Any]:
         """A page's token of an hour becomes one without an end."""
         app, given = self._as_app(call.token), call.parameters
@@ -289,6 +277,9 @@ class FakePages(FakeMeta):
                 raise ApiError(100, "The parameter subscribed_fields is required.")
             owner.subscribed[owner.app_id] = fields.split(",")
             return {"success": True}
+        if call.method == "DELETE":
+            owner.subscribed.pop(owner.app_id, None)
+            return {"success": True}
         apps = [
             {"id": id_, "name": "An app", "subscribed_fields": fields}
             for id_, fields in owner.subscribed.items()
@@ -322,10 +313,19 @@ class FakePages(FakeMeta):
             raise ApiError(100, "The requested user cannot be found.", 2534014)
         if contact in owner.blocked_by:
             raise ApiError(551, "This person isn't available right now.", 1545041)
-        if self.now() - owner.written_at[contact] > WINDOW_SECONDS:
+        if self.now() - owner.written_at[contact] > self._window_seconds(owner, call):
             subcode = 2018278 if is_page else 2534022
             raise ApiError(10, "This message is sent outside of allowed window.", subcode)
         return contact
+
+    def _window_seconds(self, owner: Owner, call: Call) -> float:
+        if call.parameters.get("messaging_type") != "MESSAGE_TAG":
+            return WINDOW_SECONDS
+        if call.parameters.get("tag") != "HUMAN_AGENT":
+            raise ApiError(100, "Invalid tag.")
+        if not owner.has_human_agent:
+            raise ApiError(10, "Application does not have permission for this action")
+        return HUMAN_AGENT_SECONDS
 
     def _check_text(self, owner: Owner, text: str, call: Call) -> None:
         if not text.strip():
@@ -338,7 +338,7 @@ class FakePages(FakeMeta):
             return
         if len(text.encode("utf-16-le")) // 2 > 2000:
             raise ApiError(100, "Length of param message[text] must be less than or equal to 2000")
-        if call.parameters.get("messaging_type") != "RESPONSE":
+        if call.parameters.get("messaging_type") not in ("RESPONSE", "MESSAGE_TAG"):
             raise ApiError(100, "The parameter messaging_type is required", 2018275)
 
     def _echo(self, owner: Owner, contact: str, message: dict[str, Any]) -> None:

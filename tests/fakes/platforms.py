@@ -9,6 +9,7 @@ from typing import Self
 from tests.fakes.pages import FakePages
 from tests.fakes.platform import FakePlatform
 from tests.fakes.server import Answer, Request, Served
+from tests.fakes.slack import FakeSlack
 from tests.fakes.telegram import FakeTelegram
 from tests.fakes.twilio import FakeTwilio
 from tests.fakes.whatsapp import FakeWhatsApp
@@ -25,7 +26,7 @@ class FakeGraph(Served):
     def respond(self, request: Request) -> Answer | None:
         call = self._whatsapp.call_of(request)
         tokens = {call.token, call.parameters.get("input_token")}
-        if call.operation == "subscriptions" or tokens & self._pages.owners.keys():
+        if tokens & self._pages.owners.keys():
             return self._pages.respond(replace(request, path=f"/facebook{request.path}"))
         return self._whatsapp.respond(request)
 
@@ -36,10 +37,11 @@ class FakePlatforms:
     that talks to all of them."""
 
     def __init__(self, port: int = 0) -> None:
-        ports = [port and port + number for number in range(5)]
+        ports = [port and port + number for number in range(6)]
         whatsapp, pages = FakeWhatsApp(ports[1]), FakePages(ports[2])
         self.graph = FakeGraph(whatsapp, pages, ports[4])
-        self.all: tuple[FakePlatform, ...] = (FakeTelegram(ports[0]), whatsapp, pages, FakeTwilio(ports[3]))
+        telegram, twilio, slack = FakeTelegram(ports[0]), FakeTwilio(ports[3]), FakeSlack(ports[5])
+        self.all: tuple[FakePlatform, ...] = (telegram, whatsapp, pages, twilio, slack)
         self.of: Mapping[str, FakePlatform] = {kind: each for each in self.all for kind in each.kinds}
         self._stack = ExitStack()
 

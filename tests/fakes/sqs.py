@@ -15,6 +15,7 @@ from botocore.exceptions import EndpointConnectionError
 Handler = Callable[[dict[str, Any], object], dict[str, Any]]
 
 
+MAX_MESSAGE_BYTES = 1024 * 1024
 _ids = itertools.count(1)
 """As with SQS, no two messages have one id: the ledger knows a dead letter by it."""
 
@@ -25,6 +26,7 @@ class FakeSqs:
     def __init__(self) -> None:
         self.queues: dict[str, list[dict[str, Any]]] = {}
         self.delayed: dict[str, list[dict[str, Any]]] = {}
+        self.in_flight: dict[str, int] = {}
         self.postponed: list[tuple[str, int]] = []
         self.broken: set[str] = set()
         self._seen: set[tuple[str, str]] = set()
@@ -34,11 +36,21 @@ class FakeSqs:
     def get_queue_url(self, QueueName: str) -> dict[str, str]:  # noqa: N803
         return {"QueueUrl": QueueName}
 
+    def get_queue_attributes(self, QueueUrl: str, AttributeNames: Iterable[str]) -> dict[str, Any]:  # noqa: N803
+        if QueueUrl in self.broken:
+            raise EndpointConnectionError(endpoint_url=QueueUrl)
+        counts = {
+            "ApproximateNumberOfMessages": len(self.queues.get(QueueUrl, ())),
+            "ApproximateNumberOfMessagesNotVisible": self.in_flight.get(QueueUrl, 0),
+            "ApproximateNumberOfMessagesDelayed": len(self.delayed.get(QueueUrl, ())),
+        }
+        return {"Attributes": {name: str(counts[name]) for name in AttributeNames}}
+
     def send_message(self, **message: Any) -> dict[str, Any]:
         queue = message["QueueUrl"]
         if queue in self.broken:
             raise EndpointConnectionError(endpoint_url=queue)
-        message["MessageBody"].encode("ascii")
+        assert len(message["MessageBody"].encode("ascii")) <= MAX_MESSAGE_BYTES
         deduplication = (queue, str(message.get("MessageDeduplicationId")))
         if message.get("MessageDeduplicationId") and deduplication in self._seen:
             return {"MessageId": "deduplicated"}

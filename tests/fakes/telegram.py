@@ -8,6 +8,7 @@ An account is a bot; its id or its token names it. A contact is the id of a priv
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from tests.fakes import platform
-from tests.fakes.platform import PUNCTUAL, Account, Call, FakePlatform, Fault, Habits, Lane
+from tests.fakes.platform import PUNCTUAL, Account, Bucket, Call, FakePlatform, Fault, Habits, Lane
 from tests.fakes.server import Answer, Request
 
 TOKEN = re.compile(r"\d+:[A-Za-z0-9_-]+")
@@ -26,6 +27,9 @@ LOOPBACK = ("127.0.0.1", "localhost")
 TEXT_LIMIT = 4096
 FILE_LIMIT_BYTES = 20 * 1024 * 1024
 RETRY_AFTER_SECONDS = 2
+CHAT_BURST, CHAT_SECONDS = 3, 1.0
+BOT_BURST, BOT_SECONDS = 30, 1 / 30
+"""Messages: about one a second to a chat, with short bursts, and 30 a second in all."""
 DEFAULT_UPDATES = ("message", "edited_message", "callback_query", "my_chat_member")
 
 
@@ -76,6 +80,7 @@ class FakeTelegram(FakePlatform):
         self._files: dict[str, bytes] = {}
         self._chats: set[int] = set()
         self._blocked: set[int] = set()
+        self._chat_pace, self._bot_pace = Bucket(CHAT_BURST, CHAT_SECONDS), Bucket(BOT_BURST, BOT_SECONDS)
 
     # --- accounts -------------------------------------------------------------------------------------------
 
@@ -238,6 +243,7 @@ class FakeTelegram(FakePlatform):
             raise ApiError(400, "Bad Request: message text is empty")
         if len(text.encode("utf-16-le", "surrogatepass")) // 2 > TEXT_LIMIT:
             raise ApiError(400, "Bad Request: message is too long")
+        self._check_pace(bot, chat_id)
         message = {
             "message_id": next(self._ids),
             "from": bot.user,
@@ -247,6 +253,14 @@ class FakeTelegram(FakePlatform):
         }
         self._note_sent(bot.id, str(chat_id), _message_id(message), text, _buttons(given))
         return message
+
+    def _check_pace(self, bot: Bot, chat_id: int) -> None:
+        if not self.habits.has_limits:
+            return
+        wait = self._chat_pace.take((bot.id, chat_id), self.now()) or self._bot_pace.take(bot.id, self.now())
+        if wait:
+            seconds = math.ceil(wait)
+            raise ApiError(429, f"Too Many Requests: retry after {seconds}", {"retry_after": seconds})
 
     def _send_chat_action(self, bot: Bot, given: Mapping[str, Any]) -> bool:
         self._chat(given)

@@ -14,13 +14,13 @@ import json
 import re
 import secrets
 import threading
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from tests.fakes.meta import ApiError, App, FakeMeta
-from tests.fakes.platform import PUNCTUAL, Account, Call, Fault, Habits, Lane
+from tests.fakes.platform import PUNCTUAL, Account, Bucket, Call, Fault, Habits, Lane
 from tests.fakes.server import Answer, Request
 
 OBJECT = "whatsapp_business_account"
@@ -31,6 +31,7 @@ PAIR_SECONDS = 6.0
 MEDIA_URL_SECONDS = 300
 USER_ID = re.compile(r"[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
 
+NOT_DELIVERED = ApiError(131049, "This message was not delivered to maintain healthy ecosystem engagement.")
 Change = tuple[str, dict[str, Any]]
 """The id of a business account, and one change in it."""
 
@@ -101,7 +102,8 @@ class _Sent:
 class FakeWhatsApp(FakeMeta):
     """The server, with its `numbers` by id, `tokens`, and `subscriptions` (business account, app) with the
     address that overrides the app's. `read` are the ids of messages marked as read, `typing` of those
-    answered with a typing sign. `statuses`: what it reports of each message by itself."""
+    answered with a typing sign. `statuses`: what it reports of each message by itself. `lost`: the ids of
+    messages that it took and did not deliver."""
 
     title: ClassVar[str] = "WhatsApp"
     kinds: ClassVar[Sequence[str]] = ("whatsapp",)
@@ -116,9 +118,11 @@ class FakeWhatsApp(FakeMeta):
         self.read: list[str] = []
         self.typing: list[str] = []
         self.statuses: Sequence[str] = ("sent", "delivered")
+        self.lost: list[str] = []
+        self._to_lose: deque[Callable[[str], bool]] = deque()
         self._people: dict[str, Person] = {}
         self._written_at: dict[tuple[str, str], float] = {}
-        self._pairs: dict[tuple[str, str], tuple[float, float]] = {}
+        self._pairs = Bucket(PAIR_BURST, PAIR_SECONDS)
         self._messages: dict[str, _Sent] = {}
         self._received: set[str] = set()
         self._media: dict[str, tuple[bytes, str]] = {}
@@ -306,6 +310,8 @@ class FakeWhatsApp(FakeMeta):
             return self._debug_token(call)
         if call.operation == "access_token":
             return self._exchange(call)
+        if call.operation == "subscriptions":
+            return self._subscriptions(call)
         app = self._app(call.token)
         match call.method, call.operation:
             case "POST", "messages":
@@ -391,6 +397,10 @@ class FakeWhatsApp(FakeMeta):
     def _subscribed_apps(self, call: Call, app: App) -> Any:
         if call.method == "GET":
             return {"data": [*self._subscribers(call.target)]}
+        if call.method == "DELETE":
+            with self._changed:
+                self.subscriptions.pop((call.target, app.id), None)
+            return {"success": True}
         if call.method != "POST":
             raise ApiError(2500, "Unknown path components")
         given = call.parameters
@@ -429,7 +439,7 @@ class FakeWhatsApp(FakeMeta):
         with self._changed:
             self._messages[message_id] = _Sent(number, person, reference)
         self._note_sent(number.id, contact, message_id, body, choices)
-        self._report_on(message_id, number.id, contact)
+        self._report_on(message_id, number.id, contact, body)
         return {
             "messaging_product": "whatsapp",
             "contacts": [{"input": contact, **person.named("wa_id", "user_id")}],
@@ -449,16 +459,28 @@ class FakeWhatsApp(FakeMeta):
             raise ApiError(100, f"Param text['body'] must be at most {TEXT_LIMIT} characters long.")
 
     def _check_pair(self, number_id: str, contact: str) -> None:
-        """A bucket of PAIR_BURST messages, filled with one each PAIR_SECONDS."""
         with self._changed:
-            left, at = self._pairs.get((number_id, contact), (float(PAIR_BURST), self.now()))
-            left = min(PAIR_BURST, left + (self.now() - at) / PAIR_SECONDS)
-            if left < 1:
+            if self._pairs.take((number_id, contact), self.now()):
                 details = "Too many messages sent from this phone number to the same phone number."
                 raise ApiError(131056, "Pair rate limit hit", details=details)
-            self._pairs[number_id, contact] = left - 1, self.now()
 
-    def _report_on(self, message_id: str, number_id: str, contact: str) -> None:
+    def lose_next(self, is_it: Callable[[str], bool] = lambda text: True) -> None:
+        """Take the next message whose text is one, do not deliver it, and report that."""
+        with self._changed:
+            self._to_lose.append(is_it)
+
+    def _is_lost(self, message_id: str, body: str) -> bool:
+        with self._changed:
+            if not self._to_lose or not self._to_lose[0](body):
+                return False
+            self._to_lose.popleft()
+            self.lost.append(message_id)
+            return True
+
+    def _report_on(self, message_id: str, number_id: str, contact: str, body: str) -> None:
+        if self._is_lost(message_id, body):
+            self.report(message_id, "failed", NOT_DELIVERED)
+            return
         age = self.now() - self._written_at.get((number_id, contact), 0.0)
         if age > WINDOW_SECONDS:
             details = "More than 24 hours have passed since the customer last replied to this number."

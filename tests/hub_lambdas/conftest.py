@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from console.channels.models import Channel
 from console.organizations.models import Organization
-from hub_lambdas import channels, grounding, queues
+from hub_lambdas import channels, grounding
 from hub_lambdas.channels.base import (
     SHARED,
     Account,
@@ -30,6 +30,7 @@ from hub_lambdas.channels.base import (
     OtherEvent,
     Reached,
     Receipt,
+    ReplyWindow,
     Sample,
     Sender,
     SignatureError,
@@ -50,7 +51,6 @@ class Pigeon:
     shows_typing: ClassVar[bool] = True
     reconciles: ClassVar[bool] = False
     names_contacts: ClassVar[bool] = True
-    reply_window: ClassVar[timedelta | None] = None
     numbers_choices: ClassVar[bool] = False
 
     def shared_account(self) -> Account | None:
@@ -68,6 +68,8 @@ class Pigeon:
         self.names: dict[str, str] = {}
         self.asked_for: list[str] = []
         self.before_send: Callable[[], None] | None = None
+        self.window: ReplyWindow | None = None
+        self.late: list[bool] = []
 
     def verify(self, request: Request, account: Account) -> None:
         if request.headers.get("x-ring") != account.credentials.get("ring"):
@@ -90,7 +92,10 @@ class Pigeon:
                 found.append(Echo(Sender(item["from"]), item["id"], text, ours, "{}", item.get("ref", "")))
             elif item["kind"] == "receipt":
                 failure, reference = item.get("failure", ""), item.get("ref", "")
-                receipt = Receipt(item["id"], item.get("message", ""), "{}", reference, failure)
+                gone = item.get("gone", False)
+                receipt = Receipt(
+                    item["id"], item.get("message", ""), "{}", reference, failure, contact_gone=gone
+                )
                 reached = Reached(item.get("reached", "delivered"))
                 until = datetime.fromtimestamp(item["until"], UTC) if "until" in item else None
                 sender = Sender(item["from"]) if until else None
@@ -115,8 +120,18 @@ class Pigeon:
     def serve(self, request: Request, account: Account, subpath: str, view: ContactView) -> Response:
         return Response(404)
 
+    def reply_window(self, account: Account, contact: str) -> ReplyWindow | None:
+        return self.window
+
     def send(
-        self, account: Account, contact: str, text: str, reference: str, choices: Sequence[str] = ()
+        self,
+        account: Account,
+        contact: str,
+        text: str,
+        reference: str,
+        choices: Sequence[str] = (),
+        *,
+        is_late: bool = False,
     ) -> str:
         if self.before_send:
             self.before_send()
@@ -124,6 +139,7 @@ class Pigeon:
             raise self.faults.pop(0)
         self.take(contact, text, reference)
         self.choices.append(choices)
+        self.late.append(is_late)
         return f"pigeon-{len(self.sent)}"
 
     def take(self, contact: str, text: str, reference: str) -> None:
@@ -162,6 +178,9 @@ class Pigeon:
     def check(self, account: Account, webhook_url: str) -> Health:
         return Health("pigeon")
 
+    def unregister(self, account: Account, webhook_url: str) -> None:
+        """Nothing to do."""
+
     def renew(self, account: Account) -> Mapping[str, Any] | None:
         return None
 
@@ -171,15 +190,6 @@ class Pigeon:
         headers = {"x-ring": account.credentials["ring"]}
         body = json.dumps([item]).encode()
         return Sample(contact, Request("POST", f"/pigeon/{account.channel_id}", headers=headers, body=body))
-
-
-@pytest.fixture
-def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSqs]:
-    fake = FakeSqs()
-    queues.url.cache_clear()
-    monkeypatch.setattr(queues, "client", lambda: fake)
-    yield fake
-    queues.url.cache_clear()
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import json
 import random
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,6 +25,7 @@ from console.conversations.models import Contact, Conversation, Message, Turn
 from console.organizations.models import Organization, User
 from hub_lambdas import (
     dead_letters,
+    drafts,
     errands,
     inbound,
     outbound,
@@ -34,6 +36,7 @@ from hub_lambdas import (
     webhook,
 )
 from hub_lambdas.channels.base import (
+    Account,
     CredentialRejected,
     SendRefused,
     SendRejected,
@@ -185,12 +188,34 @@ class Platform(Pigeon):
     has_rejected = False
     """The hub's credential: its channel is held then."""
 
-    def send(self, account: Any, contact: str, text: str, reference: str, choices: Sequence[str] = ()) -> str:
+    def __init__(self) -> None:
+        super().__init__()
+        self.meanwhile: list[Callable[[], None]] = []
+        """What happens beside the next calls, one beside each."""
+        self.undelivered: set[int] = set()
+        """What it took, and then reported that it could not deliver."""
+        self.gone: set[str] = set()
+        """Whom it said that nothing reaches any more."""
+
+    def send(
+        self,
+        account: Account,
+        contact: str,
+        text: str,
+        reference: str,
+        choices: Sequence[str] = (),
+        *,
+        is_late: bool = False,
+    ) -> str:
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
         fault = self.faults.pop(0) if self.faults else None
         if fault is None or getattr(fault, "taken", False):
             self.take(contact, text, reference)
         if fault is not None:
             self.has_rejected |= isinstance(fault, CredentialRejected)
+            if getattr(fault, "contact_gone", False):
+                self.gone.add(contact)
             raise fault
         return f"pigeon-{reference}"
 
@@ -198,6 +223,7 @@ class Platform(Pigeon):
 def faults() -> Iterator[Exception]:
     """Everything that may go wrong between the hub and a platform."""
     yield SendRefused("slow down", 2)
+    yield SendRejected("the text is not allowed")
     yield SendRejected("the contact has blocked the bot", contact_gone=True)
     yield SendUnknown("no answer")
     taken = SendUnknown("no answer")
@@ -218,10 +244,12 @@ class History:
     def __init__(self, platform: Platform, queues: Queues, seed: int, **settings: Any) -> None:
         self.queues, self.platform, self.clock = queues, platform, queues.clock
         self.chance = random.Random(seed)  # noqa: S311 - no secret
+        self.staff_came = False
         self.llm = Llm(queues)
         slug = uuid.uuid4().hex[:20]
         # Without this, and without the time of its last check, each sweep would look at all histories before.
         settings = {"return_to_bot_after_minutes": None, **settings}
+        channel = {name: settings.pop(name) for name in ("bot", "tells_contacts") if name in settings}
         self.organization = Organization.objects.create(slug=slug, name=slug, **settings)
         self.channel = Channel.objects.create(
             organization=self.organization,
@@ -230,6 +258,7 @@ class History:
             credentials={"ring": "r1"},
             checked_at=self.clock.now + NEVER,
             last_webhook_at=self.clock.now,
+            **channel,
         )
         self.written: list[tuple[str, str]] = []
         self.poison_bodies: list[str] = []
@@ -292,16 +321,28 @@ class History:
         sweep.handler({}, None)
 
     def take_over(self, choice: int) -> None:
+        self.staff_came = True
         for pk in self._conversations():
             staff.take_over(pk, None)
 
     def return_to_bot(self, choice: int) -> None:
         for pk in self._conversations():
-            staff.return_to_bot(pk)
+            staff.return_to_bot(pk, Message.objects.filter(conversation=pk).latest("pk").pk)
 
     def staff_reply(self, choice: int) -> None:
+        self.staff_came = True
         for pk in self._conversations():
             staff.reply(pk, self._member(), f"A person wrote this at {self.clock.now}.")
+
+    def send_draft(self, choice: int) -> None:
+        """A member sends the bot's draft, unless the contact has written meanwhile, or discards it."""
+        for conversation in Conversation.objects.filter(organization=self.organization):
+            draft = drafts.waiting(conversation)
+            with suppress(staff.StaffError):
+                if draft and choice % 3:
+                    drafts.send(conversation.pk, draft.pk, self._member(), "Certainly.")
+                elif draft:
+                    drafts.discard(conversation.pk, draft.pk, self._member())
 
     def echo(self, choice: int) -> None:
         """The platform reports a message that it took, or that somebody answered in its own inbox."""
@@ -309,6 +350,7 @@ class History:
         taken = zip(self.platform.sent, self.platform.references, strict=True)
         mine = [each for each in taken if each[1] in own]
         if choice % 3 == 0 and self.written:
+            self.staff_came = True
             self._post({"from": "ann", "id": uuid.uuid4().hex, "kind": "echo", "text": "From the inbox."})
         elif mine:
             (contact, text), reference = mine[choice % len(mine)]
@@ -326,11 +368,19 @@ class History:
             staff.resume_channel(self.channel.pk)
 
     def receipt(self, choice: int) -> None:
-        """The platform reports of a message that it took, by our own reference, that it arrived."""
+        """The platform reports of a message that it took, by our own reference, that it arrived, or that it
+        could not be delivered after all."""
         if mine := self._taken():
             reference = mine[choice % len(mine)]
             seen = {"id": uuid.uuid4().hex, "message": f"pigeon-{reference}", "ref": str(reference)}
-            self._post({"kind": "receipt", **seen})
+            if choice % 4 == 3:
+                self.platform.undelivered.add(reference)
+                seen["failure"] = "It could not be delivered."
+            is_gone = choice % 16 == 15
+            if is_gone:
+                at = self.platform.references.index(reference)
+                self.platform.gone.add(self.platform.sent[at][0])
+            self._post({"kind": "receipt", "gone": is_gone, **seen})
 
     def edit(self, choice: int) -> None:
         """A contact changes what they wrote."""
@@ -350,6 +400,28 @@ class History:
         self.queues.put_safely(list(HANDLERS)[choice % len(HANDLERS)], body)
         self.poison_bodies.append(json.dumps(body))
 
+    def meanwhile(self, choice: int) -> None:
+        """While the platform is asked to take the next message, something else happens."""
+        number, choice = choice % len(self.BESIDE), choice // len(self.BESIDE)
+        self.platform.meanwhile.append(lambda: self.BESIDE[number](self, choice))
+
+    def take_in(self, choice: int) -> None:
+        """What waits is processed, but nothing is sent."""
+        for _ in range(1 + choice % 5):
+            inward = [each for each in self.queues.visible() if each[0] != "dm-outbound.fifo"]
+            if inward:
+                self.queues.deliver(*inward[choice % len(inward)])
+
+    def write_beside(self, choice: int) -> None:
+        self.write(choice)
+        self.take_in(choice)
+
+    def report_beside(self, choice: int) -> None:
+        self.receipt(choice)
+        self.take_in(choice)
+
+    BESIDE = (write_beside, write_beside, report_beside, report_beside, take_in, take_over, edit, sweep)
+
     def progress(self, choice: int) -> None:
         """Some of what waits is delivered, and some requests are answered."""
         for _ in range(choice % 8):
@@ -359,8 +431,20 @@ class History:
     STEPS = (
         *(write, write, write, progress, progress, progress, progress, deliver, deliver, deliver_twice),
         *(answer, answer_twice, wait, wait, sweep, trouble, trouble, trouble, lose, refuse, write_again),
-        *(take_over, return_to_bot, staff_reply, echo, echo, repair, receipt, edit, block),
-        poison,
+        *(
+            take_over,
+            return_to_bot,
+            staff_reply,
+            send_draft,
+            send_draft,
+            echo,
+            echo,
+            repair,
+            receipt,
+            edit,
+            block,
+        ),
+        *(poison, meanwhile, meanwhile),
     )
 
     def step(self, number: int, choice: int) -> None:
@@ -404,6 +488,11 @@ class History:
             else:
                 return
         self.problems.append("the queues never come to rest")
+
+    def conversations_with(self, contacts: Collection[str]) -> list[int]:
+        """The conversations with some contacts."""
+        theirs = Conversation.objects.filter(contact__channel=self.channel, contact__platform_id__in=contacts)
+        return list(theirs.values_list("pk", flat=True)) if contacts else []
 
     def _conversations(self) -> list[int]:
         return list(Conversation.objects.filter(organization=self.organization).values_list("pk", flat=True))

@@ -11,10 +11,13 @@ from dataclasses import dataclass, fields
 
 from django.db import connection
 
+from console.channels.models import Channel
 from console.conversations.models import DeadLetter, Message, Turn
 from tests.hub_lambdas.history import MAX_WAKEUPS, UNSENT, History
 
 REPLIES = (Message.Purpose.ANSWER, Message.Purpose.FALLBACK, Message.Purpose.MEDIA)
+_MAY_HAVE_ARRIVED = (Message.State.SENT, Message.State.UNKNOWN, Message.State.SENDING)
+FOR_WANT_OF_AN_ANSWER = {"no_answer", "no_answer_in_time", "llm_failed", "not_known", "not_grounded"}
 
 _WATCH = """
 CREATE TABLE changed_outcome (turn_id bigint, before text, after text);
@@ -49,9 +52,12 @@ def broken(history: History) -> list[str]:
     return [
         *history.problems,
         *_lost(history, messages),
-        *_changed(turns),
+        *_changed(history, turns, messages),
         *_unsettled(turns),
         *_unanswered(history, turns, messages),
+        *_answered_all_the_same(turns, messages),
+        *_untold(history, turns, messages),
+        *_unasked(history, messages),
         *_unsent(messages),
         *_repeated(history, messages),
         *_disordered(history, messages),
@@ -71,6 +77,7 @@ class Row:
     conversation_id: int
     turn_id: int | None
     platform_id: str | None
+    unknown_attempts: int
     answers_up_to: int | None
 
 
@@ -87,13 +94,17 @@ def _lost(history: History, messages: Sequence[Row]) -> Iterator[str]:
             yield f"message {message_id} is stored {ids[message_id]} times"
 
 
-def _changed(turns: Sequence[Turn]) -> Iterator[str]:
+def _changed(history: History, turns: Sequence[Turn], messages: Sequence[Row]) -> Iterator[str]:
+    """One change is right: what counted as answered did not arrive, as the platform says later."""
+    let_down = _let_down(history, messages)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT turn_id, before, after FROM changed_outcome WHERE turn_id = ANY(%s)",
             [[turn.pk for turn in turns]],
         )
         for turn_id, before, after in cursor.fetchall():
+            if (before, after) == ("answered ", "handed_over delivery_failed") and turn_id in let_down:
+                continue
             yield f"turn {turn_id} was {before} and became {after}"
 
 
@@ -115,9 +126,51 @@ def _unanswered(history: History, turns: Sequence[Turn], messages: Sequence[Row]
         sent = [each for each in answer if each.state == Message.State.SENT]
         if not sent or not {each.pk for each in sent} <= set(history.platform.references):
             yield f"turn {turn.pk} counts as answered, and the contact got nothing"
+        if not history.platform.undelivered.isdisjoint(each.pk for each in answer):
+            yield f"turn {turn.pk} counts as answered, and the platform did not deliver it"
         newest = max(each.pk for each in of_turn[turn.pk] if each.direction == Message.Direction.IN)
         if any(each.answers_up_to != newest for each in sent):
             yield f"turn {turn.pk} got an answer to an older state of it"
+
+
+def _answered_all_the_same(turns: Sequence[Turn], messages: Sequence[Row]) -> Iterator[str]:
+    """Turns that staff got for want of an answer, and whose contact has one: somebody wrote more meanwhile,
+    and was not told."""
+    answered = {
+        message.turn_id
+        for message in messages
+        if message.purpose == Message.Purpose.ANSWER and message.state == Message.State.SENT
+    }
+    for turn in turns:
+        if turn.reason in FOR_WANT_OF_AN_ANSWER and turn.pk in answered:
+            yield f"turn {turn.pk} is {turn.state} ({turn.reason}), and was answered"
+
+
+def _untold(history: History, turns: Sequence[Turn], messages: Sequence[Row]) -> Iterator[str]:
+    """Turns that staff have, whose contact has no answer and was never told. Where staff came by themselves
+    nobody has to be told, whom nothing reaches nobody can tell, and where the bot does not answer it is the
+    channel's choice."""
+    may_have_arrived = {
+        each.turn_id
+        for each in messages
+        if each.purpose == Message.Purpose.ANSWER
+        and (each.state in _MAY_HAVE_ARRIVED or each.unknown_attempts)
+    }
+    told = {each.conversation_id for each in messages if each.purpose == Message.Purpose.FALLBACK}
+    told.update(history.conversations_with(history.platform.gone))
+    is_chosen = history.channel.bot != Channel.Bot.ANSWERS and not history.channel.tells_contacts
+    for turn in () if history.staff_came or is_chosen else turns:
+        is_silent = turn.state == Turn.State.HANDED_OVER and turn.pk not in may_have_arrived
+        if is_silent and turn.conversation_id not in told:
+            yield f"turn {turn.pk} is with staff ({turn.reason}), and nobody tells the contact"
+
+
+def _unasked(history: History, messages: Sequence[Row]) -> Iterator[str]:
+    """What the LLM wrote, and nobody let through, on a channel whose bot does not answer."""
+    if history.channel.bot != Channel.Bot.ANSWERS:
+        for message in messages:
+            if message.purpose == Message.Purpose.ANSWER:
+                yield f"message {message.pk} is an answer, and the bot is to write none"
 
 
 def _unsent(messages: Sequence[Row]) -> Iterator[str]:
@@ -127,30 +180,43 @@ def _unsent(messages: Sequence[Row]) -> Iterator[str]:
 
 
 def _repeated(history: History, messages: Sequence[Row]) -> Iterator[str]:
-    """What contacts got twice: a message, an answer and a fallback, a holding line."""
+    """What contacts got twice: a message, an answer and a fallback, a holding line. What the platform did not
+    deliver is none of them."""
     received = _received(history, messages)
-    sends_twice = history.organization.unknown_delivery == "send_again"
+    sends_again = history.organization.unknown_delivery == "send_again"
     for message, count in Counter(received).items():
-        if count > 1 and not sends_twice:
+        if count > (2 if sends_again and message.unknown_attempts else 1):
             yield f"message {message.pk} ({message.purpose}) was received {count} times"
-    replied = [message for message in received if message.purpose in REPLIES and message.turn_id]
-    kinds = {(message.turn_id, message.purpose) for message in replied}
+    undelivered = history.platform.undelivered
+    replied = [each for each in received if each.purpose in REPLIES and each.pk not in undelivered]
+    kinds = {(message.turn_id, message.purpose) for message in replied if message.turn_id}
     for turn_id, count in Counter(turn_id for turn_id, _ in kinds).items():
         if count > 1:
             yield f"turn {turn_id} got an answer and a fallback, or a line in place of them"
-    lines = [message for message in received if message.purpose == Message.Purpose.HOLDING]
-    for turn_id, count in Counter(message.turn_id for message in lines).items():
+    lines = Counter(each.turn_id for each in received if each.purpose == Message.Purpose.HOLDING)
+    for held_id, count in lines.items():
         if count > 1:
-            yield f"turn {turn_id} got {count} holding lines"
+            yield f"turn {held_id} got {count} holding lines"
 
 
 def _disordered(history: History, messages: Sequence[Row]) -> Iterator[str]:
-    received = _received(history, messages)
-    replied = [message for message in received if message.purpose in REPLIES and message.turn_id]
+    """Whose answer the platform did not deliver is told when it says so, whatever came meanwhile."""
+    told_late = _let_down(history, messages)
+    replied = [
+        each
+        for each in _received(history, messages)
+        if each.purpose in REPLIES
+        and not (each.purpose == Message.Purpose.FALLBACK and each.turn_id in told_late)
+    ]
     for conversation_id in {message.conversation_id for message in replied}:
         order = [message.turn_id or 0 for message in replied if message.conversation_id == conversation_id]
         if order != sorted(order):
             yield f"replies came out of order: turns {order}"
+
+
+def _let_down(history: History, messages: Sequence[Row]) -> set[int | None]:
+    """Turns to which something belongs that the platform took and did not deliver."""
+    return {each.turn_id for each in messages if each.pk in history.platform.undelivered}
 
 
 def _received(history: History, messages: Sequence[Row]) -> list[Row]:

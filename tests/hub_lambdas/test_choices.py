@@ -135,3 +135,13 @@ class TestNumbers:
         monkeypatch.setattr(Pigeon, "numbers_choices", False)
         write("2")
         assert self.understood(sqs) == ("text", "2")
+
+
+def test_variables_are_filled_in_and_the_choices_still_go_with_it(
+    sqs: FakeSqs, write: Write, pigeon: Pigeon, canned: CannedPrompt
+) -> None:
+    canned.answer = "Hello {{contact.name|you}}! How can {{organization.name}} help?"
+    canned.save()
+    answered(sqs, write, canned.answer)
+    assert pigeon.sent == [("ann", "Hello you! How can The Loft help?")]
+    assert pigeon.choices == [CHOICES]

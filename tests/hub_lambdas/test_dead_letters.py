@@ -5,16 +5,13 @@ from typing import Any, NoReturn
 import pytest
 from django.core import mail
 from django.db import OperationalError
+from django.utils import timezone
 
 from console.channels.models import Channel
-from console.conversations.models import Conversation, DeadLetter, Message
+from console.conversations.models import Contact, Conversation, DeadLetter, Message, MessageMedia, Turn
 from console.organizations.models import Organization, User
 from hub_lambdas import dead_letters, inbound, outbound, queues, sending, staff, sweep, wakeups
-from hub_lambdas.channels.base import (
-    InboundMessage,
-    Sender,
-    Unread,
-)
+from hub_lambdas.channels.base import InboundMessage, Sender, Unread
 from hub_lambdas.record import MAX_RECEIVES
 from tests.fakes.sqs import FakeSqs, Handler
 from tests.hub_lambdas.conftest import Pigeon
@@ -125,6 +122,43 @@ class TestDeadLetterCauses:
         sqs.put("dm-outbound-dead.fifo", {"message": message.pk})
         assert sqs.run("dm-outbound-dead.fifo", dead_letters.handler) == 0
         assert DeadLetter.objects.get().organization == Organization.objects.get()
+
+    def test_so_is_an_errand_and_nobody_gets_an_email_for_it(self, sqs: FakeSqs, write: Write) -> None:
+        ask(sqs, write, kind="image", files=["a"])
+        member()
+        for body in (
+            {"media": MessageMedia.objects.get().pk},
+            {"contact": Contact.objects.get().pk},
+        ):
+            sqs.put("errands-dead", body)
+        assert sqs.run("errands-dead", dead_letters.handler) == 0
+        assert [each.organization for each in DeadLetter.objects.all()] == 2 * [Organization.objects.get()]
+        told = len(mail.outbox)
+        sweep.handler({}, None)
+        assert [each.subject for each in mail.outbox[told:]] == ["1 conversation waits · The Loft"]
+
+    def test_staff_are_told_of_a_reply_that_could_not_be_sent(self, sqs: FakeSqs, write: Write) -> None:
+        ask(sqs, write, kind="image")
+        [message] = staff.reply(Conversation.objects.get().pk, member().user, "Hello, Ann here.")
+        Turn.objects.update(staff_told_at=timezone.now())
+        sqs.put("dm-outbound-dead.fifo", {"message": message.pk})
+        sqs.run("dm-outbound-dead.fifo", dead_letters.handler)
+        sweep.handler({}, None)
+        assert [each.subject for each in mail.outbox] == ["1 reply could not be sent · The Loft"]
+
+    @pytest.mark.parametrize("body", [{"media": 2**40}, {"media": "x"}, {"channel": "no-uuid"}, {}, [], "x"])
+    def test_what_names_nobody_is_kept_all_the_same(self, sqs: FakeSqs, channel: Channel, body: Any) -> None:
+        sqs.put("errands-dead", body)
+        assert sqs.run("errands-dead", dead_letters.handler) == 0
+        assert DeadLetter.objects.get().organization is None
+
+    def test_words_of_a_contact_who_was_erased_are_not_kept(self, sqs: FakeSqs, write: Write) -> None:
+        ask(sqs, write)
+        request = sqs.requests()[0]["id"]
+        Contact.objects.update(erased_at=timezone.now())
+        sqs.put("llm-replies-dead", {"id": request, "status": "completed", "text": "Dear Ann"})
+        assert sqs.run("llm-replies-dead", dead_letters.handler) == 0
+        assert not DeadLetter.objects.exists()
 
     def test_one_that_was_replayed_is_handled_like_any_other(
         self, sqs: FakeSqs, write: Write, pigeon: Pigeon

@@ -255,3 +255,45 @@ def test_an_answer_left_over_in_a_settled_turn_never_leaves(
 
     assert pigeon.sent == []
     assert list(Message.objects.filter(purpose="answer").values_list("state", flat=True)) == ["cancelled"]
+
+
+def test_a_part_that_was_refused_while_its_turn_went_to_staff_never_leaves(
+    sqs: FakeSqs, write: Write, pigeon: Pigeon
+) -> None:
+    """The platform reports that the first part did not arrive, while it is being asked to take the second."""
+    ask(sqs, write)
+    answer(sqs, "Certainly. " * 15)
+
+    def report_failure() -> None:
+        first = Message.objects.filter(purpose="answer", state="sent").first()
+        if first is not None:
+            pigeon.before_send, pigeon.faults = None, [SendRefused("slow down", 1)]
+            failure = {"kind": "receipt", "message": first.platform_id, "failure": "It did not arrive."}
+            write(message_id="r1", ref=str(first.pk), **failure)
+            sqs.run("dm-inbound.fifo", inbound.handler)
+
+    pigeon.before_send = report_failure
+    send(sqs)
+    send(sqs)
+
+    assert outcomes() == [("handed_over", "delivery_failed")]
+    states = Message.objects.filter(purpose="answer").order_by("part").values_list("state", flat=True)
+    assert list(states) == ["failed", "cancelled"]
+    assert len(pigeon.sent) == 1
+
+
+def test_an_answer_stands_though_the_clock_of_who_asked_for_it_is_behind(
+    sqs: FakeSqs, write: Write, pigeon: Pigeon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first request failed; the one that is answered was asked by a function with an earlier clock."""
+    ask(sqs, write)
+    age(2)
+    behind = timezone.now() - timedelta(seconds=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(timezone, "now", lambda: behind)
+        answer(sqs, status="failed", error={"code": "engine_error"})
+    answer(sqs, "Certainly.")
+    wake(sqs)
+    send(sqs)
+    assert pigeon.sent == [("ann", "Certainly.")]
+    assert outcomes() == [("answered", "")]

@@ -2,8 +2,8 @@
 
 import pytest
 
+from hub_lambdas.folding import fold
 from hub_lambdas.grounding.claims import clauses
-from hub_lambdas.grounding.languages import fold
 from hub_lambdas.grounding.values import Value
 
 

@@ -65,6 +65,7 @@ class TestHoldingLine:
         assert [text for _, text in pigeon.sent] == [Organization.objects.get().holding_line]
 
     def test_it_is_in_the_language_of_the_contact(self, sqs: FakeSqs, write: Write, pigeon: Pigeon) -> None:
+        Organization.objects.update(other_languages=["pt"])
         organization = Organization.objects.get()
         purpose = Translation.Purpose.HOLDING_LINE
         Translation.objects.create(

@@ -11,16 +11,18 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub_lambdas import alerts, channels, grounding, prompting, queues, sending
-from hub_lambdas.channels.base import SendUnknown
+from console.organizations.business_hours import WEEKDAYS
+from hub_lambdas import alerts, channels, grounding, prompting, queues, sending, turns
+from hub_lambdas.channels.base import SendRejected, SendUnknown
 from tests.hub_lambdas import promises
 from tests.hub_lambdas.conftest import object_to_977
 from tests.hub_lambdas.history import Clock, History, Platform, Queues, faults
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("outcomes")]
 
-CHUNKS = 4
-HISTORIES = int(os.environ.get("HISTORIES", "2000"))
+CHUNKS = 8
+MORNINGS = "\n".join(f"{day} 00:00-12:00" for day in WEEKDAYS)
+HISTORIES = int(os.environ.get("HISTORIES", "5000"))
 steps = st.lists(st.tuples(st.integers(0, len(History.STEPS) - 1), st.integers(0, 1000)), max_size=6)
 policies = st.fixed_dictionaries(
     {
@@ -30,6 +32,11 @@ policies = st.fixed_dictionaries(
         "holding_line": st.sampled_from(["", "One moment please."]),
         "media_policy": st.sampled_from(["hand_over", "explain"]),
         "contact_messages_per_minute": st.sampled_from([None, 2]),
+        "business_hours": st.sampled_from(["", MORNINGS]),
+        "after_hours": st.sampled_from(["answer", "hand_over"]),
+        "handover_after_turns": st.sampled_from([None, 1]),
+        "bot": st.sampled_from(["answers", "answers", "drafts", "silent"]),
+        "tells_contacts": st.booleans(),
     }
 )
 
@@ -106,11 +113,45 @@ def test_a_safeguard_that_is_off_is_noticed(patch: pytest.MonkeyPatch, is_safe: 
             sabotage.setattr(sending, "SendUnknown", NeverRaised)
             sabotage.setattr(sending, "SendRefused", SendUnknown)
             sabotage.setattr(SendUnknown, "retry_after_seconds", 1.0, raising=False)
+            sabotage.setattr(SendUnknown, "growth", 2.0, raising=False)
         taken_unknown = [getattr(fault, "taken", False) for fault in faults()].index(True)
         history.trouble(taken_unknown)
         history.write(0)
         history.settle()
     assert bool(promises.broken(history)) is not is_safe
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_contact_whom_nobody_tells_of_a_refusal_is_noticed(
+    patch: pytest.MonkeyPatch, is_told: bool
+) -> None:
+    history = begin(patch, {"burst_window_seconds": 0.0}, False, seed=0)
+    with pytest.MonkeyPatch.context() as sabotage:
+        if not is_told:
+            sabotage.setattr(turns.Part, "may_have_arrived", True)
+        history.trouble([type(fault) for fault in faults()].index(SendRejected))
+        history.write(0)
+        for _ in range(4):
+            history.progress(30)
+        history.settle()
+    assert bool(promises.broken(history)) is not is_told
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_contact_whom_nobody_tells_that_nothing_arrived_is_noticed(
+    patch: pytest.MonkeyPatch, is_told: bool
+) -> None:
+    """The answer was taken, counted, and then reported as undelivered."""
+    history = begin(patch, {"burst_window_seconds": 0.0}, True, seed=0)
+    history.write(0)
+    for _ in range(4):
+        history.progress(30)
+    with pytest.MonkeyPatch.context() as sabotage:
+        if not is_told:
+            sabotage.setattr(turns.Part, "may_have_arrived", True)
+        history.receipt(3)
+        history.settle()
+    assert bool(promises.broken(history)) is not is_told
 
 
 class NeverRaised(Exception):

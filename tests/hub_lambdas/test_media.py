@@ -377,6 +377,7 @@ def test_who_sends_a_file_without_a_word_is_told_what_the_bot_reads(
 def test_in_their_own_language(sqs: FakeSqs, write: Write, pigeon: Pigeon, explaining: Organization) -> None:
     store(sqs, write)
     Contact.objects.update(language="de")
+    Organization.objects.update(other_languages=["de"])
     Translation.objects.create(
         organization=explaining, purpose="media_line", language="de", text="Nur Worte, bitte."
     )

@@ -262,12 +262,19 @@ class TestSending:
         assert len(pigeon.sent) == 1
         assert outcomes() == [("answered", "")]
 
+    def test_refused_again_and_again_it_waits_ever_longer(self, sqs: FakeSqs, pigeon: Pigeon) -> None:
+        pigeon.faults = [SendRefused("slow down", 6, growth=4)] * 3
+        for _ in range(4):
+            sqs.run("dm-outbound.fifo", outbound.handler)
+        assert [seconds for _, seconds in sqs.postponed] == [6, 16, 64]
+        assert outcomes() == [("answered", "")]
+
     def test_refused_for_ever(self, sqs: FakeSqs, pigeon: Pigeon) -> None:
-        pigeon.faults = [SendRefused("slow down")] * 9
+        pigeon.faults = [SendRefused("slow down")] * 4
         for _ in range(5):
             sqs.run("dm-outbound.fifo", outbound.handler)
         assert outcomes() == [("handed_over", "delivery_failed")]
-        assert len(pigeon.faults) == 5, "four attempts"
+        assert [text for _, text in pigeon.sent] == [Organization.objects.get().fallback], "they are told"
 
     def test_rejected(self, sqs: FakeSqs, pigeon: Pigeon) -> None:
         pigeon.faults = [SendRejected("blocked by the contact", contact_gone=True)]
@@ -376,7 +383,9 @@ class TestSweep:
         write("hello")
         run(sqs)
         self.age()
-        assert set(sweep.handler({}, None).values()) == {0}
+        done = sweep.handler({}, None)
+        assert done.pop("counted") == 1  # the hour, for the dashboards
+        assert set(done.values()) == {0}
 
 
 class TestDeadLetters:

@@ -73,6 +73,13 @@ class TestSecondAttempt:
         assert "Fact: There is free parking on Mill Lane." in examples
         assert not any("240" in example or "Old" in example for example in examples)
 
+    def test_of_several_messages_none_is_left_out(self, channel: Channel, prompt: PromptVersion) -> None:
+        turn = asked(channel, "the whitening is 1 €, right?")
+        make_inbound(turn.conversation, "and where can I park?", turn=turn)
+        messages = prompting.chat_messages(Turn.objects.get(pk=turn.pk), prompt, 2)
+        assert messages[0]["content"].endswith(prompting.STRICT_RULE)
+        assert messages[-1]["content"].endswith("the whitening is 1 €, right?\nand where can I park?")
+
     def test_without_a_fact_it_is_stricter_and_forgets_the_conversation(
         self, channel: Channel, prompt: PromptVersion
     ) -> None:

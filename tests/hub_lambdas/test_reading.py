@@ -51,18 +51,15 @@ def test_it_is_read_once_and_again_when_it_changes(sqs: FakeSqs) -> None:
     pass_time()
     assert len(sweep_now(sqs)) == 1
     assert len(sweep_now(sqs)) == 1
-    for change in (
-        lambda: CannedPrompt.objects.get().save(),
-        lambda: PromptVersion.objects.create(
-            organization=Organization.objects.get(), instructions="You are the nest."
-        ).publish(),
-        lambda: CannedPrompt.objects.all().delete(),
-    ):
-        sqs.queues["llm-requests"] = []
-        Organization.objects.update(prompts_read_at=timezone.now() - timedelta(minutes=1))
-        change()
-        pass_time()
-        assert len(sweep_now(sqs)) == 1
+    draft = PromptVersion.objects.create(
+        organization=Organization.objects.get(), instructions="You are the nest."
+    )
+    pass_time()
+    assert len(sweep_now(sqs)) == 1, "a draft is for nobody yet"
+    Organization.objects.update(prompts_read_at=timezone.now() - timedelta(minutes=1))
+    draft.publish()
+    pass_time()
+    assert len(sweep_now(sqs)) == 2
 
 
 def test_nobody_reads_for_an_organization_without_a_channel(sqs: FakeSqs) -> None:

@@ -86,6 +86,19 @@ def test_it_counts_nowhere(channel: Channel, hub: str, sqs: FakeSqs, write: Writ
     assert QUESTION not in file.getvalue()
 
 
+def test_it_takes_nobodys_place_at_the_llm(
+    channel: Channel, hub: str, sqs: FakeSqs, write: Write, settings: Settings
+) -> None:
+    settings.LLM_REQUESTS_PER_ORGANIZATION = 1
+    trial.begin(channel, QUESTION)
+    write()
+    assert sqs.run("dm-inbound.fifo", inbound.handler) == 0
+    assert len(sqs.requests()) == 2
+    write(contact="bob")
+    assert sqs.run("dm-inbound.fifo", inbound.handler) == 0
+    assert len(sqs.requests()) == 2, "contacts are held off all the same"
+
+
 def test_staff_hear_nothing_of_it_and_it_says_why_it_is_not_answered(
     channel: Channel, hub: str, sqs: FakeSqs, pigeon: Pigeon
 ) -> None:

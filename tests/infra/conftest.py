@@ -13,7 +13,10 @@ from typing import Any
 import boto3
 import pytest
 
+from infra.local.environment import ROOT
 from infra.local.health import answers
+from infra.packages.build import build, head, packed
+from infra.packages.package import PACKAGES
 
 WAIT_SECONDS = 30
 
@@ -43,7 +46,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "BIND_HOST": "127.0.0.1",
         "MINISTACK_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
-        "SERVICES": "sqs,s3,cloudformation",
+        "SERVICES": "sqs,s3,cloudformation,cloudwatch,sts",
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
         "LOG_LEVEL": "WARNING",
@@ -60,6 +63,16 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.fixture(scope="session")
+def zip_files() -> dict[str, Path]:
+    """The packages of the commit that is checked out, built once for all that run them."""
+    commit, folder = head(), ROOT / "packages"
+    made = {name: packed(package, commit, folder) for name, package in PACKAGES.items()}
+    return {
+        name: path if path.exists() else build(PACKAGES[name], commit, folder) for name, path in made.items()
+    }
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -10,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import boto3
 import psycopg
 import pytest
 from django.conf import settings
@@ -81,9 +83,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def console(folder: Path, environment: Mapping[str, str]) -> Unpacked:
+def console(folder: Path, environment: Mapping[str, str], zip_files: Mapping[str, Path]) -> Unpacked:
     """The console's package; it has made the tables, as a deploy does."""
-    unpacked = Unpacked(CONSOLE, build(CONSOLE, head(), folder), folder, environment)
+    unpacked = Unpacked(CONSOLE, zip_files["console"], folder, environment)
     unpacked.run(
         "-c",
         f"import sys; sys.path[:0] = [{str(unpacked.folder)!r}, {str(unpacked.runtime)!r}];"
@@ -93,8 +95,10 @@ def console(folder: Path, environment: Mapping[str, str]) -> Unpacked:
 
 
 @pytest.fixture(scope="module")
-def functions(folder: Path, environment: Mapping[str, str], console: Unpacked) -> Unpacked:
-    return Unpacked(FUNCTIONS, build(FUNCTIONS, head(), folder), folder, environment)
+def functions(
+    folder: Path, environment: Mapping[str, str], console: Unpacked, zip_files: Mapping[str, Path]
+) -> Unpacked:
+    return Unpacked(FUNCTIONS, zip_files["functions"], folder, environment)
 
 
 def http_v1(path: str) -> dict[str, Any]:
@@ -138,7 +142,9 @@ def record(queue: str, body: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("package", ["functions", "console"])
-def test_a_package_has_what_it_needs_and_nothing_else(package: str, request: pytest.FixtureRequest) -> None:
+def test_a_package_has_what_it_needs_and_nothing_else(
+    package: str, request: pytest.FixtureRequest, zip_files: Mapping[str, Path]
+) -> None:
     unpacked: Unpacked = request.getfixturevalue(package)
 
     parts = {part for path in unpacked.names for part in path}
@@ -194,8 +200,33 @@ def test_a_dead_letter_is_stored_and_the_sweep_runs(
     assert rows == [("wakeups", "rubbish")]
 
 
+def _access(environment: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "endpoint_url": environment["AWS_ENDPOINT_URL"],
+        "region_name": environment["AWS_DEFAULT_REGION"],
+        "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
+    }
+
+
+def test_the_console_puts_its_jobs_on_their_queues(console: Unpacked, environment: Mapping[str, str]) -> None:
+    console.run(
+        "-c",
+        f"import sys; sys.path[:0] = [{str(console.folder)!r}, {str(console.runtime)!r}]; import handler;"
+        "from console.conversations.jobs import make_export; make_export.delay(7);"
+        "from console.deployments.jobs import run_deploy; run_deploy.delay(7)",
+    )
+
+    with closing(boto3.client("sqs", **_access(environment))) as sqs:
+        for queue in ("console-jobs", "deploys"):
+            url = sqs.get_queue_url(QueueName=f"packages-{queue}")["QueueUrl"]
+            assert len(sqs.receive_message(QueueUrl=url)["Messages"]) == 1, queue
+
+
 def test_the_console_shows_its_sign_in_page(console: Unpacked) -> None:
     [page] = console.invoke("handler.lambda_handler", http_v2("/login/"))
 
     assert page["statusCode"] == 200
     assert "channels-hub" in page["body"]
+    assert "script-src 'self' https://static.example " in page["headers"]["Content-Security-Policy"]
+    assert re.search(r'href="https://static\.example/console/console\.[0-9a-f]{12}\.css"', page["body"])

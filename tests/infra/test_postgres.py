@@ -71,7 +71,7 @@ def test_a_user_that_is_killed_leaves_a_server_that_the_next_one_ends(
     started_at(following)
     leave(following)
 
-    assert not is_running(tmp_path)
+    wait_until(lambda: not is_running(tmp_path))
 
 
 def test_the_server_of_the_stack_is_used_and_never_stopped(

@@ -11,7 +11,8 @@ from infra.local.errors import QueueError
 from infra.local.queues import queue_properties
 
 FIFO = {"dm-inbound.fifo": 30, "dm-outbound.fifo": 60}
-STANDARD = {"wakeups": 30, "errands": 90, "llm-requests": 60, "llm-replies": 30, "console-jobs": 3600}
+STANDARD = {"wakeups": 30, "errands": 90, "llm-requests": 60, "llm-replies": 30}
+STANDARD |= {"console-jobs": 3600, "deploys": 3600}
 DAY_SECONDS = 24 * 60 * 60
 
 
@@ -97,7 +98,7 @@ def test_the_bucket_of_files_is_made_once(aws: str, monkeypatch: pytest.MonkeyPa
     queues.apply()
 
     client = boto3.client("s3")
-    assert [bucket["Name"] for bucket in client.list_buckets()["Buckets"]] == ["console-files"]
+    assert [bucket["Name"] for bucket in client.list_buckets()["Buckets"]].count("console-files") == 1
     client.close()
 
 

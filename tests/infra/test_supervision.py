@@ -32,9 +32,9 @@ def names(own_database: bool, own_emulator: bool, own_platforms: bool) -> list[s
 
 
 def test_the_stores_are_ours_only_where_no_other_is_named() -> None:
-    services = ["llm", "lambdas", "webhook", "console", "worker"]
+    services = ["llm", "lambdas", "webhook", "console", "worker", "deploys"]
 
-    assert names(True, True, True) == ["postgres", "aws", "simulator", *services]
+    assert names(True, True, True) == ["postgres", "aws", "simulator", *services, "metrics"]
     assert names(own_database=False, own_emulator=False, own_platforms=False) == services
 
 

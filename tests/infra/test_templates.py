@@ -1,6 +1,8 @@
 """The CloudFormation templates against each other and against what is deployed with them."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from console.capacity.catalog import read_speeds
+from console.capacity.designs import USED_SHARE
 from infra.local.environment import ROOT
 from infra.local.queues import queue_properties
 
@@ -44,6 +48,14 @@ def within(value: Any) -> Iterator[Any]:
 
 def resources(template: Any, kind: str) -> dict[str, Any]:
     return {name: each for name, each in template["Resources"].items() if each["Type"] == kind}
+
+
+def test_cfn_lint_finds_nothing() -> None:
+    linter = Path(sys.executable).with_name("cfn-lint")
+
+    done = subprocess.run([linter, *TEMPLATES], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
@@ -92,3 +104,38 @@ def test_each_queue_has_an_alarm_on_its_age_or_on_what_it_buries() -> None:
         for name in queue_properties()
     }
     assert watched == expected
+
+
+def test_boxes_scale_at_what_the_simulation_finds_for_their_size() -> None:
+    sizes = load("llm.yaml")["Mappings"]["Sizes"]
+
+    for name, kind in read_speeds().kinds.items():
+        if name in sizes:
+            found = round(kind.speed.load_at(USED_SHARE), 1)
+            assert (name, float(sizes[name]["RequestsPerBox"])) == (name, found)
+            assert int(sizes[name]["Slots"]) == kind.speed.slots
+            assert int(sizes[name]["Held"]) >= 2 * kind.speed.slots
+
+
+@pytest.mark.parametrize(
+    ("secret", "readers"),
+    [
+        ("settings", {"roles Common", "ops Common", "ops Deploying"}),
+        ("database", {"roles Common", "ops Common"}),
+        ("admin", {"roles Manage"}),
+        ("llm", {"llm Role"}),
+        ("deploys", {"ops DeploysRole"}),
+    ],
+)
+def test_a_secret_is_read_only_by_who_needs_it(secret: str, readers: set[str]) -> None:
+    """roles Common is every function's policy, ops Common that of both ops boxes."""
+    found = {
+        f"{template} {name}"
+        for template in ("roles", "llm", "ops")
+        for name, resource in load(f"{template}.yaml")["Resources"].items()
+        if resource["Type"].startswith("AWS::IAM::")
+        for each in within(resource)
+        if each == {"Fn::Sub": f"channels-hub-${{Stage}}-{secret}-secret"}
+    }
+
+    assert found == readers

@@ -11,7 +11,7 @@ from infra.local.queues import queue_properties
 from infra.local.triggers import SETTINGS_FILE, QueueTrigger, ScheduleTrigger, load_functions
 
 DEAD = ["dm-inbound-dead.fifo", "dm-outbound-dead.fifo", "wakeups-dead", "llm-requests-dead"]
-DEAD += ["llm-replies-dead", "console-jobs-dead", "errands-dead"]
+DEAD += ["llm-replies-dead", "console-jobs-dead", "deploys-dead", "errands-dead"]
 
 
 def queues_of(stage: str) -> list[str]:
@@ -73,13 +73,13 @@ def test_no_stage_keeps_a_default_of_zappa_that_is_unsafe_here() -> None:
     stages = json.loads(SETTINGS_FILE.read_text())
     base = stages.pop("base")
 
-    for stage in stages.values():
+    for name, stage in stages.items():
         settled = {**base, **stage}
         assert settled["debug"] is False
         assert settled["keep_warm"] is False
         assert settled["manage_roles"] is False
         assert settled["use_precompiled_packages"] is False
-        assert settled["apigateway_enabled"] is (stage.get("events") is None)
+        assert settled["apigateway_enabled"] is (name in ("webhook", "console"))
 
 
 def test_a_stage_replaces_a_whole_key_of_the_one_it_extends(tmp_path: Path) -> None:

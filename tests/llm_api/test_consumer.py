@@ -81,7 +81,8 @@ async def test_a_request_is_answered_and_only_then_deleted() -> None:
     del reply["received_at"], reply["started_at"], reply["finished_at"]
     assert reply == {
         "id": "r1", "status": "completed", "text": "Hello", "finish_reason": "stop", "model": "fake-model",
-        "prompt_tokens": 11, "completion_tokens": 2, "error": None,
+        "prompt_tokens": 11, "completion_tokens": 2, "context_tokens": None, "dropped_messages": 0,
+        "error": None,
     }  # fmt: skip
     assert box.metric("hub_llm_requests_total", source="queue", outcome="completed") == 1
     assert box.metric("hub_llm_queue_wait_seconds_count", source="queue") == 1

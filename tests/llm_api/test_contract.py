@@ -72,6 +72,7 @@ def test_a_reply_has_the_fields_of_the_contract_and_is_ascii() -> None:
     assert body.isascii()
     assert json.loads(body) == {
         "id": "r1", "status": "completed", "text": "🦷", "finish_reason": "stop", "model": "m",
-        "prompt_tokens": 1, "completion_tokens": 2, "received_at": 1.5, "started_at": 2.5,
+        "prompt_tokens": 1, "completion_tokens": 2, "dropped_messages": 0, "context_tokens": None,
+        "received_at": 1.5, "started_at": 2.5,
         "finished_at": 3.5, "error": None,
     }  # fmt: skip

@@ -13,29 +13,35 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from unfold.decorators import display
 
 from console import confirmation, tenancy
 from console.confirmation import Question
 from console.conversations.dead_letters import resolution, words
 from console.conversations.models import DeadLetter, Turn
-from console.conversations.timeline import explain
+from console.conversations.timeline import OUTCOME_LABELS, explain
 from console.exact_text import printable
 from console.organizations.models import User
 from console.signed_in import user_of
-from console.template_filters import age
+from console.template_filters import age, moment
 from console.tenant_admin import OrganizationFilter, TenantAdmin
 from hub_lambdas.queues import QueueError
 
-STATE_LABELS = {"Waiting": "warning", "Replayed": "success", "Discarded": None}
-REPLAY_TEXT = (
+STATE_LABELS = {
+    DeadLetter.State.WAITING: "warning",
+    DeadLetter.State.REPLAYED: "success",
+    DeadLetter.State.DISCARDED: None,
+}
+REPLAY_TEXT = gettext_lazy(
     "What is replayed goes back onto the queue that it came from, and is worked on as if it had just been "
     "sent. What was handed over stays with staff, and a turn that has its outcome is not answered again."
 )
-DISCARD_TEXT = (
+DISCARD_TEXT = gettext_lazy(
     "Nothing more is done about it. It stays in this list, and what was handed over stays with staff."
 )
-QUEUE_AWAY = "The queue cannot be reached, so it waits as before: try again later."
+QUEUE_AWAY = gettext_lazy("The queue cannot be reached, so it waits as before: try again later.")
 Deed = Callable[[int, User], bool]
 
 
@@ -58,11 +64,11 @@ class DeadLetterAdmin(TenantAdmin):
 
     # --- the list ---
 
-    @display(description="What happened", ordering="queue", header=True)
+    @display(description=gettext_lazy("What happened"), ordering="queue", header=True)
     def what(self, letter: DeadLetter) -> list[str]:
         return [words.what_failed(letter), f"{words.why(letter).capitalize()}."]
 
-    @display(description="Conversation")
+    @display(description=gettext_lazy("Conversation"))
     def conversation(self, letter: DeadLetter) -> Any:
         if letter.turn is None:
             return "-"
@@ -70,34 +76,40 @@ class DeadLetterAdmin(TenantAdmin):
         return format_html('<a class="hub-link" dir="auto" href="{}">{}</a>', _turn_url(letter.turn), name)
 
     @display(
-        description="Turn",
-        label={"Answered": "success", "Handed over": "warning", "Declined": "danger", "Open": "info"},
+        description=gettext_lazy("Turn"),
+        label=OUTCOME_LABELS,
     )
-    def outcome(self, letter: DeadLetter) -> str:
-        return letter.turn.get_state_display() if letter.turn else ""
+    def outcome(self, letter: DeadLetter) -> tuple[str, str] | str:
+        return (letter.turn.state, letter.turn.get_state_display()) if letter.turn else ""
 
-    @display(description="State", ordering="state", label=STATE_LABELS)
-    def state_label(self, letter: DeadLetter) -> str:
-        return letter.get_state_display()
+    @display(description=gettext_lazy("State"), ordering="state", label=STATE_LABELS)
+    def state_label(self, letter: DeadLetter) -> tuple[str, str]:
+        return letter.state, letter.get_state_display()
 
-    @display(description="Age", ordering="stored_at")
+    @display(description=gettext_lazy("Age"), ordering="stored_at")
     def age(self, letter: DeadLetter) -> str:
         return age(letter.stored_at)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        context = {"title": "Dead letters", "elsewhere": _counts_elsewhere(user_of(request))}
+        context = {"title": _("Dead letters"), "elsewhere": _counts_elsewhere(user_of(request))}
         response: HttpResponse = super().changelist_view(request, {**context, **(extra_context or {})})
         return response
 
-    @admin.action(description="Replay", permissions=["change"])
+    @admin.action(description=gettext_lazy("Replay"), permissions=["change"])
     def replay_selected(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> HttpResponse | None:
-        question = Question("Replay these dead letters?", REPLAY_TEXT, "Replay", request.get_full_path())
+        question = Question(
+            _("Replay these dead letters?"), str(REPLAY_TEXT), _("Replay"), request.get_full_path()
+        )
         return self._do_to_selected(request, queryset, "replay_selected", question, self._replay)
 
-    @admin.action(description="Discard", permissions=["change"])
+    @admin.action(description=gettext_lazy("Discard"), permissions=["change"])
     def discard_selected(self, request: HttpRequest, queryset: QuerySet[DeadLetter]) -> HttpResponse | None:
         question = Question(
-            "Discard these dead letters?", DISCARD_TEXT, "Discard", request.get_full_path(), is_harmful=True
+            _("Discard these dead letters?"),
+            str(DISCARD_TEXT),
+            _("Discard"),
+            request.get_full_path(),
+            is_harmful=True,
         )
         return self._do_to_selected(request, queryset, "discard_selected", question, self._discard)
 
@@ -135,10 +147,10 @@ class DeadLetterAdmin(TenantAdmin):
             "original": words.what_failed(letter),
             "letter": letter,
             "why": words.why(letter),
-            "what_replay_does": words.WHAT_REPLAY_DOES.get(letter.queue, ""),
+            "what_replay_does": words.what_replay_does(letter),
             "turn": letter.turn,
             "turn_url": _turn_url(letter.turn) if letter.turn else "",
-            "reason": explain(letter.turn.reason) if letter.turn else "",
+            "reason": explain(letter.turn.reason, letter.turn.reason_detail) if letter.turn else "",
             "contact_name": printable(str(letter.turn.conversation)) if letter.turn else "",
             "content": words.content(letter) if is_reader else None,
             "cause": letter.cause if is_reader else words.kind_of_error(letter),
@@ -148,13 +160,19 @@ class DeadLetterAdmin(TenantAdmin):
 
     def replay(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Put it back on its queue, once the user has confirmed."""
-        question = Question("Replay this dead letter?", REPLAY_TEXT, "Replay", _letter_url(object_id))
+        question = Question(
+            _("Replay this dead letter?"), str(REPLAY_TEXT), _("Replay"), _letter_url(object_id)
+        )
         return self._do_to_one(request, object_id, question, self._replay)
 
     def discard(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Let it be, once the user has confirmed."""
         question = Question(
-            "Discard this dead letter?", DISCARD_TEXT, "Discard", _letter_url(object_id), is_harmful=True
+            _("Discard this dead letter?"),
+            str(DISCARD_TEXT),
+            _("Discard"),
+            _letter_url(object_id),
+            is_harmful=True,
         )
         return self._do_to_one(request, object_id, question, self._discard)
 
@@ -187,12 +205,18 @@ class DeadLetterAdmin(TenantAdmin):
     # --- what is done ---
 
     def _replay(self, request: HttpRequest, ids: Sequence[int]) -> None:
-        self._do(request, ids, resolution.replay, "on its way again", "on their way again")
+        def said(done: int) -> str:
+            return ngettext("One is on its way again.", "%(count)s are on their way again.", done)
+
+        self._do(request, ids, resolution.replay, said)
 
     def _discard(self, request: HttpRequest, ids: Sequence[int]) -> None:
-        self._do(request, ids, resolution.discard, "discarded", "discarded")
+        def said(done: int) -> str:
+            return ngettext("One is discarded.", "%(count)s are discarded.", done)
 
-    def _do(self, request: HttpRequest, ids: Sequence[int], deed: Deed, one: str, many: str) -> None:
+        self._do(request, ids, resolution.discard, said)
+
+    def _do(self, request: HttpRequest, ids: Sequence[int], deed: Deed, said: Callable[[int], str]) -> None:
         done = 0
         try:
             for letter_id in ids:
@@ -201,16 +225,15 @@ class DeadLetterAdmin(TenantAdmin):
             self.message_user(request, QUEUE_AWAY, messages.ERROR)
             ids = ids[:done]
         if done:
-            said = f"One is {one}." if done == 1 else f"{done} are {many}."
-            self.message_user(request, said, messages.SUCCESS)
+            self.message_user(request, said(done) % {"count": done}, messages.SUCCESS)
         if len(ids) > done:
             self.message_user(
-                request, "Nothing was done where somebody had dealt with it before.", messages.INFO
+                request, _("Nothing was done where somebody had dealt with it before."), messages.INFO
             )
 
 
 def _said(letter: DeadLetter) -> str:
-    return f"{words.what_failed(letter)}, {letter.stored_at:%d %B, %H:%M} UTC"
+    return f"{words.what_failed(letter)}, {moment(letter.stored_at)}"
 
 
 def _letter_url(letter_id: int) -> str:
@@ -218,7 +241,7 @@ def _letter_url(letter_id: int) -> str:
 
 
 def _turn_url(turn: Turn) -> str:
-    page = reverse("admin:conversations_conversation_change", args=[turn.conversation_id])
+    page = reverse("admin:inbox_conversation", args=[turn.conversation_id])
     return f"{page}#turn-{turn.pk}"
 
 

@@ -1,5 +1,10 @@
-"""Dates and times as the console writes them."""
+"""Dates and times as the console writes them. `T` is the name of the reader's time zone."""
 
 DATE_FORMAT = "j M Y"
 TIME_FORMAT = "H:i"
 DATETIME_FORMAT = "j M Y, H:i"
+LONG_DATE = "j F Y"
+LONG_MOMENT = "j F Y, H:i T"
+EXACT_MOMENT = "j F Y, H:i:s T"
+DAY_MOMENT = "j F, H:i T"
+CLOCK = "H:i T"

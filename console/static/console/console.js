@@ -1,62 +1,25 @@
 "use strict";
 
+/* Times are written in the visitor's own zone until they choose another: console/reader reads this. */
+document.cookie = `hub_zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; path=/; max-age=31536000; samesite=lax`;
+
 document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;
     await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
     const label = button.textContent;
-    button.textContent = "Copied";
+    button.textContent = button.dataset.copied ?? "✓";
     setTimeout(() => { button.textContent = label; }, 1500);
 });
 
-document.addEventListener("change", (event) => {
-    if (event.target.id !== "quick-reply" || !event.target.value) return;
-    const text = document.querySelector(".hub-reply textarea");
-    text.value = event.target.value;
-    event.target.value = "";
-    text.focus();
-});
-
-document.addEventListener("DOMContentLoaded", () => {
-    const bubbles = document.getElementById("bubbles");
-    if (bubbles) bubbles.scrollTop = bubbles.scrollHeight;
-});
-
-/* An open conversation looks for news by itself; what is unfolded stays so, and nobody is scrolled away. */
-const LOOK_AGAIN_MS = 4000;
-
-async function lookForNews(bubbles) {
-    if (document.hidden) return;
-    const response = await fetch(location.href, { redirect: "error" });
-    if (!response.ok) return;
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    showReplyWindow(page);
-    const fresh = page.getElementById("bubbles");
-    if (!fresh || fresh.textContent === bubbles.textContent) return;
-    for (const turn of bubbles.querySelectorAll("details[open]")) fresh.querySelector(`#${turn.id}`)?.setAttribute("open", "");
-    const wasAtEnd = bubbles.scrollHeight - bubbles.scrollTop - bubbles.clientHeight < 40;
-    bubbles.replaceChildren(...fresh.childNodes);
-    if (wasAtEnd) bubbles.scrollTop = bubbles.scrollHeight;
-}
-
-/* Until when an answer is taken. The form comes back when the contact writes again, and stays with whoever is writing. */
-function showReplyWindow(page) {
-    const fresh = page.getElementById("reply-window");
-    if (fresh) document.getElementById("reply-window").replaceWith(fresh);
-    if (page.getElementById("reply-form")?.hidden === false) document.getElementById("reply-form").hidden = false;
-}
-
-document.addEventListener("DOMContentLoaded", () => {
-    const bubbles = document.getElementById("bubbles");
-    if (bubbles?.dataset.live !== "yes") return;
-    setInterval(() => lookForNews(bubbles).catch(() => {}), LOOK_AGAIN_MS);
-});
-
-/* A part of a page that is on its way to an outcome (data-live: how often to look, in ms) until it is there. */
+/* A part of a page that changes by itself (data-live: how often to look, in ms) for as long as it says so. What cannot be
+   looked at again is marked (data-stale); nobody looks for a page that is not seen. */
 async function watch(part) {
     while (part.dataset.live) {
         await new Promise((resolve) => { setTimeout(resolve, Number(part.dataset.live)); });
+        if (document.hidden) continue;
         const response = await fetch(location.href, { redirect: "error" }).catch(() => null);
+        part.toggleAttribute("data-stale", !response?.ok);
         if (!response?.ok) continue;
         const page = new DOMParser().parseFromString(await response.text(), "text/html");
         const fresh = page.getElementById(part.id);
@@ -69,3 +32,19 @@ async function watch(part) {
 document.addEventListener("DOMContentLoaded", () => {
     for (const part of document.querySelectorAll("section[data-live][id]")) watch(part);
 });
+
+document.addEventListener("DOMContentLoaded", () => {
+    const part = document.querySelector("[data-reload-ms]");
+    if (part) setTimeout(() => location.reload(), Number(part.dataset.reloadMs));
+});
+
+/* The search boxes that select2 makes have no name: they get that of the choice that they belong to. */
+function nameSearchBoxes() {
+    for (const box of document.querySelectorAll(".select2-search__field")) {
+        const choice = box.closest(".select2")?.previousElementSibling;
+        const label = choice && document.querySelector(`label[for="${choice.id}"]`);
+        if (label) box.setAttribute("aria-label", label.textContent.trim());
+    }
+}
+
+window.addEventListener("load", () => { setTimeout(nameSearchBoxes); });

@@ -39,15 +39,15 @@ def _forget_what_came_before(inbox: ModuleType) -> None:
     inbox.queue = queue_as_new  # type: ignore[attr-defined]
 
 
-def _ignore_reports(whatsapp: ModuleType) -> None:
+def _ignore_reports(receiving: ModuleType) -> None:
     """What WhatsApp says became of a message is stored, and no more."""
-    whatsapp._Item._status = lambda item: item._other("status")
+    receiving.Item._status = lambda item: item._other("status")
 
 
 SAFEGUARDS: dict[str, tuple[str, Callable[[ModuleType], None]]] = {
     "unknown-stays-unknown": ("hub_lambdas.sending", _send_again_blindly),
     "messages-are-known-again": ("hub_lambdas.inbox", _forget_what_came_before),
-    "reports-are-read": ("hub_lambdas.channels.whatsapp", _ignore_reports),
+    "reports-are-read": ("hub_lambdas.channels.whatsapp.receiving", _ignore_reports),
 }
 
 

@@ -219,7 +219,8 @@ class FakePlatform(Served, ABC):
         try:
             answer = self.carry_out(call) if fault is None or fault.after else None
         except ApiError as error:
-            answer = Answer.of_json(error.as_json(), error.status)
+            said = Answer.of_json(error.as_json(), error.status)
+            answer = Answer(said.status, said.body, {**said.headers, **error.headers})
         if call.operation == self.sends:
             self._is_closed.wait(self.habits.lag())
         with self._changed:
@@ -232,7 +233,8 @@ class FakePlatform(Served, ABC):
 
     def _go_wrong(self, fault: Fault) -> Answer | None:
         if fault.error:
-            return Answer(fault.error.status, json.dumps(fault.error.as_json()), fault.headers)
+            headers = {**fault.error.headers, **fault.headers}
+            return Answer(fault.error.status, json.dumps(fault.error.as_json()), headers)
         if fault.raw:
             return Answer(*fault.raw, fault.headers)
         self._is_closed.wait(fault.silence_seconds)

@@ -9,6 +9,7 @@ class ApiError(Exception):
     """What an API answers instead of a result, in its own words (`as_json`)."""
 
     status: int = 400
+    headers: Mapping[str, str] = {}
 
     def as_json(self) -> dict[str, Any]:
         raise NotImplementedError

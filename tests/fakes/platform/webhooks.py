@@ -27,7 +27,8 @@ class Habits:
     """How a platform goes about it. What was not taken comes again after `retry_seconds`, then after twice as
     many and so on. `gather_seconds`: so long it gathers what goes in one webhook, where it does so at all.
     `repeats` is asked for each webhook: after how many seconds it comes once more, taken or not; `delay`: how
-    many seconds late it sets off; `lag`: how many seconds the answer to a message takes once it is sent."""
+    many seconds late it sets off; `lag`: how many seconds the answer to a message takes once it is sent.
+    `has_limits`: it refuses messages that come faster than it is documented to take them."""
 
     retry_seconds: float = 0.05
     max_retry_seconds: float = 1.0
@@ -35,6 +36,7 @@ class Habits:
     repeats: Callable[[], Sequence[float]] = never
     delay: Callable[[], float] = at_once
     lag: Callable[[], float] = at_once
+    has_limits: bool = False
 
 
 PUNCTUAL = Habits()

@@ -58,7 +58,7 @@ class Front:
         match base:
             case _ if "files/" in rest or rest.startswith("file/"):
                 return None
-            case "telegram" | "twilio":
+            case "slack" | "telegram" | "twilio":
                 return platforms[base], inner
             case "instagram":
                 return platforms[base], _behind("instagram", inner)

@@ -68,6 +68,7 @@ def _platforms(simulator: Simulator) -> list[dict[str, Any]]:
             "kind": kind,
             "label": platform.label,
             "can": platform.can,
+            "is_by_hand": platform.is_by_hand,
             "is_served": simulator.is_served(platform),
             "setting": platform.setting,
             "add_url": f"{_console(simulator)}/channels/channel/add/?kind={kind}",
@@ -99,6 +100,7 @@ def _account(simulator: Simulator, record: Record) -> dict[str, Any]:
         "name": record.name,
         "organization": record.organization,
         "is_connected": bool(platform.webhook_of(record.address)),
+        "webhook": platform.webhook_of(record.address),
         "credentials": [
             {"label": platform.fields[name], "value": value} for name, value in record.credentials.items()
         ],
@@ -203,6 +205,14 @@ def _open_account(simulator: Simulator, given: Mapping[str, Any]) -> dict[str, A
     return {"account": simulator.open_account(kind, name).id}
 
 
+def _enter_address(simulator: Simulator, given: Mapping[str, Any]) -> None:
+    record, url = _record(simulator, given), str(given.get("url", "")).strip()
+    if not simulator.platforms[record.kind].is_by_hand or not url.startswith(("http://", "https://")):
+        raise Refused("Paste the webhook address that the channel shows in the console.")
+    if not simulator.enter_address(record, url):
+        raise Refused("That address did not answer with the challenge: is it the channel's, and saved?")
+
+
 _ACTIONS: Mapping[str, Callable[[Simulator, Mapping[str, Any]], dict[str, Any] | None]] = {
     "write": _write,
     "burst": _burst,
@@ -215,6 +225,7 @@ _ACTIONS: Mapping[str, Callable[[Simulator, Mapping[str, Any]], dict[str, Any] |
     "faults": _arm,
     "contacts": _add_contact,
     "accounts": _open_account,
+    "address": _enter_address,
 }
 
 

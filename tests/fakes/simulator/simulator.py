@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
+from tests.fakes.meta import App, FakeMeta
 from tests.fakes.platform import Call, Delivery
 from tests.fakes.server import Answer, Request
 from tests.fakes.simulator import demo, memory
@@ -56,6 +57,10 @@ class Simulator:
         self.changed = threading.Condition(threading.RLock())
         self.revision = 1
         self.platforms = {kind.kind: kind.make() for kind in PLATFORMS}
+        apps: dict[str, App] = {}
+        for platform in self.platforms.values():
+            if isinstance(platform, FakeMeta):
+                platform.apps = apps  # all of Meta's platforms know the same ones
         self._keeper = Keeper(setup.folder / STATE_FILE, self._content)
         self._held: dict[str, list[Deliver]] = {}
         self._resources = ExitStack()
@@ -96,6 +101,12 @@ class Simulator:
             self.add_contact(record)
         return record
 
+    def enter_address(self, record: Record, url: str) -> bool:
+        """Somebody enters where an account's webhooks go; whether the platform takes the address."""
+        is_taken = self.platforms[record.kind].enter_address(record.address, url)
+        self._note_change()
+        return is_taken
+
     def add_contact(self, record: Record) -> Contact:
         """Somebody else has the account's address now."""
         with self.changed:
@@ -120,7 +131,11 @@ class Simulator:
             platform.recall(record.address, kept.registration, record.contacts)
 
     def _open_demo(self) -> None:
-        served = [kind for kind, platform in self.platforms.items() if self.is_served(platform)]
+        served = [
+            kind
+            for kind, platform in self.platforms.items()
+            if self.is_served(platform) and not platform.is_by_hand
+        ]
         for organization in self.organizations:
             records = [
                 self.open_account(kind, organization.name, f"{organization.slug} {kind}") for kind in served

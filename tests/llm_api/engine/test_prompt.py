@@ -66,6 +66,7 @@ def test_what_fits_is_read_whole() -> None:
 def test_the_oldest_exchanges_go_first_and_whole(context_tokens: int, kept: str) -> None:
     messages = chat("S:s", "U:a", "A:b", "A:c", "U:d", "A:e", "U:f")
     assert left_of(messages, context_tokens) == chat(*kept.split())
+    assert read(messages, context_tokens, 1).dropped_messages == len(messages) - len(kept.split())
 
 
 def test_the_answer_is_given_room() -> None:

@@ -13,6 +13,7 @@
     messenger: "M12 4c-4.700 0-8 3.200-8 7.300 0 2.300 1 4.200 2.700 5.500V20l2.600-1.500c.9.200 1.800.300 2.700.300 4.700 0 8-3.200 8-7.300S16.700 4 12 4zM8 13l3-3.200 2.200 2L16 9.500",
     instagram: "M8 4h8a4 4 0 0 1 4 4v8a4 4 0 0 1-4 4H8a4 4 0 0 1-4-4V8a4 4 0 0 1 4-4zM12 8.500a3.500 3.500 0 1 0 0 7 3.500 3.500 0 0 0 0-7zM16.700 7.300h.01",
     telegram: "M20.500 4.500L3.500 11.300l5 1.700 2 6 3-3.800 4.500 3.300zM8.500 13l7-5",
+    slack: "M9.500 4v16M14.500 4v16M4 9.500h16M4 14.500h16",
     twilio: "M5 5h14v10.500H10L6.500 19v-3.500H5zM8.500 9h7M8.500 12h4",
   };
   const SHAPES = {
@@ -228,7 +229,8 @@
     at("account-name").textContent = current.name;
     at("account-state").textContent = current.is_connected ? "connected" : "not connected";
     at("account-state").classList.toggle("off", !current.is_connected);
-    at("account-note").textContent = current.is_connected ? "" : `Paste its credentials into a new ${own.label} channel of an organization.`;
+    at("account-note").textContent = current.is_connected ? "" : `Paste its credentials into a new ${own.label} channel of an organization${own.is_by_hand ? ", and the address that the channel shows there into this field" : ""}.`;
+    at("address-form").hidden = !own.is_by_hand;
     at("to-add").href = own.add_url;
     redraw(at("credentials"), current.credentials, () => current.credentials.flatMap((each) => [
       make("dt", {}, each.label),
@@ -238,7 +240,12 @@
     if (at("account-details").dataset.of !== current.id) {
       at("account-details").dataset.of = current.id;
       at("account-details").open = !current.is_connected;
+      at("address").value = current.webhook;
     }
+  }
+
+  async function enterAddress() {
+    if (await ask("address", { url: at("address").value })) say("Verified: events go there.");
   }
 
   async function copy(credential) {
@@ -585,6 +592,7 @@
   at("new-account").addEventListener("click", openDialog);
   at("account-cancel").addEventListener("click", () => at("account-dialog").close());
   at("account-form").addEventListener("submit", (event) => { event.preventDefault(); openAccount(); });
+  at("address-form").addEventListener("submit", (event) => { event.preventDefault(); enterAddress(); });
   at("composer").addEventListener("submit", (event) => { event.preventDefault(); submit(); });
   at("text").addEventListener("input", composerChanged);
   at("text").addEventListener("keydown", (event) => {

@@ -2,6 +2,7 @@
 
 from tests.fakes.simulator.platforms.base import Simulated
 from tests.fakes.simulator.platforms.pages import SimulatedInstagram, SimulatedMessenger
+from tests.fakes.simulator.platforms.slack import SimulatedSlack
 from tests.fakes.simulator.platforms.telegram import SimulatedTelegram
 from tests.fakes.simulator.platforms.twilio import SimulatedTwilio
 from tests.fakes.simulator.platforms.whatsapp import SimulatedWhatsApp
@@ -11,5 +12,6 @@ PLATFORMS: tuple[type[Simulated], ...] = (
     SimulatedMessenger,
     SimulatedInstagram,
     SimulatedTelegram,
+    SimulatedSlack,
     SimulatedTwilio,
 )

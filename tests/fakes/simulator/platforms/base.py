@@ -74,6 +74,8 @@ class Simulated(FakePlatform):
     """The credentials, with the words that the console has for them."""
     can: ClassVar[Sequence[str]]
     """What people can do besides writing: "edit", "unsend", "react", "photo", "voice", "location"."""
+    is_by_hand: ClassVar[bool] = False
+    """Whether a person enters where an account's webhooks go (`enter_address`), and not the hub."""
     watcher: Watcher
 
     @classmethod
@@ -107,6 +109,10 @@ class Simulated(FakePlatform):
     @abstractmethod
     def open(self, name: str, credentials: Mapping[str, str]) -> Account:
         """The account of such credentials, made where there is none."""
+
+    def enter_address(self, account: str, url: str) -> bool:
+        """Somebody enters where an account's webhooks go; whether the platform takes the address."""
+        raise NotImplementedError
 
     @abstractmethod
     def registration(self, account: str) -> Any:

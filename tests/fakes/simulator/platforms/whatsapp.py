@@ -132,12 +132,12 @@ class SimulatedWhatsApp(SimulatedMeta, FakeWhatsApp):
     def set_blocking(self, account: str, contact: Contact) -> None:
         """Nobody is told before the next message."""
 
-    def _report_on(self, message_id: str, number_id: str, contact: str) -> None:
+    def _report_on(self, message_id: str, number_id: str, contact: str, body: str) -> None:
         if self.watcher.is_blocking(self, number_id, contact):
             error = ApiError(131026, "Message undeliverable", details="Message Undeliverable.")
             self.report(message_id, "failed", error)
         else:
-            super()._report_on(message_id, number_id, contact)
+            super()._report_on(message_id, number_id, contact, body)
 
     def _change_to(
         self, account: str, contact: Contact, message: Message, name: str, more: Mapping[str, Any]

@@ -1,0 +1,1 @@
+"""What `manage.py capacity` takes for granted, measured: the speed of a box, and what it predicts."""

@@ -1,0 +1,1 @@
+"""What contacts and staff think of the bot's answers."""

@@ -1,0 +1,10 @@
+"""Dates and times as the console writes them. `T` is the name of the reader's time zone."""
+
+DATE_FORMAT = "j M Y"
+TIME_FORMAT = "H:i"
+DATETIME_FORMAT = "j M Y, H:i"
+LONG_DATE = r"j \d\e F \d\e Y"
+LONG_MOMENT = r"j \d\e F \d\e Y, H:i T"
+EXACT_MOMENT = r"j \d\e F \d\e Y, H:i:s T"
+DAY_MOMENT = r"j \d\e F, H:i T"
+CLOCK = "H:i T"

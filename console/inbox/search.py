@@ -1,0 +1,100 @@
+"""Full-text search over messages and contacts, in Postgres, on indexes (`message_words`, `contact_words`).
+
+Words are found by their beginnings, whatever the case and in any language: the configuration is 'simple', so
+nothing is stemmed and no word is too common to be found. What joins numbers and addresses counts as space,
+on both sides: "2026-1187" is found by "1187".
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from typing import Any, ClassVar
+
+from django.contrib.postgres.search import SearchQuery, SearchVectorField
+from django.db.models import F, Func, Q, QuerySet, TextField
+from django.utils.html import conditional_escape, format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from console import tenancy
+from console.conversations.models import Contact, Message
+from console.exact_text import escape
+from console.organizations.models import User
+
+_PERMISSION = "conversations.view_conversation"
+JOINTS = "-./@_:+#"
+INDEXED_CHARACTERS = 20_000
+"""Of a message: longer than any that a platform delivers, and far from what Postgres takes."""
+MAX_WORDS = 8
+MIN_LENGTH = 2
+"""Of the longest word: nearly every message has a word that begins with some letter."""
+
+
+class Words(Func):
+    """What is indexed of a text; the migration says the same."""
+
+    template = (
+        f"to_tsvector('simple', translate(left(%(expressions)s, {INDEXED_CHARACTERS}), "
+        f"'{JOINTS}', '{' ' * len(JOINTS)}'))"
+    )
+    output_field: ClassVar["SearchVectorField[Any, Any]"] = SearchVectorField()
+
+
+class _Joined(Func):
+    """Two texts with a space between: an expression that an index may hold, unlike Django's Concat."""
+
+    template = "(%(expressions)s)"
+    arg_joiner = " || ' ' || "
+    output_field: ClassVar["TextField[str, str]"] = TextField()
+
+
+def words(text: str) -> list[str]:
+    """The words that somebody searches for; none where a single letter is all."""
+    spaced = escape(text).translate(dict.fromkeys(map(ord, f"{JOINTS}'\\"), " "))
+    found = [word for word in spaced.split() if any(map(str.isalnum, word))][:MAX_WORDS]
+    return found if any(len(word) >= MIN_LENGTH for word in found) else []
+
+
+def condition(text: str, user: User) -> Q:
+    """Conversations in which all the words stand in one message, or in the contact's name and id. Only those
+    of the organizations that `user` looks at are gone through."""
+    said = tenancy.scope_in_view(messages(text), user, _PERMISSION)
+    named = tenancy.scope_in_view(contacts(text), user, _PERMISSION)
+    return Q(pk__in=said.values("conversation")) | Q(contact__in=named)
+
+
+def messages(text: str) -> QuerySet[Message]:
+    """Messages with all the words."""
+    return Message.objects.alias(words=Words(F("text"))).filter(words=_query(text))
+
+
+def contacts(text: str) -> QuerySet[Contact]:
+    """Contacts with all the words in their name and id."""
+    return Contact.objects.alias(words=Words(_Joined("name", "platform_id"))).filter(words=_query(text))
+
+
+def excerpt(text: str, found: str, length: int) -> str:
+    """`text` from a little before the first of the words; all of it where there is none."""
+    places = [text.casefold().find(word.casefold()) for word in words(found)]
+    start = max(0, min((place for place in places if place >= 0), default=0) - length // 3)
+    start = text.rfind(" ", 0, start + 1) + 1
+    return ("…" if start else "") + text[start:]
+
+
+def marked(text: str, found: str) -> SafeString:
+    """`text` with the beginnings of words that were searched for marked, ready for a page."""
+    beginnings = sorted(map(re.escape, words(found)), key=len, reverse=True)
+    if not beginnings:
+        return conditional_escape(text)
+    pieces = re.split(rf"(?<![^\W_])({'|'.join(beginnings)})", text, flags=re.IGNORECASE)
+    return format_html_join("", "{}{}", _in_pairs(pieces))
+
+
+def _in_pairs(pieces: Sequence[str]) -> Iterator[tuple[str, SafeString | str]]:
+    """What is not marked, and what follows it and is."""
+    for plain, mark in zip_longest(pieces[::2], pieces[1::2]):
+        yield plain, format_html("<mark>{}</mark>", mark) if mark else ""
+
+
+def _query(text: str) -> SearchQuery:
+    beginnings = " & ".join(f"'{word}':*" for word in words(text))
+    return SearchQuery(beginnings, config="simple", search_type="raw")

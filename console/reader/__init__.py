@@ -1,0 +1,1 @@
+"""Whoever reads: in their own language and time zone."""

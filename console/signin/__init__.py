@@ -1,0 +1,1 @@
+"""Signing in: throttled, and with a second factor."""

@@ -1,0 +1,34 @@
+"""What a browser calls itself, in two words."""
+
+import re
+from collections.abc import Sequence
+
+from django.utils.translation import gettext as _
+
+# In this order: most of them also name those that they descend from.
+_BROWSERS: Sequence[tuple[str, str]] = (
+    ("Edge", r"Edg(e|A|iOS)?/"),
+    ("Opera", r"OPR/|Opera"),
+    ("Samsung Internet", r"SamsungBrowser/"),
+    ("Firefox", r"Firefox/|FxiOS/"),
+    ("Chrome", r"Chrome/|CriOS/"),
+    ("Safari", r"Safari/"),
+    ("curl", r"^curl/"),
+)
+_SYSTEMS: Sequence[tuple[str, str]] = (
+    ("iPhone", r"iPhone"),
+    ("iPad", r"iPad"),
+    ("Android", r"Android"),
+    ("ChromeOS", r"CrOS"),
+    ("Windows", r"Windows"),
+    ("macOS", r"Mac OS X|Macintosh"),
+    ("Linux", r"Linux|X11"),
+)
+
+
+def device(agent: str) -> str:
+    """ "Firefox, Windows"; what it says itself where nobody knows it."""
+    named = [
+        next((name for name, mark in each if re.search(mark, agent)), "") for each in (_BROWSERS, _SYSTEMS)
+    ]
+    return ", ".join(filter(None, named)) or agent[:60] or _("Unknown device")

@@ -1,0 +1,57 @@
+"""Contacts say whether an answer helped: two choices below it, and a press of one is feedback, no message
+that wants an answer."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from console.conversations.models import Conversation, Message, Turn
+from console.feedback.models import Feedback
+from hub_lambdas.channels import KINDS
+from hub_lambdas.channels.base import InboundMessage
+
+THUMBS: Mapping[str, bool] = {"👍": True, "👎": False}
+KIND = "feedback"
+"""Of the message that a press is stored as."""
+_REACHED = (Message.State.SENDING, Message.State.SENT, Message.State.UNKNOWN)
+
+
+def below(turn: Turn) -> Sequence[str]:
+    """What is offered below an answer that has no choices of its own: nothing where the organization does not
+    ask, or the platform has no buttons."""
+    has_buttons = not KINDS[turn.conversation.contact.channel.kind].numbers_choices
+    return list(THUMBS) if turn.organization.asks_for_feedback and has_buttons else []
+
+
+def pressed_at(conversation: Conversation, message: InboundMessage) -> Message | None:
+    """The answer that a contact gives feedback on with `message`: the newest that asked for it. None where it
+    is a message like any other. The caller holds the conversation's lock."""
+    if message.kind != "button" or message.text not in THUMBS or conversation.contact.is_test:
+        return None
+    answers = conversation.messages.filter(purpose=Message.Purpose.ANSWER, choices=list(THUMBS))
+    return answers.filter(state__in=_REACHED).order_by("-id").first()
+
+
+def store(
+    conversation: Conversation, answer: Message, message: InboundMessage, received_at: datetime
+) -> None:
+    """Keep the press with the conversation, in no turn, and the opinion with the answer: the last counts."""
+    Message.objects.create(
+        conversation=conversation,
+        channel=conversation.contact.channel,
+        direction=Message.Direction.IN,
+        kind=KIND,
+        text=message.text,
+        payload=message.payload,
+        platform_id=message.platform_id,
+        platform_at=message.platform_at,
+        received_at=received_at,
+    )
+    Feedback.objects.update_or_create(
+        message=answer,
+        source=Feedback.Source.CONTACT,
+        defaults={
+            "organization_id": conversation.organization_id,
+            "is_good": THUMBS[message.text],
+            "given_at": received_at,
+        },
+    )

@@ -1,0 +1,2 @@
+"""Deploys and rollbacks: `python -m infra.deployment deploy|rollback|stop STAGE`, or from a job, by the same
+steps."""

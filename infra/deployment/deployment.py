@@ -1,0 +1,253 @@
+"""The steps of a deploy and of a rollback. Each may be done again: what is done already is found so and
+left."""
+
+import tempfile
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Protocol
+
+from infra.deployment.functions import Functions, wanted_triggers
+from infra.deployment.plan import Step
+from infra.deployment.releases import Releases
+from infra.deployment.settings import (
+    MANAGE,
+    Facts,
+    Settings,
+    expand,
+    fingerprint,
+    guard,
+    is_http,
+    read_functions,
+)
+from infra.deployment.stacks import TEMPLATES, Stacks
+from infra.deployment.stage import Stage
+from infra.deployment.static_files import StaticFiles
+from infra.deployment.zappa import Zappa
+
+CONSOLE_PACKAGE = ("console", MANAGE)
+BOXES = "llm"
+"""The stack of the LLM boxes. Its template is kept with a release, since it says how they run it."""
+_BOXES_FILE = f"{BOXES}.yaml"
+AT_A_TIME = 4
+
+
+class Packages(Protocol):
+    """Who builds the files of a release."""
+
+    def names(self) -> Sequence[str]: ...
+
+    def build(self, name: str) -> Path: ...
+
+
+class Secret(Protocol):
+    """Who completes the stage's secret."""
+
+    def complete(self) -> Sequence[str]: ...
+
+
+class Deployment:
+    """Puts a release on a stage, as seen from one machine. What it touches is handed in."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        stacks: Stacks,
+        functions: Functions,
+        releases: Releases,
+        zappa: Zappa,
+        packages: Packages,
+        static_files: StaticFiles,
+        secret: Secret,
+    ) -> None:
+        self._stage, self._stacks, self._functions = stage, stacks, functions
+        self._releases, self._zappa, self._packages = releases, zappa, packages
+        self._static_files, self._secret = static_files, secret
+        self._built: dict[str, Path] = {}
+
+    def deploying(self, release: str) -> list[Step]:
+        """The steps that put a new release on the stage, and keep it once it answers."""
+        return [
+            Step("build", lambda: self._build(release)),
+            Step("upload", lambda: self._upload(release)),
+            Step("infra", lambda: self._apply_stacks(release), alters=True),
+            Step("static files", lambda: self._publish(release)),
+            Step("addresses", lambda: self._make_addresses(release)),
+            Step("migrate", lambda: self._migrate(release)),
+            Step("update", lambda: self._update(release)),
+            *self._finishing(release),
+        ]
+
+    def returning(self, release: str) -> list[Step]:
+        """The steps that put a kept release back. The database stays as it is: migrations fit the release
+        before."""
+        return [*self.restoring(release), *self._testing(release)]
+
+    def restarting(self, release: str) -> list[Step]:
+        """The steps that give every function its release anew, so that it reads its secrets again."""
+        return [Step("forget", self._forget_marks), *self.returning(release)]
+
+    def restoring(self, release: str | None) -> list[Step]:
+        """The steps that undo a deploy that failed, where a release ran before it."""
+        if release is None:
+            return []
+        return [
+            Step(f"restore {release}", lambda: self._restore(release), alters=True),
+            Step("triggers", lambda: self._set_triggers(release)),
+            Step("orphans", lambda: self._remove_orphans(release)),
+        ]
+
+    def _finishing(self, release: str) -> list[Step]:
+        return [
+            Step("triggers", lambda: self._set_triggers(release)),
+            Step("orphans", lambda: self._remove_orphans(release)),
+            *self._testing(release),
+        ]
+
+    def _testing(self, release: str) -> list[Step]:
+        return [
+            Step("smoke test", lambda: self._test(release)),
+            Step("keep", lambda: self._keep(release)),
+        ]
+
+    # --- the steps; each says in a few words what it did ---
+
+    def _build(self, release: str) -> str:
+        missing = [name for name in self._packages.names() if not self._releases.has(release, name)]
+        self._built = {name: self._packages.build(name) for name in missing}
+        sizes = [f"{name} {path.stat().st_size / 1024 / 1024:.1f} MB" for name, path in self._built.items()]
+        return ", ".join(sizes) or "kept from before"
+
+    def _upload(self, release: str) -> str:
+        for name, path in self._built.items():
+            self._releases.keep(release, path, name)
+        if BOXES in self._stage.stacks:
+            self._releases.keep(release, TEMPLATES / _BOXES_FILE, _BOXES_FILE)
+        return _count(self._built, "file")
+
+    def _apply_stacks(self, release: str) -> str:
+        changed = [template for template in self._stage.stacks if self._stacks.apply(template, release)]
+        made = self._secret.complete()
+        return f"{', '.join(changed) or 'nothing'} changed" + (f"; made {', '.join(made)}" if made else "")
+
+    def _publish(self, release: str) -> str:
+        return f"{self._static_files.publish(release)} put"
+
+    def _make_addresses(self, release: str) -> str:
+        """An address belongs to a function, and the functions are told their addresses: so those that have
+        one are made first."""
+        settings = self._settings(release)
+        missing = [
+            name
+            for name, values in settings.items()
+            if is_http(values) and name not in self._addresses(settings)
+        ]
+        self._put(settings, release, missing)
+        self._releases.keep_settings(release, self._settings(release))
+        return " ".join(self._addresses(settings).values())
+
+    def _migrate(self, release: str) -> str:
+        settings = self._releases.settings(release)
+        self._put(settings, release, [MANAGE])
+        self._zappa.manage(settings, MANAGE, "migrate --no-input")
+        return ""
+
+    def _update(self, release: str) -> str:
+        settings = self._releases.settings(release)
+        return _count(self._put(settings, release, settings), "function")
+
+    def _forget_marks(self) -> str:
+        for name in read_functions():
+            self._functions.set_mark(name, "")
+        return ""
+
+    def _restore(self, release: str) -> str:
+        if BOXES in self._stage.stacks:
+            with tempfile.TemporaryDirectory() as folder:
+                self._releases.fetch(release, _BOXES_FILE, Path(folder, _BOXES_FILE))
+                self._stacks.apply(BOXES, release, Path(folder))
+        return self._update(release)
+
+    def _set_triggers(self, release: str) -> str:
+        settings = self._releases.settings(release)
+        wanted = wanted_triggers(settings)
+        changes = self._functions.set_triggers(wanted)
+        schedules = self._functions.expect_schedules(settings)
+        mended = len(changes.made) + len(changes.mended)
+        return f"{len(wanted)} queues and {_count(range(schedules), 'schedule')} verified, {mended} mended"
+
+    def _remove_orphans(self, release: str) -> str:
+        own = {self._stage.function_name(name) for name in self._releases.settings(release)}
+        orphans = sorted(self._functions.names() - own)
+        for name in orphans:
+            self._functions.remove(name)
+            self._stacks.delete(name)
+        return ", ".join(orphans) or "none"
+
+    def _test(self, release: str) -> str:
+        said = self._zappa.manage(
+            self._releases.settings(release),
+            MANAGE,
+            f"smoke_test --within-seconds {self._stage.answer_within_seconds:g}",
+        )
+        return next((line for line in said.splitlines() if "nswered" in line), "")
+
+    def _keep(self, release: str) -> str:
+        self._releases.set_current(release)
+        old = self._releases.forget_old()
+        for each in old:
+            self._static_files.forget(each)
+        return _count(old, "old release") + " removed"
+
+    # --- how they do it ---
+
+    def _settings(self, release: str) -> dict[str, dict[str, Any]]:
+        functions = read_functions()
+        facts = Facts(self._stacks.exports(), self._addresses(functions))
+        return expand(functions, self._stage, facts, release)
+
+    def _addresses(self, settings: Settings) -> dict[str, str]:
+        found = {}
+        for name, values in settings.items():
+            stack = self._stage.function_name(name)
+            if is_http(values) and (api := self._stacks.resource_id(stack, "ApiV2")):
+                found[name] = self._stage.api_url(api, name)
+        return found
+
+    def _put(self, settings: Settings, release: str, names: Collection[str]) -> list[str]:
+        """Give these functions a release, a few at a time; those that do not have it yet, and say which."""
+        self._remove_half_made(settings, names)
+        existing = self._functions.names()
+        safe = {trigger.key for trigger in self._functions.triggers() if trigger.is_safe}
+        guarded = guard(settings, safe)
+        stale = [name for name in names if not self._is_current(name, settings, existing)]
+
+        def put(name: str) -> None:
+            package = "console.zip" if name in CONSOLE_PACKAGE else "functions.zip"
+            address = self._releases.address(release, package)
+            if self._stage.function_name(name) in existing:
+                self._functions.set_mark(name, "")  # what is interrupted from here on counts as not done
+                self._zappa.update(guarded, name, address)
+            else:
+                self._zappa.deploy(guarded, name, address)
+            self._functions.set_mark(name, fingerprint(settings[name]))
+
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            for _ in pool.map(put, stale):
+                pass
+        return stale
+
+    def _remove_half_made(self, settings: Settings, names: Collection[str]) -> None:
+        """A function that was to answer HTTP and has no address is what an interrupted `zappa deploy` left:
+        Zappa neither deploys it again nor updates it into one."""
+        without = {name for name in names if is_http(settings[name])} - set(self._addresses(settings))
+        for name in {self._stage.function_name(name) for name in without} & self._functions.names():
+            self._functions.remove(name)
+
+    def _is_current(self, name: str, settings: Settings, existing: Collection[str]) -> bool:
+        is_there = self._stage.function_name(name) in existing
+        return is_there and self._functions.mark(name) == fingerprint(settings[name])
+
+
+def _count(things: Collection[Any], name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"

@@ -1,0 +1,161 @@
+"""What a stage ran, runs and may run again: packages and settings of each release, and the history, in its
+bucket.
+
+RELEASE/functions.zip, RELEASE/console.zip, RELEASE/static.zip, RELEASE/settings.json
+RELEASE/llm.tar.gz, RELEASE/llm.yaml  where the stage has LLM boxes: what they run, and their template
+current.json            the release that the last deploy or rollback left running
+history/TIME-TASK.json  each deploy and rollback: who, when, what became of it
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from infra.deployment.bucket import Bucket
+from infra.deployment.errors import ReleaseError
+from infra.deployment.settings import Settings
+
+CURRENT = "current.json"
+HISTORY = "history/"
+ROLLBACK = "rollback"
+"""The task of an entry that went back to a release."""
+KEPT = 10
+"""So many of the latest releases can be gone back to."""
+RUNNING, DONE, FAILED, CANCELLED = "running", "done", "failed", "cancelled"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One deploy or rollback. `outcome` "running" without a holder of the lock: it was interrupted. Times are
+    ISO 8601."""
+
+    task: str
+    release: str
+    who: str
+    started: str
+    outcome: str = RUNNING
+    finished: str = ""
+    reason: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"{HISTORY}{self.started}-{self.task}.json"
+
+
+class Releases:
+    """The releases of one stage."""
+
+    def __init__(self, bucket: Bucket, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._bucket, self._clock = bucket, clock
+
+    def address(self, release: str, file: str) -> str:
+        """Where Zappa finds a file of a release."""
+        return f"s3://{self._bucket.name}/{release}/{file}"
+
+    def has(self, release: str, file: str) -> bool:
+        try:
+            self._bucket.client.head_object(Bucket=self._bucket.name, Key=f"{release}/{file}")
+        except ClientError:
+            return False
+        return True
+
+    def keep(self, release: str, path: Path, name: str) -> None:
+        """Keep a file of a release. It appears whole or not at all."""
+        self._bucket.client.upload_file(str(path), self._bucket.name, f"{release}/{name}")
+
+    def fetch(self, release: str, name: str, path: Path) -> Path:
+        """Bring a kept file to this machine."""
+        self._bucket.client.download_file(self._bucket.name, f"{release}/{name}", str(path))
+        return path
+
+    def keep_settings(self, release: str, settings: Settings) -> None:
+        self._bucket.write(f"{release}/settings.json", settings)
+
+    def settings(self, release: str) -> dict[str, dict[str, Any]]:
+        """What its functions were given. Raises ReleaseError."""
+        found = self._bucket.read(f"{release}/settings.json")
+        if found is None:
+            raise ReleaseError(
+                f"Release {release} is not kept: `make releases STAGE=…` lists those that are."
+            )
+        settings: dict[str, dict[str, Any]] = found[0]
+        return settings
+
+    def current(self) -> str | None:
+        found = self._bucket.read(CURRENT)
+        return str(found[0]["release"]) if found else None
+
+    def set_current(self, release: str) -> None:
+        self._bucket.write(CURRENT, {"release": release})
+
+    def kept(self) -> list[str]:
+        """The releases that can be gone back to, the latest first. One that failed has pushed none out."""
+        ran = dict.fromkeys(entry.release for entry in self.history() if entry.outcome == DONE)
+        return [*ran][:KEPT]
+
+    def forget_old(self) -> list[str]:
+        """Delete the files of all releases but the kept ones; which those were."""
+        history = self.history()
+        kept = {*self.kept(), self.current()}
+        old = [
+            release for release in dict.fromkeys(entry.release for entry in history) if release not in kept
+        ]
+        for release in old:
+            for key in self._bucket.keys(f"{release}/"):
+                self._bucket.delete(key)
+        return old
+
+    def history(self) -> list[Entry]:
+        """Newest first."""
+        return [*self._history()]
+
+    def begin(self, task: str, release: str, who: str) -> Entry:
+        entry = Entry(task, release, who, self._now())
+        self._write(entry)
+        return entry
+
+    def end(self, entry: Entry, outcome: str, reason: str = "") -> None:
+        self._write(replace(entry, outcome=outcome, finished=self._now(), reason=reason))
+
+    def one_before(self) -> str:
+        """Where a rollback leads that names no release: back to what runs, where something was interrupted
+        half-way; else to what ran before, and was not rolled back from. Raises ReleaseError."""
+        history, current = self.history(), self.current()
+        if history and history[0].outcome == RUNNING and current:
+            return current
+        before = [release for release in _good(history) if release != current]
+        if before:
+            return before[-1]
+        raise ReleaseError(
+            "No other release ran on this stage, or it was rolled back from: there is nothing to go back to. "
+            "RELEASE=… names one all the same."
+        )
+
+    def _history(self) -> Iterator[Entry]:
+        for key in sorted(self._bucket.keys(HISTORY), reverse=True):
+            if found := self._bucket.read(key):
+                known: Mapping[str, Any] = found[0]
+                yield Entry(**known)
+
+    def _write(self, entry: Entry) -> None:
+        self._bucket.write(entry.key, asdict(entry))
+
+    def _now(self) -> str:
+        return self._clock().isoformat(timespec="milliseconds")
+
+
+def _good(history: Sequence[Entry]) -> list[str]:
+    """The releases that ran, each where it came last, without those that were rolled back from."""
+    ran: list[str] = []
+    for entry in reversed(history):
+        if entry.outcome != DONE:
+            continue
+        if entry.task == ROLLBACK and entry.release in ran:
+            del ran[ran.index(entry.release) + 1 :]
+        else:
+            ran = [release for release in ran if release != entry.release] + [entry.release]
+    return ran

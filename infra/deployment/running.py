@@ -1,0 +1,191 @@
+"""A deploy or a rollback of a stage from beginning to end: ground, lock, history, steps. For `make` and for
+jobs."""
+
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.deployment import secret
+from infra.deployment.bucket import Bucket
+from infra.deployment.checkout import expect_checked_out
+from infra.deployment.clients import Clients, StageClients
+from infra.deployment.deployment import BOXES, Deployment, Packages
+from infra.deployment.errors import Cancelled, DeployError, ReleaseError, StageError
+from infra.deployment.functions import Functions
+from infra.deployment.ground import Ground
+from infra.deployment.lock import holding
+from infra.deployment.plan import Report, Step, carry_out
+from infra.deployment.releases import CANCELLED, DONE, FAILED, ROLLBACK, Releases
+from infra.deployment.settings import MANAGE
+from infra.deployment.stacks import Stacks
+from infra.deployment.stage import Stage
+from infra.deployment.static_files import StaticFiles
+from infra.deployment.zappa import Zappa
+from infra.local.environment import ROOT
+from infra.packages import llm, ops, static
+from infra.packages.build import build, build_static, packed
+from infra.packages.package import PACKAGES
+
+FOLDER = ROOT / "packages"
+_ARCHIVE = ".zip"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who wants it, who is shown how far it is, and whether they still want it."""
+
+    who: str
+    report: Report
+    is_cancelled: Callable[[], bool]
+
+
+def deploy(stage: Stage, commit: str, caller: Caller, packages: Packages | None = None) -> None:
+    """Put a commit on a stage, built here unless `packages` has it built. Where that fails, what ran before
+    runs again, and the reason is raised as DeployError."""
+    if stage.emulator is None:
+        expect_checked_out(commit)
+    release = commit[:12]
+    place = _place(stage, packages or _Packages(stage, commit))
+    _carry_out(place, "deploy", lambda: release, place.deployment.deploying, caller)
+
+
+def roll_back(stage: Stage, release: str | None, caller: Caller) -> str:
+    """Put a kept release back, the one before where none is named; which it was. Raises DeployError."""
+    place = _place(stage, _Packages(stage, ""))
+    return _carry_out(
+        place, ROLLBACK, lambda: release or place.releases.one_before(), place.deployment.returning, caller
+    )
+
+
+def restart(stage: Stage, caller: Caller) -> str:
+    """Give every function what it runs anew, so that it reads its secrets again; the release. Raises
+    DeployError."""
+    place = _place(stage, _Packages(stage, ""))
+    return _carry_out(
+        place, "restart", lambda: _current(stage, place.releases), place.deployment.restarting, caller
+    )
+
+
+def manage(stage: Stage, command: str) -> str:
+    """Run a command of manage.py on the stage; what it printed. Raises DeployError."""
+    releases = releases_of(stage)
+    settings = releases.settings(_current(stage, releases))
+    return Zappa(StageClients(stage).environment()).manage(settings, MANAGE, command)
+
+
+def _current(stage: Stage, releases: Releases) -> str:
+    if current := releases.current():
+        return current
+    raise ReleaseError(f"Nothing runs on {stage.name} yet: `make deploy STAGE={stage.name}`.")
+
+
+def releases_of(stage: Stage) -> Releases:
+    """For who wants to look only."""
+    return Releases(Bucket(stage.releases_bucket, StageClients(stage)))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A stage with its bucket ready."""
+
+    bucket: Bucket
+    releases: Releases
+    deployment: Deployment
+
+
+class _Packages:
+    """The files of a release, built from a commit on this machine."""
+
+    def __init__(self, stage: Stage, commit: str) -> None:
+        self._commit, self._stacks = commit, stage.stacks
+
+    def names(self) -> Sequence[str]:
+        boxes = {BOXES: llm.NAME, "ops": ops.NAME}
+        of_boxes = [name for stack, name in boxes.items() if stack in self._stacks]
+        return [*(f"{name}{_ARCHIVE}" for name in PACKAGES), static.NAME, *of_boxes]
+
+    def build(self, name: str) -> Path:
+        if name == llm.NAME:
+            return llm.build_llm(self._commit, FOLDER)
+        if name == ops.NAME:
+            return ops.pack(self._commit, FOLDER)
+        if name == static.NAME:
+            return build_static(self._commit, FOLDER)
+        package = PACKAGES[name.removesuffix(_ARCHIVE)]
+        made = packed(package, self._commit, FOLDER)
+        return made if made.exists() else build(package, self._commit, FOLDER)
+
+
+class _Secret:
+    """The stage's secret. An emulated stage has its database from the ground that it stands on."""
+
+    def __init__(self, stage: Stage, clients: Clients) -> None:
+        self._stage, self._clients = stage, clients
+
+    def complete(self) -> Sequence[str]:
+        known = {}
+        if self._stage.emulator:
+            known["DATABASE_URL"] = Ground(self._stage, self._stage.emulator).database_url
+        return secret.complete(self._stage.secret, self._clients, known)
+
+
+def _place(stage: Stage, packages: Packages) -> _Place:
+    with aws_errors():
+        clients = StageClients(stage)
+        account = clients.client("sts").get_caller_identity()["Account"]
+        if account != stage.account:
+            raise StageError(
+                f"The credentials are those of account {account}, and infra/stages/{stage.name}.yaml names "
+                f"{stage.account}: use the right ones, or put your account there."
+            )
+        stacks = Stacks(stage, clients)
+        if not stacks.exists("storage"):
+            stacks.apply("storage", "")  # the lock lies in it
+        bucket = Bucket(stage.releases_bucket, clients)
+    releases = Releases(bucket)
+    deployment = Deployment(
+        stage,
+        stacks,
+        Functions(stage, clients),
+        releases,
+        Zappa(clients.environment()),
+        packages,
+        StaticFiles(Bucket(stage.static_bucket, clients), releases),
+        _Secret(stage, clients),
+    )
+    return _Place(bucket, releases, deployment)
+
+
+def _carry_out(
+    place: _Place,
+    task: str,
+    choose: Callable[[], str],
+    steps: Callable[[str], Sequence[Step]],
+    caller: Caller,
+) -> str:
+    """Choose a release and do its steps; which it was. What runs is looked at with the lock in hand."""
+    with aws_errors(), holding(place.bucket, caller.who, socket.gethostname(), task) as is_lost:
+        release, before = choose(), place.releases.current()
+        entry = place.releases.begin(task, release, caller.who)
+        try:
+            restoring = place.deployment.restoring(before)
+            carry_out(steps(release), restoring, caller.report, caller.is_cancelled, is_lost)
+        except Exception as error:
+            outcome = CANCELLED if isinstance(error, Cancelled) else FAILED
+            place.releases.end(entry, outcome, str(error))
+            raise
+        place.releases.end(entry, DONE)
+    return release
+
+
+@contextmanager
+def aws_errors() -> Iterator[None]:
+    """What AWS refuses is a reason like another."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise DeployError(f"AWS refused: {error}") from error

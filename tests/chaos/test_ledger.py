@@ -1,0 +1,51 @@
+"""What a run writes into the hub and reads from its database is what the hub knows by those names."""
+
+from typing import Any
+
+import pytest
+import yaml
+from django.db import connection
+from django.utils import timezone
+
+from console.conversations.models import Contact
+from console.organizations import organization_file
+from tests import factories
+from tests.chaos import codes
+from tests.chaos.ledger import Ledger
+from tests.chaos.organizations import settings
+from tests.chaos.policies import policies
+from tests.chaos.records import Sending, Turn
+
+CODE = codes.code(0, 0)
+
+
+@pytest.fixture
+def ledger(db: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Ledger:
+    def rows(self: Ledger, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return list(cursor.fetchall())
+
+    monkeypatch.setattr(Ledger, "_rows", rows)
+    return Ledger(tmp_path)
+
+
+def test_turns_are_read_with_what_was_sent_in_them(ledger: Ledger) -> None:
+    channel = factories.make_channel(factories.make_organization(), resumed_at=timezone.now())
+    conversation = factories.make_conversation(channel)
+    Contact.objects.update(platform_id="7")
+    turn = factories.make_answered_turn(conversation, f"Is {CODE} ready?")
+    sent = turn.messages.get(direction="out")
+    turn.messages.filter(pk=sent.pk).update(unknown_attempts=1)
+
+    sending = Sending("answer", "sent", sent.platform_id, 1)
+    assert ledger.turns() == [Turn(turn.pk, "7", "answered", "", [CODE], [sending], was_held=True)]
+    assert (ledger.progress().stored, ledger.progress().answered) == (1, 1)
+    assert ledger.dead_letters("poison") == 0
+
+
+def test_the_hub_takes_the_files_of_the_organizations() -> None:
+    for number, policy in enumerate(policies(1, 6)):
+        read = organization_file.parse("a file", yaml.safe_dump(settings(number, policy)))
+        assert read.settings["late_policy"] == policy.late_policy
+        assert read.settings["holding_line"] == policy.holding_line

@@ -1,0 +1,501 @@
+"""Releases as ops see them, and what the worker makes of what they ask for; what deploys is a fake."""
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyotp
+import pytest
+from django.core import mail
+from django.db import OperationalError, connection
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from console.audit.models import Change
+from console.deployments import jobs
+from console.deployments.changes import between
+from console.deployments.checkout import Checkout, CheckoutError
+from console.deployments.models import Commit, Deploy, Stage
+from console.organizations.models import User
+from console.signin import second_factor
+from console.single_run import single_run
+from tests import factories
+from tests.console.conftest import World, body, signed_in
+from tests.fakes.repository import Repository
+
+URL = "/releases/"
+Capture = Callable[..., AbstractContextManager[Any]]
+
+
+@pytest.fixture
+def repository(tmp_path: Path, settings: Settings) -> Repository:
+    found = Repository(tmp_path)
+    settings.DEPLOY_REPOSITORY, settings.HUB_HOME = str(found.root), tmp_path / "hub"
+    settings.DEPLOY_STAGES, settings.DEPLOYER = ["trial"], found.installed
+    return found
+
+
+@pytest.fixture
+def queued(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What was put on the queue of deploys."""
+    sent: list[Any] = []
+    monkeypatch.setattr(jobs.run_deploy, "delay", sent.append)
+    monkeypatch.setattr(jobs.look_at_releases, "delay", lambda: sent.append("look"))
+    return sent
+
+
+def with_factor(user: User) -> Client:
+    """A browser in which one of ops is signed in, and has shown a code."""
+    factor = second_factor.begin(user)
+    second_factor.confirm(user, pyotp.TOTP(factor.secret["base32"]).now())
+    client = signed_in(user)
+    session = client.session
+    session[second_factor.SESSION_KEY] = user.pk
+    session.save()
+    return client
+
+
+@pytest.fixture
+def ann(world: World, queued: list[Any]) -> Client:
+    return with_factor(world.ops)
+
+
+@pytest.fixture
+def bob(ann: Client) -> Client:
+    return with_factor(factories.make_user("bob@example.com", is_ops=True))
+
+
+def ask(client: Client, release: str, task: str = "deploy", replaces: str = "") -> Any:
+    data = {"stage": "trial", "task": task, "release": release, "replaces": replaces}
+    return client.post(f"{URL}changes/", data, follow=True)
+
+
+def do(client: Client, deploy: Deploy, what: str) -> str:
+    return body(client.post(f"{URL}deploys/{deploy.pk}/act/", {"do": what}, follow=True))
+
+
+def latest() -> Deploy:
+    return Deploy.objects.latest("pk")
+
+
+# --- what is there ------------------------------------------------------------------------------------------
+
+
+def test_the_stages_their_commits_and_what_ran(ann: Client, repository: Repository) -> None:
+    assert "Nobody has looked yet" in body(ann.get(URL))
+    entry = {"task": "deploy", "release": repository.first[:12], "who": "kim@laptop", "reason": "No answer"}
+    entry |= {"started": "2026-11-29T10:00:00.000+00:00", "finished": "2026-11-29T10:04:00.000+00:00"}
+    repository.set(release=repository.first[:12], history=[{**entry, "outcome": "failed"}])
+    repository.commit("Prices are <b>shown</b>")
+
+    jobs.look_at_releases()
+
+    page = body(ann.get(URL))
+    assert "Prices are &lt;b&gt;shown&lt;/b&gt;" in page
+    assert f"{repository.first[:12]} · The first release (running there)" in page
+    assert "kim@laptop" in page
+    assert "took 4 min" in page
+    assert "No answer" in page
+
+
+def test_looking_again_is_asked_of_the_worker(ann: Client, repository: Repository, queued: list[Any]) -> None:
+    assert "The worker looks since" in body(ann.post(f"{URL}look/", follow=True))
+    assert queued == ["look"]
+    jobs.look_at_releases()
+    assert "As of" in body(ann.get(URL))
+
+
+def test_what_cannot_be_looked_at_is_said(ann: Client, repository: Repository, settings: Settings) -> None:
+    settings.DEPLOY_REPOSITORY = "https://ann:the-token@127.0.0.1:9/none.git"
+    jobs.look_at_releases()
+    page = body(ann.get(URL))
+    assert "git says:" in page
+    assert "the-token" not in page
+
+
+def test_what_a_deploy_changes(ann: Client, repository: Repository) -> None:
+    repository.set(release=repository.first[:12])
+    repository.commit("Labels", "console/inbox/migrations/0009_labels.py", "infra/roles.yaml")
+    last = repository.commit("Words alone", "console/inbox/words.py")
+    jobs.look_at_releases()
+
+    page = body(ann.get(f"{URL}changes/?stage=trial&task=deploy&release={last}"))
+
+    assert "inbox 0009_labels" in page
+    assert "roles.yaml" in page
+    assert page.index("Words alone</span><span") < page.index("Labels</span><span")
+    assert f"Deploy {last[:12]}" in page
+
+
+def test_commits_that_go_away_leave_their_migrations(ann: Client, repository: Repository) -> None:
+    last = repository.commit("Labels", "console/inbox/migrations/0009_labels.py")
+    repository.set(release=last[:12])
+    jobs.look_at_releases()
+    page = body(ann.get(f"{URL}changes/?stage=trial&task=deploy&release={repository.first}"))
+    assert "Commits that go away" in page
+    assert "these have run and stay: inbox 0009_labels" in page
+
+
+def test_of_branches_that_were_merged_all_commits_count() -> None:
+    def commit(name: str, *parents: str) -> Commit:
+        return Commit(hash=name, parents=list(parents))
+
+    commits = [commit("merge", "ours", "theirs"), commit("theirs", "base"), commit("ours", "base")]
+    commits.append(commit("base", "long-ago"))
+    commits[0].migrations, commits[0].removed_migrations = ["inbox 0003_labels"], ["inbox 0002_labels"]
+    commits[1].migrations = ["inbox 0002_labels", "inbox 0002_notes"]
+
+    changes = between(commits, "ours", "merge")
+
+    assert [each.hash for each in changes.added] == ["merge", "theirs"]
+    assert changes.migrations == ["inbox 0002_notes", "inbox 0003_labels"], "one was numbered anew"
+    assert not changes.removed
+    assert not between(commits, "unknown", "merge").is_whole
+
+
+# --- a deploy -----------------------------------------------------------------------------------------------
+
+
+def test_a_deploy_from_the_question_to_its_last_step(
+    ann: Client, repository: Repository, queued: list[Any]
+) -> None:
+    jobs.look_at_releases()
+    page = body(ask(ann, repository.first))
+    deploy = latest()
+    assert queued == [deploy.pk]
+    assert "The worker takes it up" in page
+    assert "/news/?shown=" in page
+
+    jobs.run_deploy(deploy.pk)
+
+    page = body(ann.get(f"{URL}deploys/{deploy.pk}/"))
+    assert [page.index(f"<b>{step}</b>") for step in ("Fetch", "Build", "Update")]
+    assert "/news/?shown=" not in page, "nothing changes any more"
+    assert repository.state["release"] == repository.first[:12]
+    assert repository.state["calls"] == [
+        ["deploy", "trial", repository.first[:12], "ops@example.com (console)"]
+    ]
+    assert Stage.objects.get().release == repository.first[:12], "the page shows what runs now"
+    assert f"Deploy of {repository.first[:12]}" in body(ann.get(URL))
+
+
+def test_the_page_of_a_deploy_is_renewed_only_where_it_changed(ann: Client, repository: Repository) -> None:
+    jobs.look_at_releases()
+    page = body(ask(ann, repository.first))
+    news = page.partition('hx-get="')[2].partition('"')[0]
+    assert ann.get(news).status_code == 204
+    Deploy.objects.update(
+        state="running", steps=[{"name": "build", "state": "running", "note": "", "seconds": None}]
+    )
+    said = body(ann.get(news))
+    assert "<b>Build</b>" in said
+    assert "Cancel after this step" in said
+
+
+def test_a_second_deploy_of_a_stage_is_led_to_the_first(
+    ann: Client, bob: Client, repository: Repository
+) -> None:
+    jobs.look_at_releases()
+    ask(ann, repository.first)
+    page = body(ask(bob, repository.first))
+    assert "Somebody is at trial already" in page
+    assert Deploy.objects.count() == 1
+
+
+@pytest.mark.parametrize("release", ["0" * 40, "", "--upload-pack=x", "HEAD"])
+def test_only_a_known_commit_is_deployed(ann: Client, repository: Repository, release: str) -> None:
+    jobs.look_at_releases()
+    assert "no such release by now" in body(ask(ann, release))
+    assert not Deploy.objects.exists()
+
+
+def test_a_commit_that_left_the_branch_is_not_deployed(ann: Client, repository: Repository) -> None:
+    left = repository.commit("Will be gone")
+    jobs.look_at_releases()
+    ask(ann, left)
+    repository.git("reset", "--quiet", "--hard", repository.first)
+    jobs.run_deploy(latest().pk)
+    assert (latest().state, repository.state["calls"]) == ("failed", [])
+    assert "is not on the branch" in latest().reason
+
+
+def test_what_was_looked_at_must_still_run(ann: Client, repository: Repository) -> None:
+    """The changes that somebody has seen, and another has approved, are those that are made."""
+    jobs.look_at_releases()
+    assert "runs another release by now" in body(ask(ann, repository.first, replaces="1" * 12))
+    ask(ann, repository.first)
+    repository.set(release="2" * 12)
+    jobs.run_deploy(latest().pk)
+    assert latest().reason.startswith("trial runs 222222222222, and nothing when this was asked for")
+    assert repository.state["calls"] == []
+
+
+def test_why_a_deploy_failed_is_said_where_it_said_nothing_itself(
+    ann: Client, repository: Repository
+) -> None:
+    repository.set(breaks="ModuleNotFoundError: No module named 'zappa'")
+    jobs.look_at_releases()
+    ask(ann, repository.first)
+    jobs.run_deploy(latest().pk)
+    assert (latest().state, latest().reason) == ("failed", "ModuleNotFoundError: No module named 'zappa'")
+
+
+def test_a_rollback_leads_to_a_kept_release_alone(ann: Client, repository: Repository) -> None:
+    repository.set(release="b" * 12, kept=["b" * 12, "a" * 12], before="a" * 12, needs_approval=True)
+    jobs.look_at_releases()
+    assert "Roll back to aaaaaaaaaaaa" in body(ann.get(URL))
+    ask(ann, "c" * 12, "rollback", replaces="b" * 12)
+    assert not Deploy.objects.exists()
+
+    ask(ann, "a" * 12, "rollback", replaces="b" * 12)
+    jobs.run_deploy(latest().pk)
+
+    assert latest().state == "done", "it needs no approval: what it leads to had one"
+    assert repository.state["calls"][0][:3] == ["rollback", "trial", "a" * 12]
+
+
+def test_code_that_is_merely_pushed_is_not_run(ann: Client, repository: Repository) -> None:
+    repository.set(release="b" * 12, kept=["b" * 12, "a" * 12], before="a" * 12, needs_approval=True)
+    pushed = repository.commit(
+        "import json; print(json.dumps({'needs_approval': False}))", "infra/deployment/job.py"
+    )
+    jobs.look_at_releases()
+    assert Stage.objects.get().needs_approval
+    Stage.objects.update(needs_approval=False)  # as it was when the deploy was asked for
+    ask(ann, pushed, replaces="b" * 12)
+    jobs.run_deploy(latest().pk)
+    assert "needs the approval of a second person" in latest().reason
+
+    ask(ann, "a" * 12, "rollback", replaces="b" * 12)
+    jobs.run_deploy(latest().pk)
+    assert latest().state == "done"
+
+
+# --- a worker that comes and goes ---------------------------------------------------------------------------
+
+
+def test_a_deploy_that_its_worker_left_is_gone_on_with(ann: Client, repository: Repository) -> None:
+    jobs.look_at_releases()
+    ask(ann, repository.first)
+    repository.set(at=repository.first, done=["build"])
+    left = [{"name": "update", "state": "running", "note": "", "seconds": None}]
+    Deploy.objects.update(state="running", started_at=timezone.now() - timedelta(minutes=9), steps=left)
+
+    jobs.run_deploy(latest().pk)
+
+    told = [(step["name"], step["state"], step["note"]) for step in latest().steps]
+    assert told[0] == ("update", "failed", "The worker was stopped in the middle of it.")
+    assert told[2:] == [("build", "done", "kept from before"), ("update", "done", "made")]
+    assert latest().state == "done"
+
+
+def test_a_message_that_comes_twice_deploys_once(ann: Client, repository: Repository) -> None:
+    jobs.look_at_releases()
+    ask(ann, repository.first)
+    for _ in range(2):
+        jobs.run_deploy(latest().pk)
+    assert len(repository.state["calls"]) == 1
+
+
+def test_what_was_cancelled_while_no_worker_was_there_is_put_back(
+    ann: Client, repository: Repository
+) -> None:
+    repository.set(release="b" * 12, kept=["b" * 12])
+    jobs.look_at_releases()
+    ask(ann, repository.first, replaces="b" * 12)
+    Deploy.objects.update(state="running", started_at=timezone.now())
+    do(ann, latest(), "cancel")
+
+    jobs.run_deploy(latest().pk)
+
+    assert repository.state["calls"][0][:3] == ["rollback", "trial", "b" * 12]
+    assert latest().state == "cancelled"
+
+
+def test_what_was_cancelled_on_a_stage_that_cannot_be_seen_fails(ann: Client, repository: Repository) -> None:
+    jobs.look_at_releases()
+    ask(ann, repository.first)
+    Deploy.objects.update(state="running", started_at=timezone.now())
+    do(ann, latest(), "cancel")
+    repository.set(problem="AWS refused: expired")
+
+    jobs.run_deploy(latest().pk)
+
+    assert (latest().state, latest().reason) == ("failed", "AWS refused: expired")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_lock_outlives_a_failed_statement_but_no_lost_session(db: None) -> None:
+    writer = jobs.Writer(Deploy())
+
+    def fail() -> None:
+        raise OperationalError("canceling statement due to lock timeout")
+
+    def lose() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    with single_run(1, 1):
+        connection.close_at = 0  # an old session
+        connection.errors_occurred = True
+        writer._try(fail)
+        with connection.cursor() as cursor:
+            held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+            cursor.execute(held)
+            assert cursor.fetchone() == (1,)
+        assert not writer._try(lose)
+    with single_run(1, 1) as is_alone:
+        assert is_alone
+
+
+def test_nobody_shows_to_be_at_it(ann: Client, repository: Repository, queued: list[Any]) -> None:
+    jobs.look_at_releases()
+    ask(ann, repository.first)
+    Deploy.objects.update(state="running", seen_at=timezone.now() - timedelta(minutes=2))
+    assert "Nobody shows to be at it" in body(ann.get(f"{URL}deploys/{latest().pk}/"))
+    do(ann, latest(), "take up")
+    assert queued == [latest().pk] * 2
+
+
+# --- cancelling ---------------------------------------------------------------------------------------------
+
+
+def test_what_waits_is_cancelled_at_once(ann: Client, repository: Repository) -> None:
+    jobs.look_at_releases()
+    ask(ann, repository.first)
+    assert "Cancelled" in do(ann, latest(), "cancel")
+    jobs.run_deploy(latest().pk)
+    assert repository.state["calls"] == []
+    assert "has ended already" in do(ann, latest(), "cancel")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_runs_is_cancelled_after_the_step_in_hand(ann: Client, repository: Repository) -> None:
+    repository.hold("build")
+    jobs.look_at_releases()
+    ask(ann, repository.first)
+    Deploy.objects.update(cancelled_by=User.objects.get(email="ops@example.com"))
+
+    jobs.run_deploy(latest().pk)
+
+    assert latest().state == "cancelled"
+    assert latest().reason == "Cancelled before “update”."
+    assert [step["state"] for step in latest().steps] == ["done", "done"]
+
+
+# --- approval -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def approving(repository: Repository, ann: Client) -> Repository:
+    repository.set(needs_approval=True)
+    jobs.look_at_releases()
+    return repository
+
+
+def test_a_second_person_lets_a_deploy_begin(
+    ann: Client, bob: Client, approving: Repository, queued: list[Any]
+) -> None:
+    assert "A second person of ops has to approve it" in body(ask(ann, approving.first))
+    assert queued == []
+    told = {each.to[0]: each.body for each in mail.outbox}
+    assert list(told) == ["bob@example.com"]
+    assert f"/releases/deploys/{latest().pk}/" in told["bob@example.com"]
+    assert "A second person has to approve it." in do(ann, latest(), "approve")
+    assert queued == []
+    do(bob, latest(), "approve")
+    assert queued == [latest().pk]
+    jobs.run_deploy(latest().pk)
+    assert approving.state["calls"][0][3] == "ops@example.com, approved by bob@example.com (console)"
+    assert "ops@example.com, approved by bob@example.com" in body(ann.get(URL))
+
+
+def test_what_is_refused_or_forgotten_never_begins(
+    ann: Client, bob: Client, approving: Repository, queued: list[Any]
+) -> None:
+    ask(ann, approving.first)
+    assert "Refused" in do(bob, latest(), "refuse")
+    assert "It is no more to be approved: Refused." in do(bob, latest(), "approve")
+    ask(ann, approving.first)
+    Deploy.objects.filter(pk=latest().pk).update(asked_at=timezone.now() - timedelta(hours=25))
+    assert "It is no more to be approved: Expired." in do(bob, latest(), "approve")
+    assert "Nobody approved it within a day." in body(ann.get(URL))
+    assert queued == []
+
+
+def test_a_stage_that_demands_approval_by_now_gets_it_from_the_worker_too(
+    ann: Client, repository: Repository
+) -> None:
+    jobs.look_at_releases()
+    ask(ann, repository.first)
+    repository.set(needs_approval=True)
+    jobs.run_deploy(latest().pk)
+    assert "needs the approval of a second person by now" in latest().reason
+    assert repository.state["calls"] == []
+
+
+# --- who, and what is kept of it ----------------------------------------------------------------------------
+
+
+def test_who_did_what_is_in_the_audit_log(ann: Client, bob: Client, approving: Repository) -> None:
+    ask(ann, approving.first)
+    do(bob, latest(), "approve")
+    do(ann, latest(), "cancel")
+    log = Change.objects.filter(thing="deploy").order_by("pk").values_list("who", "action", "after__state")
+    assert list(log) == [
+        ("ops@example.com", "added", "to_approve"),
+        ("bob@example.com", "changed", "waiting"),
+        ("ops@example.com", "changed", None),
+        ("ops@example.com", "changed", "cancelled"),
+    ]
+
+
+def test_it_is_for_ops_with_a_second_factor(world: World, repository: Repository, queued: list[Any]) -> None:
+    jobs.look_at_releases()
+    for person in (world.admin, world.agent):
+        client = signed_in(person)
+        assert client.get(URL).status_code == 403
+        assert ask(client, repository.first).status_code == 403
+        assert f'href="{URL}"' not in body(client.get("/"))
+    client = signed_in(world.ops)
+    page = body(client.get(URL))
+    assert "Releases are for ops with a second factor" in page
+    assert repository.first[:12] not in page
+    assert ask(client, repository.first).status_code == 403
+    assert not Deploy.objects.exists()
+
+
+# --- the checkout -------------------------------------------------------------------------------------------
+
+
+def test_one_at_a_time_works_in_the_checkout(tmp_path: Path, repository: Repository) -> None:
+    order: list[str] = []
+    first, second = (Checkout(tmp_path / "checkout", str(repository.root)) for _ in range(2))
+
+    def wait() -> None:
+        with second.held():
+            order.append("second")
+
+    with first.held():
+        thread = threading.Thread(target=wait)
+        thread.start()
+        first.fetch()
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
+
+
+def test_what_lies_in_the_checkout_is_the_commit(tmp_path: Path, repository: Repository) -> None:
+    checkout = Checkout(tmp_path / "checkout", str(repository.root))
+    checkout.folder.mkdir()
+    checkout.fetch()
+    checkout.put(repository.first)
+    (checkout.folder / "infra" / "deployment" / "job.py").write_text("changed")
+    checkout.put(repository.first)
+    assert "FOLDER" in (checkout.folder / "infra" / "deployment" / "job.py").read_text()
+    with pytest.raises(CheckoutError, match="not on the branch"):
+        checkout.find("--help")

@@ -1,0 +1,45 @@
+"""llm.tar.gz: unpacked in an empty folder, what an LLM box runs is there."""
+
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from infra.packages.build import head
+from infra.packages.llm import pack
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("llm")
+    wheels = folder / "wheels"
+    wheels.mkdir()
+    (wheels / "model-1-py3-none-any.whl").write_bytes(b"a wheel")
+    with tarfile.open(pack(head(), wheels, folder)) as archive:
+        archive.extractall(folder / "box", filter="data")
+    return folder / "box"
+
+
+def test_the_box_gets_the_wheels_that_it_installs_and_no_tests(box: Path) -> None:
+    assert [path.name for path in (box / "wheels").iterdir()] == ["model-1-py3-none-any.whl"]
+    assert {path.name for path in box.iterdir()} == {"infra", "llm_api", "requirements", "wheels"}
+    assert {path.name for path in (box / "infra").iterdir()} == {"__init__.py", "llm_box"}
+    assert os.access(box / "infra" / "llm_box" / "install.sh", os.X_OK)
+
+
+@pytest.mark.parametrize("module", ["llm_api.__main__", "infra.llm_box.keeper", "infra.llm_box.environment"])
+def test_its_services_need_nothing_else_of_the_hub(box: Path, module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {module} as found; print(found.__file__)"],
+        cwd=box,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).is_relative_to(box)
