@@ -80,9 +80,9 @@ class FakeSqs:
         """The requests that wait for the LLM, without cancellations."""
         return [body for body in self.bodies("llm-requests") if "cancel" not in body]
 
-    def put(self, queue: str, body: Any) -> None:
+    def put(self, queue: str, body: Any, *, group: str = "test") -> None:
         """Queue a body as somebody else would."""
-        self.send_message(QueueUrl=queue, MessageBody=json.dumps(body), MessageGroupId="test")
+        self.send_message(QueueUrl=queue, MessageBody=json.dumps(body), MessageGroupId=group)
 
     def release(self, queue: str) -> None:
         """Let the delays of a queue be over."""

@@ -61,14 +61,19 @@ MAX_WAKEUPS = 12
 """Of one turn in one history: several for each message, edit, repair and reply to another turn."""
 UNSENT = (Message.State.PENDING, Message.State.SENDING)
 NEVER = timedelta(days=36500)
+BEGINNING = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 @dataclass
 class Clock:
     """Stands still until it is moved. Each begins on another day, so that what a history has left behind is
-    no news to the next."""
+    no news to the next, at an hour that `seed` chooses: one seed is one history whenever it runs."""
 
-    now: datetime = field(default_factory=lambda: datetime.now(UTC) + timedelta(days=next(_days)))
+    seed: int
+    now: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.now = BEGINNING + timedelta(days=next(_days), hours=self.seed % 24)
 
     def move(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -105,25 +110,39 @@ class Queues(FakeSqs):
         """Queue a body as somebody else would, whatever this history has in store for the hub's own sends."""
         kept = self.loses_next, self.refuses_next
         self.loses_next = self.refuses_next = False
-        self.put(queue, body)
+        self.put(queue, body, group=uuid.uuid4().hex)
         self.loses_next, self.refuses_next = kept
 
     def change_message_visibility(self, QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int) -> None:  # noqa: N803
         self.due["m" + ReceiptHandle[1:]] = self.clock.now + timedelta(seconds=VisibilityTimeout)
 
     def visible(self) -> list[tuple[str, dict[str, Any]]]:
-        """What a handler could be given now, in no order that it may rely on."""
+        """What a handler could be given now, in no order that it may rely on; but for what SQS promises of a
+        FIFO queue: while one record of a group is with a handler or postponed, the others wait."""
+        now, busy = self.clock.now, self._busy_groups()
         return [
             (queue, record)
             for queue, records in self.queues.items()
             for record in records
-            if self.due[record["messageId"]] <= self.clock.now and queue in HANDLERS
+            if self.due[record["messageId"]] <= now and queue in HANDLERS
+            if _group(queue, record) not in busy
         ]
 
+    def _busy_groups(self) -> set[tuple[str, str]]:
+        return {
+            _group(queue, record)
+            for queue, records in self.queues.items()
+            for record in records
+            if queue.endswith(".fifo")
+            and record["attributes"]["ApproximateReceiveCount"] != "0"
+            and self.due[record["messageId"]] > self.clock.now
+        }
+
     def due_at(self) -> datetime | None:
-        """When the next of what waits could be given to a handler, if anything waits."""
+        """When the next of what waits could be given to a handler, if anything waits; what waits for another
+        of its group has no moment of its own."""
         waiting = [self.due[record["messageId"]] for records in self.queues.values() for record in records]
-        return min(waiting, default=None)
+        return min((due for due in waiting if due > self.clock.now), default=None)
 
     def deliver(self, queue: str, record: dict[str, Any], *, keep: bool = False) -> None:
         """Give one record to its handler. `keep`: the queue forgets that it did, and delivers it again."""
@@ -145,6 +164,10 @@ class Queues(FakeSqs):
         assert dead_letters.handler({"Records": [{**record, "eventSourceARN": arn}]}, None) == {
             "batchItemFailures": []
         }
+
+
+def _group(queue: str, record: dict[str, Any]) -> tuple[str, str]:
+    return queue, record["attributes"]["MessageGroupId"]
 
 
 class Llm:
