@@ -31,12 +31,9 @@ class Request:
     raw_query: str = ""
 
     def json(self) -> Any:
-        """The body parsed as JSON; BadRequest 400 when it is none. RecursionError where it is nested too
-        deeply to be read."""
-        try:
-            return json.loads(self.body)
-        except ValueError:
-            raise BadRequest(400, "The body is not valid JSON.") from None
+        """The body parsed as JSON; ValueError when it is none. RecursionError where it is nested too deeply
+        to be read."""
+        return json.loads(self.body)
 
 
 @dataclass(frozen=True)

@@ -366,9 +366,9 @@ class Kind(Protocol):
 
     def parse(self, request: Request, account: Account) -> Sequence[Inbound]:
         """Everything in one webhook, each item apart: an unknown shape becomes OtherEvent, one that cannot be
-        read Unread, and neither keeps its neighbours from being read. BadRequest only for a body that is no
-        JSON, and in the hub's own chat for what its page does not send; what else is raised makes the whole
-        an Unread. Only the body of `request` counts."""
+        read Unread, and neither keeps its neighbours from being read. BadRequest only in the hub's own chat,
+        for what its page does not send; what else is raised makes the whole an Unread, as a body that is no
+        JSON does. Only the body of `request` counts."""
 
     def acknowledge(self, request: Request, account: Account) -> Response:
         """The answer the platform wants once everything is queued."""

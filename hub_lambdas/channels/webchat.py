@@ -177,6 +177,8 @@ def _json(request: Request) -> Any:
         return request.json()
     except RecursionError:
         raise BadRequest(400, "The body is nested too deeply.") from None
+    except ValueError:
+        raise BadRequest(400, "The body is not valid JSON.") from None
 
 
 def _written_at(content: Any, now: datetime) -> datetime | None:

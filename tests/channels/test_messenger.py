@@ -31,7 +31,7 @@ from hub_lambdas.channels.base import (
 )
 from hub_lambdas.channels.messenger import Messenger
 from hub_lambdas.contact_view import LedgerView
-from hub_lambdas.http import BadRequest, Request
+from hub_lambdas.http import Request
 from tests.channels.messaging import ANY_JSON, APP_ID, APP_SECRET, mutated, post
 
 FOLDER = Path(__file__).parent.parent / "payloads" / "messenger"
@@ -362,13 +362,6 @@ def test_without_names_a_delivery_counts_up_to_its_watermark() -> None:
 
 
 # --- whatever comes -----------------------------------------------------------------------------------------
-
-
-def test_a_body_that_is_no_json_is_refused() -> None:
-    for body in (b"", b"hello", b"{", b"\xff\xfe\xfd"):
-        with pytest.raises(BadRequest) as refused:
-            KIND.parse(post(body), ACCOUNT)
-        assert refused.value.status == 400
 
 
 def test_one_that_is_nested_to_the_limit_keeps_nobody_from_being_read() -> None:

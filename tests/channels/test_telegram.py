@@ -22,7 +22,7 @@ from hub_lambdas.channels.base import (
     SignatureError,
 )
 from hub_lambdas.channels.telegram import Telegram
-from hub_lambdas.http import BadRequest, Request
+from hub_lambdas.http import Request
 from tests.channels.conftest import SECRET
 
 FOLDER = Path(__file__).parent.parent / "payloads" / "telegram"
@@ -265,13 +265,6 @@ def test_blocking_and_coming_back(status: str, reachable: bool | None) -> None:
 def test_an_update_without_a_usable_id_is_known_by_its_content() -> None:
     first, again, other = read({"poll": {}}), read({"poll": {}}), read({"update_id": "x", "poll": {}})
     assert first.platform_id == again.platform_id != other.platform_id
-
-
-def test_a_body_that_is_no_json_is_refused() -> None:
-    for body in (b"", b"hello", b"{", b"\xff\xfe\xfd"):
-        with pytest.raises(BadRequest) as refused:
-            KIND.parse(post(body), ACCOUNT)
-        assert refused.value.status == 400
 
 
 ANY_JSON = st.recursive(

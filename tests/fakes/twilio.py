@@ -48,10 +48,12 @@ class ApiError(platform.ApiError):
 
 
 def signature(token: str, url: str, form: Mapping[str, str] | Sequence[tuple[str, str]]) -> str:
-    """The value of X-Twilio-Signature for a post of `form` to `url`."""
+    """The value of X-Twilio-Signature for a post of `form` to `url`. Bytes that are no text stand in the form
+    as `surrogateescape` reads them."""
     pairs = form.items() if isinstance(form, Mapping) else form
-    signed = url + "".join(name + value for name, value in sorted(set(pairs)))
-    return base64.b64encode(hmac.new(token.encode(), signed.encode(), hashlib.sha1).digest()).decode()
+    text = url + "".join(name + value for name, value in sorted(set(pairs)))
+    signed = text.encode("utf-8", "surrogateescape")
+    return base64.b64encode(hmac.new(token.encode(), signed, hashlib.sha1).digest()).decode()
 
 
 class FakeTwilio(FakePlatform):

@@ -30,7 +30,7 @@ from hub_lambdas.channels.base import (
 )
 from hub_lambdas.channels.whatsapp import WhatsApp
 from hub_lambdas.channels.whatsapp.receiving import Item
-from hub_lambdas.http import BadRequest, Request
+from hub_lambdas.http import Request
 from tests.fakes.contact_view import FakeContactView
 from tests.fakes.meta import signature
 
@@ -428,12 +428,6 @@ def test_a_failure_is_always_said(errors: Any) -> None:
     failed = read(webhook(value(statuses=[{"id": "a", "status": "failed", "errors": errors}])))
     assert failed.failure.startswith("WhatsApp: ")
     assert failed.failure.isprintable()
-
-
-def test_a_body_that_is_no_json_is_refused() -> None:
-    for body in (b"", b"hello", b"{", b"\xff\xfe\xfd"):
-        with pytest.raises(BadRequest):
-            KIND.parse(post(body), ACCOUNT)
 
 
 def test_a_large_batch_takes_no_time_worth_speaking_of() -> None:
