@@ -61,7 +61,8 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=60)
     parser.add_argument("--pause", type=float, default=0.5, help="seconds between messages")
     arguments = parser.parse_args()
-    with instant_llm() as url, RunningStack(HUB_LLM_URL=url) as stack:
+    settings = {"HUB_NEW_CONTACTS_PER_ADDRESS": "0"}  # they all write from here
+    with instant_llm() as url, RunningStack(HUB_LLM_URL=url, **settings) as stack:
         for number in range(arguments.messages):
             write(stack.chat_url, f"How much is a whitening? ({number})")
             time.sleep(arguments.pause)

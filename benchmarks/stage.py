@@ -141,7 +141,8 @@ class Stage:
             "version": "2.0",
             "rawPath": f"/webchat/{self.channel.pk}",
             "headers": {"authorization": f"Bearer {contact:x<43}", "content-type": "application/json"},
-            "requestContext": {"http": {"method": "POST", "sourceIp": "127.0.0.1"}},
+            # Each from elsewhere: a web chat takes so many new contacts of one address only.
+            "requestContext": {"http": {"method": "POST", "sourceIp": f"2001:db8:0:{next(_number):x}::1"}},
             "body": json.dumps({"id": f"message-{contact}", "text": "How much is treatment 7?"}),
             "isBase64Encoded": False,
         }

@@ -9,18 +9,20 @@ from urllib.parse import parse_qsl, urlencode
 
 
 class BadRequest(Exception):
-    """The request cannot be served; carries the status and a sentence for the sender."""
+    """The request cannot be served; carries the status, a sentence for the sender and headers for the
+    answer."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.headers = headers or {}
 
 
 @dataclass(frozen=True)
 class Request:
     """One HTTP request. Header names are lower-case; `body` holds the bytes that were signed. `raw_query` is
     the query as it was sent, for signatures over the address; a v1 event has it in parts only, which are
-    encoded anew."""
+    encoded anew. `source_ip` is the caller that the gateway has seen, whatever X-Forwarded-For claims."""
 
     method: str
     path: str
@@ -50,6 +52,10 @@ class Response:
         cls, content: object, status: int = 200, headers: Mapping[str, str] | None = None
     ) -> "Response":
         return cls(status, json.dumps(content), "application/json", headers or {})
+
+    @classmethod
+    def of_error(cls, error: BadRequest, headers: Mapping[str, str] | None = None) -> "Response":
+        return cls.of_json({"error": str(error)}, error.status, {**error.headers, **(headers or {})})
 
 
 def request_from_event(event: Mapping[str, Any]) -> Request:

@@ -20,7 +20,7 @@ from console.channels import connection
 from console.channels.models import Channel
 from console.conversations.models import LlmRequest, Message, Turn
 from console.dashboards import tallying
-from hub_lambdas import actions, alerts, media, metrics, outbox, reading, staff, turns
+from hub_lambdas import actions, alerts, media, metrics, newcomers, outbox, reading, staff, turns
 from hub_lambdas.faults import describe
 
 log = logging.getLogger(__name__)
@@ -38,8 +38,8 @@ EXAMINING_SECONDS = 20
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
     """Put back on its way whatever has been waiting too long, note who waits for staff, give conversations
-    that are done back to the bot and tell staff what is theirs; says how many of each, and how many turns are
-    still overdue."""
+    that are done back to the bot, tell staff what is theirs and forget who was new; says how many of each,
+    and how many turns are still overdue."""
     close_old_connections()
     now, started = timezone.now(), time.monotonic()
     quiet = now - timedelta(seconds=QUIET_SECONDS)
@@ -54,6 +54,7 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
         "returned": mend(staff.idle_conversations(now), partial(staff.return_idle, now)),
         "alerts": _each(alerts.due(now), alerts.send, until=started + TELLING_SECONDS),
         "counted": _each(tallying.due(now), tallying.count, until=started + TELLING_SECONDS),
+        "forgotten": newcomers.forget(now),
         "overdue": count_overdue(now),
     }
     metrics.publish("OpenTurnsPastLimit", done["overdue"], now)

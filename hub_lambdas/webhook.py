@@ -18,7 +18,7 @@ from django.db import DatabaseError, close_old_connections, connection
 from django.utils import timezone
 
 from console.channels.models import Channel
-from hub_lambdas import inbox
+from hub_lambdas import inbox, newcomers
 from hub_lambdas.accounts import account
 from hub_lambdas.addressing import addressed
 from hub_lambdas.channels import KINDS
@@ -45,7 +45,7 @@ def respond(request: Request) -> Response:
     try:
         return _route(request)
     except BadRequest as error:
-        return Response.of_json({"error": str(error)}, error.status)
+        return Response.of_error(error)
     except SignatureError as error:
         log.warning("rejected %s %s: %s", request.method, request.path, error)
         return Response.of_json({"error": "The request is not signed by the platform."}, 401)
@@ -65,13 +65,22 @@ def _route(request: Request) -> Response:
     its_account = account(channel) if channel else None if channel_id else kind.shared_account()
     if its_account is None:
         raise BadRequest(404, "There is no such channel.")
-    if request.method != "POST":
-        return kind.serve(request, its_account, subpath, LedgerView(its_account.channel_id))
-    if subpath:
-        raise BadRequest(404, "There is nothing here to post to.")
+    try:
+        if request.method != "POST":
+            return kind.serve(request, its_account, subpath, LedgerView(its_account.channel_id))
+        if subpath:
+            raise BadRequest(404, "There is nothing here to post to.")
+        return _take(request, kind, its_account, channel)
+    except BadRequest as error:
+        return kind.refuse(request, its_account, error)
+
+
+def _take(request: Request, kind: Kind, its_account: Account, channel: Channel | None) -> Response:
     kind.verify(request, its_account)
-    parsed = _parse(kind, request, its_account)
-    inbox.queue(timezone.now(), addressed(request, kind, channel, parsed))
+    parsed, now = _parse(kind, request, its_account), timezone.now()
+    if kind.admits_anybody:
+        newcomers.admit(its_account.channel_id, parsed, request.source_ip, now)
+    inbox.queue(now, addressed(request, kind, channel, parsed))
     return kind.acknowledge(request, its_account)
 
 

@@ -116,3 +116,18 @@ class Channel(models.Model):
     def is_held(self) -> bool:
         """Whether the hub paused it because of its credential: what is to be sent waits for the repair."""
         return self.status == self.Status.PAUSED and bool(self.status_reason)
+
+
+class Newcomer(models.Model):
+    """Somebody wrote for the first time where anybody may: `hub_lambdas.newcomers` counts and forgets them.
+    Of nobody's organization, and nothing that can be read: all is hashed with the hub's key."""
+
+    network = models.CharField(max_length=64, help_text="Of the channel and where they wrote from.")
+    contact = models.CharField(max_length=64, help_text="Of the channel and who they are.")
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["network", "contact"], name="one_newcomer_per_network"),
+        ]
+        indexes = [models.Index(fields=["at"], name="newcomer_by_time")]

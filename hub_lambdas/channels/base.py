@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar, Literal, Protocol
 
-from hub_lambdas.http import Request, Response
+from hub_lambdas.http import BadRequest, Request, Response
 
 # --- errors -------------------------------------------------------------------------------------------------
 
@@ -356,6 +356,9 @@ class Kind(Protocol):
     """Whether webhooks say who a contact is, as far as the platform tells: where not, `look_up` may."""
     numbers_choices: ClassVar[bool]
     """Whether choices are numbered lines, for want of buttons: then a bare number is a choice too."""
+    admits_anybody: ClassVar[bool]
+    """Whether a new contact needs no account anywhere (only in the hub's own chat): then those from one
+    address are limited."""
 
     def shared_account(self) -> Account | None:
         """The app that the hub itself has at the platform, for the webhook that serves every organization's
@@ -372,6 +375,9 @@ class Kind(Protocol):
 
     def acknowledge(self, request: Request, account: Account) -> Response:
         """The answer the platform wants once everything is queued."""
+
+    def refuse(self, request: Request, account: Account, error: BadRequest) -> Response:
+        """The answer to a request that cannot be served."""
 
     def after_storing(self, account: Account, inbound: Inbound) -> None:
         """A courtesy that the platform expects once `inbound` is in the ledger (ending the wait of a pressed

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from hub_lambdas.channels.base import Account, ContactView, Field, Inbound, ReplyWindow, Sender
-from hub_lambdas.http import Request, Response
+from hub_lambdas.http import BadRequest, Request, Response
 
 
 class Defaults:
@@ -17,12 +17,16 @@ class Defaults:
     reconciles: ClassVar[bool] = False
     names_contacts: ClassVar[bool] = True
     numbers_choices: ClassVar[bool] = False
+    admits_anybody: ClassVar[bool] = False
 
     def shared_account(self) -> Account | None:
         return None
 
     def acknowledge(self, request: Request, account: Account) -> Response:
         return Response()
+
+    def refuse(self, request: Request, account: Account, error: BadRequest) -> Response:
+        return Response.of_error(error)
 
     def after_storing(self, account: Account, inbound: Inbound) -> None:
         """Nothing is expected."""

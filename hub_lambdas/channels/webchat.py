@@ -169,7 +169,11 @@ def _cors(request: Request, account: Account) -> dict[str, str]:
     origin = request.headers.get("origin", "")
     if not origin or not _is_origin_allowed(request, account):
         return {"vary": "origin"}
-    return {"access-control-allow-origin": origin, "vary": "origin"}
+    return {
+        "access-control-allow-origin": origin,
+        "access-control-expose-headers": "retry-after",
+        "vary": "origin",
+    }
 
 
 def _json(request: Request) -> Any:
@@ -330,6 +334,7 @@ class WebChat(Defaults):
     )
     pages: ClassVar[Mapping[str, str]] = {"page": "", "script": "embed.js"}
     text_limit: ClassVar[int] = TEXT_LIMIT
+    admits_anybody: ClassVar[bool] = True
 
     def verify(self, request: Request, account: Account) -> None:
         _contact(request, account)
@@ -354,6 +359,9 @@ class WebChat(Defaults):
     def acknowledge(self, request: Request, account: Account) -> Response:
         headers = {"cache-control": "no-store", **_cors(request, account)}
         return Response.of_json({"status": "accepted"}, 202, headers)
+
+    def refuse(self, request: Request, account: Account, error: BadRequest) -> Response:
+        return Response.of_error(error, {"cache-control": "no-store", **_cors(request, account)})
 
     def serve(self, request: Request, account: Account, subpath: str, view: ContactView) -> Response:
         if request.method == "OPTIONS":

@@ -102,7 +102,8 @@
     return response.json();
   }
 
-  /** "accepted", "later", or the hub's sentence on why it never will. */
+  /** The state that a message has then: accepted, delayed, or refused for good. `problem` is the hub's sentence on why,
+   * and `retryMs` when it wants to be asked again. */
   async function post(entry) {
     try {
       const response = await request(address, {
@@ -115,12 +116,18 @@
           waited_seconds: Math.max(0, Math.round((Date.now() - entry.at) / 1000)),
         }),
       });
-      if (response.ok) return "accepted";
-      const isFinal = response.status < 500 && ![408, 425, 429].includes(response.status);
-      return isFinal ? await refusal(response) : "later";
+      if (response.ok) return { state: "accepted" };
+      if (response.status === 429) return await heldBack(response);
+      const isFinal = response.status < 500 && ![408, 425].includes(response.status);
+      return isFinal ? { state: "refused", problem: await refusal(response) } : { state: "delayed" };
     } catch {
-      return "later";
+      return { state: "delayed" };
     }
+  }
+
+  async function heldBack(response) {
+    const retryMs = Number(response.headers.get("retry-after")) * 1000;
+    return retryMs > 0 ? { state: "delayed", problem: await refusal(response), retryMs } : { state: "delayed" };
   }
 
   async function refusal(response) {
@@ -139,16 +146,17 @@
   async function sendWaiting() {
     if (isSending) return;
     isSending = true;
-    for (let entry = nextToSend(), tries = 0; entry; entry = nextToSend()) {
+    for (let [entry] = waiting(), tries = 0; entry; [entry] = waiting()) {
       const outcome = await post(entry);
       settle(entry, outcome);
-      tries = outcome === "later" ? tries + 1 : 0;
-      if (tries) await pause(RETRY_MS[Math.min(tries, RETRY_MS.length) - 1]);
+      if (outcome.retryMs) waiting().forEach((other) => other === entry || settle(other, { state: "delayed" }));
+      tries = outcome.state === "delayed" ? tries + 1 : 0;
+      if (tries) await pause(outcome.retryMs ?? RETRY_MS[Math.min(tries, RETRY_MS.length) - 1]);
     }
     isSending = false;
   }
 
-  const nextToSend = () => [...entries.values()].find((entry) => entry.state === "sending" || entry.state === "delayed");
+  const waiting = () => [...entries.values()].filter((entry) => entry.state === "sending" || entry.state === "delayed");
 
   const pause = (milliseconds) =>
     new Promise((resolve) => {
@@ -158,16 +166,9 @@
 
   function settle(entry, outcome) {
     if (entry.state === "stored") return; // the ledger was faster than the answer to the request
-    if (outcome === "accepted") {
-      entry.state = "accepted";
-      expectAnswer();
-    } else if (outcome === "later") {
-      entry.state = "delayed";
-    } else {
-      entry.state = "refused";
-      entry.problem = outcome;
-      storage.removeItem(outboxName(entry.clientId));
-    }
+    Object.assign(entry, { state: outcome.state, problem: outcome.problem });
+    if (outcome.state === "accepted") expectAnswer();
+    if (outcome.state === "refused") storage.removeItem(outboxName(entry.clientId));
     showState(entry);
   }
 
@@ -176,6 +177,7 @@
     keep(outboxName(entry.clientId), JSON.stringify({ id: entry.clientId, text, isChoice, at: entry.at }));
     add(entry);
     scrollToEnd();
+    wakeSender();
     sendWaiting();
   }
 
@@ -339,7 +341,9 @@
 
   function stateParts(entry) {
     if (entry.state === "sending") return ["Sending…"];
-    if (entry.state === "delayed") return ["Not sent yet, trying again…"];
+    if (entry.state === "delayed") {
+      return [entry.problem ? `Not sent yet. ${entry.problem} It is sent then.` : "Not sent yet, trying again…"];
+    }
     if (entry.state !== "refused") return [timeNode(entry.at)];
     const change = make("button");
     change.type = "button";

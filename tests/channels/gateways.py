@@ -26,7 +26,12 @@ def rest_api(request: Request, is_encoded: bool) -> Event:
         "multiValueHeaders": {name.title(): [value] for name, value in request.headers.items()},
         "queryStringParameters": {name: values[-1] for name, values in parameters.items()} or None,
         "multiValueQueryStringParameters": parameters or None,
-        "requestContext": {"stage": STAGE, "path": f"/{STAGE}{request.path}", "httpMethod": request.method},
+        "requestContext": {
+            "stage": STAGE,
+            "path": f"/{STAGE}{request.path}",
+            "httpMethod": request.method,
+            "identity": {"sourceIp": request.source_ip},
+        },
         **_body(request, is_encoded),
     }
 
@@ -48,7 +53,10 @@ def _format_2(request: Request, is_encoded: bool, path: str, stage: str) -> Even
         "rawPath": path,
         "rawQueryString": request.raw_query,
         "headers": dict(request.headers),
-        "requestContext": {"stage": stage, "http": {"method": request.method, "path": path}},
+        "requestContext": {
+            "stage": stage,
+            "http": {"method": request.method, "path": path, "sourceIp": request.source_ip},
+        },
         **_body(request, is_encoded),
     }
 

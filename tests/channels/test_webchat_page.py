@@ -161,6 +161,18 @@ def test_a_refusal_is_told_and_the_text_comes_back(page: Page, hub: FakeWebChatH
     assert mine(page) == []
 
 
+def test_who_is_held_back_reads_why_and_it_is_sent_later(page: Page, hub: FakeWebChatHub) -> None:
+    hub.retry_after_seconds = 3600
+    write(page, "first")
+    expect(page.get_by_text("Not sent yet. Many have written. It is sent then.")).to_be_visible()
+    write(page, "second")
+    expect(page.get_by_text("Not sent yet")).to_have_count(2)
+    hub.retry_after_seconds = 0
+    write(page, "third")
+    expect(page.locator(".mine.stored")).to_have_count(3)
+    assert [message.text for message in hub.stored] == ["first", "second", "third"]
+
+
 def test_a_text_above_the_limit_cannot_be_sent(page: Page, hub: FakeWebChatHub) -> None:
     page.get_by_label("Your message").fill("😀" * 10_000)
     expect(page.get_by_role("button", name="Send")).to_be_enabled()

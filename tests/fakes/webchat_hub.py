@@ -24,6 +24,7 @@ class FakeWebChatHub(Served):
         self.is_down = False
         self.loses_answers = False
         self.refusal = ""
+        self.retry_after_seconds = 0
         self.stored: list[InboundMessage] = []
         self._kind = WebChat()
         self.page = f"{self.url}/webchat/{CHANNEL}"
@@ -52,7 +53,7 @@ class FakeWebChatHub(Served):
                 return Response(503)
             return self._kind.serve(request, self.account, subpath, self.view)
         except BadRequest as error:
-            return Response.of_json({"error": str(error)}, error.status)
+            return self._kind.refuse(request, self.account, error)
         except SignatureError as error:
             return Response.of_json({"error": str(error)}, 401)
 
@@ -61,6 +62,9 @@ class FakeWebChatHub(Served):
             return Response(503)
         if self.refusal:
             raise BadRequest(413, self.refusal)
+        if self.retry_after_seconds:
+            headers = {"retry-after": str(self.retry_after_seconds)}
+            raise BadRequest(429, "Many have written.", headers)
         self._kind.verify(request, self.account)
         for message in self._kind.parse(request, self.account):
             assert isinstance(message, InboundMessage)

@@ -35,7 +35,7 @@ from hub_lambdas.channels.base import (
     Sender,
     SignatureError,
 )
-from hub_lambdas.http import Request, Response
+from hub_lambdas.http import BadRequest, Request, Response
 from tests.fakes.sqs import FakeSqs
 
 
@@ -52,6 +52,7 @@ class Pigeon:
     reconciles: ClassVar[bool] = False
     names_contacts: ClassVar[bool] = True
     numbers_choices: ClassVar[bool] = False
+    admits_anybody: ClassVar[bool] = False
 
     def shared_account(self) -> Account | None:
         return Account(SHARED, {"ring": "shared"})
@@ -113,6 +114,9 @@ class Pigeon:
 
     def acknowledge(self, request: Request, account: Account) -> Response:
         return Response()
+
+    def refuse(self, request: Request, account: Account, error: BadRequest) -> Response:
+        return Response.of_error(error)
 
     def after_storing(self, account: Account, inbound: Inbound) -> None:
         self.stored.append(inbound)
