@@ -37,7 +37,7 @@ VALUE_MAX_LENGTH = 2000
 _IGNORED = frozenset(
     {"id", "created_at", "last_login", "prompts_changed_at", "prompts_read_at", "checked_at", "health"}
     | {"last_step", "rows_done", "rows_total", "progressed_at", "sought"}
-    | {"steps", "seen_at"}
+    | {"steps", "seen_at", "lease"}
     | {"canned_prompts", "revision", "edited_at"}
 )
 _request: ContextVar[HttpRequest | None] = ContextVar("request", default=None)

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -16,10 +16,11 @@ SAID_LINES = 12
 
 def follow(
     command: Sequence[str], folder: Path, is_cancelled: Callable[[], bool]
-) -> Iterator[dict[str, Any]]:
+) -> Generator[dict[str, Any], None, None]:
     """Run a program in `folder`; gives each JSON object that it prints on a line of its own. Each second
     `is_cancelled` is asked: once that is so, and the program has said something, it gets a SIGINT. Where it
-    ends without having said its outcome, the last that it printed is the reason of a failed one."""
+    ends without having said its outcome, the last that it printed is the reason of a failed one. Closing the
+    generator kills it."""
     with subprocess.Popen(  # noqa: S603 - our own arguments
         command,
         cwd=folder,

@@ -117,6 +117,8 @@ class Deploy(models.Model):
     started_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField(null=True)
     """When the worker last showed that it is at it."""
+    lease = models.PositiveIntegerField(default=0, db_default=0)
+    """The number of the worker that took it up last (console.deployments.lease)."""
     finished_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pyotp
 import pytest
 from django.core import mail
@@ -19,15 +20,19 @@ from console.audit.models import Change
 from console.deployments import jobs
 from console.deployments.changes import between
 from console.deployments.checkout import Checkout, CheckoutError
+from console.deployments.lease import FREE_AFTER, Lease, LeaseLost
 from console.deployments.models import Commit, Deploy, Stage
 from console.organizations.models import User
 from console.signin import second_factor
-from console.single_run import single_run
 from tests import factories
 from tests.console.conftest import World, body, signed_in
 from tests.fakes.repository import Repository
+from tests.infra.conftest import wait_until
 
 URL = "/releases/"
+END_ALL_SESSIONS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
+"""
 Capture = Callable[..., AbstractContextManager[Any]]
 
 
@@ -328,28 +333,71 @@ def test_what_was_cancelled_on_a_stage_that_cannot_be_seen_fails(ann: Client, re
     assert (latest().state, latest().reason) == ("failed", "AWS refused: expired")
 
 
+@pytest.fixture
+def asked(ann: Client, repository: Repository) -> int:
+    """A deploy that no worker has taken up yet."""
+    jobs.look_at_releases()
+    ask(ann, repository.first)
+    return latest().pk
+
+
+def take_from_another(deploy_id: int) -> Lease | None:
+    """As a worker does that has waited in vain for a word of the one before it."""
+    Deploy.objects.update(seen_at=timezone.now() - 2 * FREE_AFTER)
+    return Lease.take(deploy_id)
+
+
+def test_one_worker_at_a_time_is_at_a_deploy(asked: int) -> None:
+    first = Lease.take(asked)
+    assert first is not None
+    assert Lease.take(asked) is None
+
+    second = take_from_another(asked)
+
+    assert second is not None
+    with pytest.raises(LeaseLost):
+        first.write(state="done")
+    assert latest().state == "running"
+    second.write(state="done")
+    assert take_from_another(asked) is None, "it has ended"
+
+
 @pytest.mark.django_db(transaction=True)
-def test_the_lock_outlives_a_failed_statement_but_no_lost_session(db: None) -> None:
-    writer = jobs.Writer(Deploy())
+def test_a_session_that_is_ended_lets_nobody_else_take_a_deploy_up(asked: int) -> None:
+    lease = Lease.take(asked)
+    assert lease is not None
+    with lease.shown(every_seconds=0.02):
+        for _ in range(2):
+            shown_at = latest().seen_at
+            wait_until(lambda before=shown_at: latest().seen_at > before)
+            with pytest.raises(OperationalError), connection.cursor() as cursor:
+                cursor.execute(END_ALL_SESSIONS)
+            connection.close()
+            assert Lease.take(asked) is None
+    lease.write(state="done")
 
-    def fail() -> None:
-        raise OperationalError("canceling statement due to lock timeout")
 
-    def lose() -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_stops_once_another_has_taken_its_deploy_up(asked: int, repository: Repository) -> None:
+    def work() -> None:
+        jobs.run_deploy(asked)
+        connection.close()
 
-    with single_run(1, 1):
-        connection.close_at = 0  # an old session
-        connection.errors_occurred = True
-        writer._try(fail)
-        with connection.cursor() as cursor:
-            held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
-            cursor.execute(held)
-            assert cursor.fetchone() == (1,)
-        assert not writer._try(lose)
-    with single_run(1, 1) as is_alone:
-        assert is_alone
+    repository.hold("update")
+    worker = threading.Thread(target=work)
+    worker.start()
+    wait_until(lambda: [step["name"] for step in latest().steps][-1:] == ["update"])
+    other = take_from_another(asked)
+    assert other is not None
+    other.write(steps=[])
+    [program] = [each for each in psutil.Process().children() if "infra.deployment.job" in each.cmdline()]
+    wait_until(lambda: not program.is_running())
+    repository.hold("")
+    other.write(state="done")
+    worker.join()
+
+    assert (repository.state["done"], len(repository.state["calls"])) == (["build"], 1)
+    assert (latest().state, latest().steps, latest().lease) == ("done", [], other.number)
 
 
 def test_nobody_shows_to_be_at_it(ann: Client, repository: Repository, queued: list[Any]) -> None:
