@@ -13,6 +13,7 @@ from console.organizations.models import Translation
 from console.prompts import variables
 from hub_lambdas import moments, queues, record
 from hub_lambdas.channels import KINDS
+from hub_lambdas.turns.reasons import LIMITS_OF_ALL
 
 log = logging.getLogger(__name__)
 
@@ -100,4 +101,6 @@ def tell_of_limit(turn: Turn, now: datetime) -> None:
     contact = turn.conversation.contact
     if contact.limit_told_at is None or contact.limit_told_at < now - LIMIT_TOLD_EVERY:
         Contact.objects.filter(pk=contact.pk).update(limit_told_at=now)
-        tell(turn, Message.Purpose.LIMIT, Translation.Purpose.LIMIT_LINE)
+        is_theirs = turn.reason not in LIMITS_OF_ALL
+        text = Translation.Purpose.LIMIT_LINE if is_theirs else Translation.Purpose.BUSY_LINE
+        tell(turn, Message.Purpose.LIMIT, text)

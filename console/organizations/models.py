@@ -36,6 +36,7 @@ class MediaPolicy(models.TextChoices):
     EXPLAIN = "explain", _("Say what the bot can read")
 
 
+BUSY_LINE = "We cannot answer any more messages at the moment. Please write to us again later."
 MEDIA_LINE = "I can only read text here. Please write to me what it is about."
 
 
@@ -148,7 +149,16 @@ class Organization(Languages, BusinessHours, HandoverRules, ContactFeedback, Ret
         max_length=500,
         blank=True,
         default="You have sent many messages in a short time. Please try again later.",
-        help_text=_("What a contact over a limit is told, once a day. Empty: nothing is sent."),
+        help_text=_("What a contact over their own limit is told, once a day. Empty: nothing is sent."),
+    )
+    busy_line = models.CharField(
+        max_length=500,
+        blank=True,
+        default=BUSY_LINE,
+        db_default=BUSY_LINE,
+        help_text=_(
+            "What they are told where all contacts together are over a limit. Empty: nothing is sent."
+        ),
     )
     prompts_changed_at = models.DateTimeField(
         null=True, editable=False, help_text="When its prompt or a canned prompt was changed last."
@@ -203,6 +213,7 @@ class Translation(models.Model):
         FALLBACK = "fallback", _("Fallback")
         APOLOGY = "apology", _("Apology")
         LIMIT_LINE = "limit_line", _("Limit line")
+        BUSY_LINE = "busy_line", _("Busy line")
         MEDIA_LINE = "media_line", _("Media line")
         AWAY_TEXT = "away_text", _("Away text")
 

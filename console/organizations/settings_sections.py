@@ -82,6 +82,7 @@ SECTIONS: list[Any] = [
                 ("contact_messages_per_minute", "contact_answers_per_day"),
                 ("turns_per_minute", "answers_per_day"),
                 "limit_line",
+                "busy_line",
             ],
             "description": _(
                 "Against abuse and unexpected costs: what goes beyond a limit is stored and declined. Empty: "

@@ -79,6 +79,7 @@ SETTINGS: Mapping[str, Shape] = {
     "turns_per_minute": _NUMBER,
     "answers_per_day": _NUMBER,
     "limit_line": _TEXT,
+    "busy_line": _TEXT,
     "asks_for_feedback": _SWITCH,
     "retention_days": _NUMBER,
 }

@@ -38,3 +38,7 @@ class Reason(StrEnum):
     CONTACT_QUOTA = "contact_quota"
     ORGANIZATION_RATE = "organization_rate"
     ORGANIZATION_QUOTA = "organization_quota"
+
+
+LIMITS_OF_ALL = (Reason.ORGANIZATION_RATE, Reason.ORGANIZATION_QUOTA)
+"""Limits that all contacts of an organization use up together: no one of them has sent too much."""

@@ -6,6 +6,7 @@ from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
+from django.apps import apps
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import connection
 from django.db.migrations import AddIndex, CreateModel, Migration
@@ -13,10 +14,12 @@ from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 from console.conversations.models import Conversation
+from console.organizations.models import BUSY_LINE, Organization, Translation
 from tests import factories
 from tests.console.conftest import World
 
 RELEASED = "0007_test_contacts"
+busy_line = import_module("console.organizations.migrations.0011_busy_line")
 who_waits = import_module("console.conversations.migrations.0011_who_waits")
 
 
@@ -61,3 +64,19 @@ class TestWhoWaits:
             assert found[answered.pk] is None
             assert found[noted.pk] == at + timedelta(minutes=5)
             assert found[world.conversation.pk] is None
+
+
+@pytest.mark.django_db
+def test_an_organization_with_words_of_its_own_for_limits_keeps_them_for_all() -> None:
+    own, silent, usual = (
+        factories.make_organization(**fields)
+        for fields in ({"limit_line": "Demasiado."}, {"limit_line": ""}, {})
+    )
+    for organization in (own, usual):
+        organization.translations.create(purpose="limit_line", language="de", text="Zu viel.")
+    for _ in range(2):
+        busy_line.keep_own_words(apps, None)
+    said = {each.slug: each.busy_line for each in Organization.objects.all()}
+    assert said == {own.slug: "Demasiado.", silent.slug: "", usual.slug: BUSY_LINE}
+    translated = Translation.objects.filter(purpose="busy_line").values_list("organization", "text")
+    assert list(translated) == [(own.pk, "Zu viel.")], "the usual ones speak of the contact"

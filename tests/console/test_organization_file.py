@@ -175,6 +175,7 @@ contact_answers_per_day: null
 turns_per_minute: 300
 answers_per_day: 4000
 limit_line: Slowly, please.
+busy_line: ""
 asks_for_feedback: true
 translations:
   de:
@@ -185,6 +186,7 @@ translations:
   "no":
     apology: Beklager.
   pt-br:
+    busy_line: Muita gente, por favor espere.
     limit_line: Devagar, por favor.
     media_line: Só texto, por favor.
 canned_prompts: []
@@ -230,7 +232,7 @@ def test_translations_follow_the_file(tmp_path: Path) -> None:
     ]
     assert run_import(tmp_path, text) == ["unchanged"]
     assert run_import(tmp_path, "slug: hill\nname: Hill Station\n") == ["unchanged"]
-    assert Translation.objects.count() == 5
+    assert Translation.objects.count() == 6
     assert Organization.objects.get().text(Translation.Purpose.FALLBACK, "de") == "Sofort."
     Organization.objects.update(other_languages=["nn"])  # no longer offered, and kept
     assert Organization.objects.get().text(Translation.Purpose.FALLBACK, "de") == "Soon."

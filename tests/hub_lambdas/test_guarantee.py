@@ -1,5 +1,6 @@
 """What the contact and staff get when an answer is slow, late or unwanted."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -207,19 +208,30 @@ class TestLimits:
         assert outcomes()[-1] == ("answered", ""), "another contact has limits of their own"
 
     @pytest.mark.parametrize(
-        ("limit", "reason"),
+        ("limit", "reason", "contacts", "told"),
         [
-            ("contact_answers_per_day", "contact_quota"),
-            ("turns_per_minute", "organization_rate"),
-            ("answers_per_day", "organization_quota"),
+            ("contact_answers_per_day", "contact_quota", ("ann", "ann"), "You have sent too much."),
+            ("turns_per_minute", "organization_rate", ("ann", "bob"), "We are busy."),
+            ("answers_per_day", "organization_quota", ("ann", "bob"), "We are busy."),
         ],
     )
-    def test_every_limit(self, sqs: FakeSqs, write: Write, limit: str, reason: str) -> None:
-        Organization.objects.update(**{limit: 1})
-        for _ in range(2):
-            write()
+    def test_every_limit_and_what_is_said_of_it(
+        self,
+        sqs: FakeSqs,
+        write: Write,
+        pigeon: Pigeon,
+        limit: str,
+        reason: str,
+        contacts: Sequence[str],
+        told: str,
+    ) -> None:
+        lines = {"limit_line": "You have sent too much.", "busy_line": "We are busy."}
+        Organization.objects.update(**{limit: 1}, **lines)
+        for contact in contacts:
+            write(contact=contact)
             run(sqs)
         assert outcomes() == [("answered", ""), ("declined", reason)]
+        assert pigeon.sent[-1] == (contacts[-1], told)
 
     def test_a_blocked_contact_gets_nothing(self, sqs: FakeSqs, write: Write, pigeon: Pigeon) -> None:
         write()
