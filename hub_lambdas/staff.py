@@ -6,7 +6,6 @@ from functools import partial
 
 from django.db import transaction
 from django.db.models import BooleanField, ExpressionWrapper, Max, Min, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -54,7 +53,7 @@ def return_to_bot(conversation_id: int, seen_id: int) -> None:
     Raises NotRead where the contact has written since: nobody would answer that."""
     conversation = actions.lock_conversation(conversation_id)
     _demand_all_read(conversation, seen_id)
-    _give_to_bot(conversation)
+    give_to_bot(conversation)
 
 
 @transaction.atomic
@@ -65,7 +64,9 @@ def close(conversation_id: int, seen_id: int) -> None:
     Conversation.objects.filter(pk=conversation_id).update(closed_at=timezone.now())
 
 
-def _give_to_bot(conversation: Conversation) -> None:
+def give_to_bot(conversation: Conversation) -> None:
+    """Let the bot answer what comes next; whatever waits for staff does so no more. The caller holds the
+    conversation's lock."""
     conversation.owner, conversation.assignee = Conversation.Owner.BOT, None
     conversation.waiting_since = None
     conversation.save(update_fields=["owner", "assignee", "waiting_since"])
@@ -110,38 +111,6 @@ def _unnoted(conversations: QuerySet[Conversation]) -> list[int]:
     return list(
         waiting.filter(Subquery(theirs[:1], output_field=BooleanField())).values_list("pk", flat=True)
     )
-
-
-def idle_conversations(now: datetime) -> list[int]:
-    """Conversations of staff in which staff had the last word, and that so long ago, and so long after they
-    took it over, that the organization wants the bot back. One whose contact waits is never among them."""
-    return _idle(Conversation.objects.all(), now)
-
-
-@transaction.atomic
-def return_idle(now: datetime, conversation_id: int) -> None:
-    """Let the bot answer what comes next, if nothing has happened in the conversation meanwhile."""
-    conversation = actions.lock_conversation(conversation_id)
-    if _idle(Conversation.objects.filter(pk=conversation_id), now):
-        _give_to_bot(conversation)
-
-
-def _idle(conversations: QuerySet[Conversation], now: datetime) -> list[int]:
-    newest = Message.objects.filter(conversation=OuterRef("pk")).exclude(kind=thumbs.KIND).order_by("-id")
-    of_staff = conversations.filter(
-        owner=Conversation.Owner.STAFF,
-        waiting_since__isnull=True,
-        organization__return_to_bot_after_minutes__isnull=False,
-    ).annotate(
-        last_purpose=Subquery(newest.values("purpose")[:1]),
-        last_sent_at=Subquery(newest.values("sent_at")[:1]),
-    )
-    found = (
-        of_staff.filter(last_purpose=Message.Purpose.STAFF, last_sent_at__isnull=False)
-        .annotate(idle_since=Greatest("last_sent_at", "owned_since"))
-        .values_list("pk", "idle_since", "organization__return_to_bot_after_minutes")
-    )
-    return [pk for pk, since, minutes in found if minutes and since < now - timedelta(minutes=minutes)]
 
 
 @transaction.atomic

@@ -20,7 +20,7 @@ from console.channels import connection
 from console.channels.models import Channel
 from console.conversations.models import LlmRequest, Message, Turn
 from console.dashboards import tallying
-from hub_lambdas import actions, alerts, media, metrics, newcomers, outbox, reading, staff, turns
+from hub_lambdas import actions, alerts, idle, media, metrics, newcomers, outbox, reading, staff, turns
 from hub_lambdas.faults import describe
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,8 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
         "errands": mend(media.due(now, quiet), media.order_again),
         "read": mend(reading.due(now), partial(reading.read, now)),
         "waits": mend(staff.unnoted_waits(now), staff.note_wait),
-        "returned": mend(staff.idle_conversations(now), partial(staff.return_idle, now)),
+        "returned": mend(idle.done_with(now), partial(idle.return_to_bot, now)),
+        "neglected": mend(idle.neglected(now), partial(idle.give_to_all, now)),
         "alerts": _each(alerts.due(now), alerts.send, until=started + TELLING_SECONDS),
         "counted": _each(tallying.due(now), tallying.count, until=started + TELLING_SECONDS),
         "forgotten": newcomers.forget(now),

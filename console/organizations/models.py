@@ -76,8 +76,8 @@ class Organization(Languages, BusinessHours, HandoverRules, ContactFeedback, Ret
         default=720,
         validators=[MinValueValidator(1)],
         help_text=_(
-            "A conversation that staff have answered goes back to the bot when nobody has written for "
-            "this long. Empty: only by the button."
+            "After so long without a word of staff a conversation goes back to the bot or, where the "
+            "contact waits, from its member to all. Empty: never by itself."
         ),
     )
     holding_line = models.CharField(

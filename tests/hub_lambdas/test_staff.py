@@ -17,7 +17,6 @@ from hub_lambdas import (
     sweep,
 )
 from hub_lambdas.channels.base import (
-    SendRejected,
     SendUnknown,
 )
 from tests.fakes.sqs import FakeSqs
@@ -145,49 +144,6 @@ def test_the_sweep_tells_staff_although_it_has_no_time_to_mend(
     done = sweep.handler({}, None)
     assert (done["sends"], done["alerts"]) == (0, 1)
     assert len(mail.outbox) == 1
-
-
-class TestReturnToBot:
-    def passes(self, minutes: int) -> None:
-        ago = timezone.now() - timedelta(minutes=minutes)
-        Message.objects.exclude(sent_at=None).update(sent_at=ago)
-        Conversation.objects.update(owned_since=ago)
-        sweep.handler({}, None)
-
-    def test_after_the_last_word_of_staff(self, sqs: FakeSqs, write: Write) -> None:
-        ask(sqs, write, kind="image")
-        conversation = Conversation.objects.get()
-        staff.reply(conversation.pk, User.objects.create_user("ann@example.com"), "It is open.")
-        send(sqs)
-        self.passes(719)
-        assert Conversation.objects.get().owner == "staff"
-        self.passes(721)
-        assert Conversation.objects.get().owner == "bot"
-
-    def test_not_right_after_a_member_took_it_over(self, sqs: FakeSqs, write: Write) -> None:
-        ask(sqs, write, kind="image")
-        conversation, user = Conversation.objects.get(), User.objects.create_user("ann@example.com")
-        staff.reply(conversation.pk, user, "It is open.")
-        send(sqs)
-        self.passes(721)
-        staff.take_over(conversation.pk, user)
-        sweep.handler({}, None)
-        assert Conversation.objects.get().owner == "staff"
-
-    def test_not_after_a_reply_that_never_arrived(self, sqs: FakeSqs, write: Write, pigeon: Pigeon) -> None:
-        ask(sqs, write, kind="image")
-        send(sqs)
-        pigeon.faults = [SendRejected("The contact has blocked the bot.")]
-        staff.reply(Conversation.objects.get().pk, User.objects.create_user("ann@example.com"), "It is open.")
-        send(sqs)
-        self.passes(10_000)
-        assert Conversation.objects.get().owner == "staff"
-
-    def test_never_while_the_contact_waits(self, sqs: FakeSqs, write: Write) -> None:
-        ask(sqs, write, kind="image")
-        send(sqs)
-        self.passes(10_000)
-        assert Conversation.objects.get().owner == "staff"
 
 
 class TestWaiting:

@@ -1,0 +1,157 @@
+"""What becomes of conversations that staff let rest."""
+
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+
+from console.channels.models import Channel
+from console.conversations.models import Conversation, Message
+from console.organizations.models import Organization, User
+from hub_lambdas import staff, sweep
+from hub_lambdas.channels.base import SendRejected, SendUnknown
+from tests.fakes.sqs import FakeSqs
+from tests.hub_lambdas.conftest import Pigeon
+from tests.hub_lambdas.steps import Write, ask, member, send
+from tests.hub_lambdas.test_pipeline import answer, outcomes
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def ann(channel: Channel) -> User:
+    return User.objects.create_user("ann@example.com")
+
+
+def passes(minutes: int) -> dict[str, int]:
+    """Let so much time pass in silence; what the sweep does then."""
+    ago = timezone.now() - timedelta(minutes=minutes)
+    Message.objects.exclude(sent_at=None).update(sent_at=ago)
+    Conversation.objects.update(owned_since=ago)
+    Conversation.objects.exclude(waiting_since=None).update(waiting_since=ago)
+    return sweep.handler({}, None)
+
+
+def standing() -> tuple[str, str | None, bool]:
+    """Who has the conversation, which member answers, and whether its contact waits."""
+    conversation = Conversation.objects.select_related("assignee").get()
+    name = conversation.assignee.email if conversation.assignee else None
+    return conversation.owner, name, conversation.waiting_since is not None
+
+
+class TestReturnToBot:
+    def test_after_the_last_word_of_staff(self, sqs: FakeSqs, write: Write, ann: User) -> None:
+        ask(sqs, write, kind="image")
+        staff.reply(Conversation.objects.get().pk, ann, "It is open.")
+        send(sqs)
+        passes(719)
+        assert standing() == ("staff", "ann@example.com", False)
+        passes(721)
+        assert standing() == ("bot", None, False)
+
+    def test_where_a_member_took_it_over_without_a_word(self, sqs: FakeSqs, write: Write, ann: User) -> None:
+        ask(sqs, write)
+        answer(sqs, "It is open.")
+        send(sqs)
+        staff.take_over(Conversation.objects.get().pk, ann)
+        passes(719)
+        assert standing() == ("staff", "ann@example.com", False)
+        passes(721)
+        assert standing() == ("bot", None, False)
+        ask(sqs, write, "and on Sunday?")
+        assert outcomes()[-1] == ("asked", "")
+
+    def test_not_right_after_a_member_took_it_over(self, sqs: FakeSqs, write: Write, ann: User) -> None:
+        ask(sqs, write, kind="image")
+        conversation = Conversation.objects.get()
+        staff.reply(conversation.pk, ann, "It is open.")
+        send(sqs)
+        passes(721)
+        staff.take_over(conversation.pk, ann)
+        sweep.handler({}, None)
+        assert standing() == ("staff", "ann@example.com", False)
+
+    def test_not_while_a_reply_has_not_left(self, sqs: FakeSqs, write: Write, ann: User) -> None:
+        ask(sqs, write, kind="image")
+        send(sqs)
+        staff.reply(Conversation.objects.get().pk, ann, "It is open.")
+        passes(10_000)
+        assert standing() == ("staff", "ann@example.com", False)
+
+    def test_not_after_a_reply_that_never_arrived(
+        self, sqs: FakeSqs, write: Write, pigeon: Pigeon, ann: User
+    ) -> None:
+        ask(sqs, write, kind="image")
+        send(sqs)
+        pigeon.faults = [SendRejected("The contact has blocked the bot.")]
+        staff.reply(Conversation.objects.get().pk, ann, "It is open.")
+        send(sqs)
+        passes(10_000)
+        assert standing() == ("staff", None, True)
+
+    def test_never_while_the_contact_waits(self, sqs: FakeSqs, write: Write) -> None:
+        ask(sqs, write, kind="image")
+        send(sqs)
+        passes(10_000)
+        assert standing() == ("staff", None, True)
+
+    def test_never_by_itself(self, sqs: FakeSqs, write: Write, ann: User) -> None:
+        Organization.objects.update(return_to_bot_after_minutes=None)
+        ask(sqs, write)
+        answer(sqs, "It is open.")
+        send(sqs)
+        staff.take_over(Conversation.objects.get().pk, ann)
+        passes(10_000)
+        assert standing() == ("staff", "ann@example.com", False)
+        ask(sqs, write)
+        passes(10_000)
+        assert standing() == ("staff", "ann@example.com", True)
+
+
+class TestNeglected:
+    """A member takes a conversation over, and its contact waits in vain."""
+
+    @pytest.fixture(autouse=True)
+    def taken(self, sqs: FakeSqs, write: Write, ann: User) -> None:
+        ask(sqs, write, kind="image")
+        send(sqs)
+        staff.take_over(Conversation.objects.get().pk, ann)
+
+    def test_it_is_anybodys_again_and_they_are_told_once(self) -> None:
+        member("bob@example.com")
+        assert passes(719)["neglected"] == 0
+        assert len(mail.outbox) == 1, "of the hand-over"
+        assert passes(721)["neglected"] == 1
+        assert standing() == ("staff", None, True)
+        assert [message.subject for message in mail.outbox] == ["1 conversation waits · The Loft"] * 2
+        assert passes(10_000)["neglected"] == 0
+        assert len(mail.outbox) == 2
+
+    def test_a_reply_is_heard_of_and_what_comes_after_it_waits_anew(
+        self, sqs: FakeSqs, write: Write, ann: User
+    ) -> None:
+        member("bob@example.com")
+        staff.reply(Conversation.objects.get().pk, ann, "It is open.")
+        send(sqs)
+        ask(sqs, write, "and on Sunday?")
+        assert passes(719)["neglected"] == 0
+        told = len(mail.outbox)
+        assert passes(721)["neglected"] == 1
+        assert standing() == ("staff", None, True)
+        assert len(mail.outbox) == told + 1
+
+    def test_nor_does_one_know_whether_the_reply_arrived(
+        self, sqs: FakeSqs, pigeon: Pigeon, ann: User
+    ) -> None:
+        pigeon.faults = [SendUnknown("no answer within 8 s")]
+        staff.reply(Conversation.objects.get().pk, ann, "It is open.")
+        send(sqs)
+        assert passes(721)["neglected"] == 1
+        assert standing() == ("staff", None, True)
+
+    def test_who_took_it_over_last_has_the_whole_time(self, ann: User) -> None:
+        ago = timezone.now() - timedelta(minutes=721)
+        Conversation.objects.update(waiting_since=ago)
+        staff.take_over(Conversation.objects.get().pk, ann)
+        assert sweep.handler({}, None)["neglected"] == 0
