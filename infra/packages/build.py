@@ -87,8 +87,9 @@ def export_to(folder: Path, commit: str, *paths: str) -> None:
 
 
 def _compile(root: Path, optimization: str) -> None:
-    """Byte-compile below `root`: a cold start has no time to. Unchecked: a zip file's dates say nothing."""
-    command = [sys.executable, "-m", "compileall", "-q", "-o", optimization]
+    """Byte-compile below `root`: a cold start has no time to. Unchecked: a zip file's dates say nothing. Not
+    in folders named migrations, django.db.migrations among them: of those Zappa packs the sources."""
+    command = [sys.executable, "-m", "compileall", "-q", "-o", optimization, "-x", "/migrations/[^/]+$"]
     subprocess.run(  # noqa: S603 - our own arguments
         [*command, "--invalidation-mode", "unchecked-hash", "-s", str(root), "-p", ON_LAMBDA, str(root)],
         env={**os.environ, "PYTHONHASHSEED": "0"},
@@ -111,13 +112,11 @@ def _strip(site: Path) -> None:
 
 
 def _drop_sources(site: Path) -> None:
-    """Leave of each module only what is compiled. Not in folders named migrations, django.db.migrations among
-    them: there Zappa takes the sources and leaves what is compiled."""
+    """Leave of each module that is compiled only that."""
     for compiled in [*site.rglob("__pycache__/*.pyc")]:
         folder, module = compiled.parent.parent, compiled.name.split(".")[0]
-        if folder.name != "migrations":
-            compiled.rename(folder / f"{module}.pyc")
-            (folder / f"{module}.py").unlink()
+        compiled.rename(folder / f"{module}.pyc")
+        (folder / f"{module}.py").unlink()
 
 
 def _pack(package: Package, sources: Path, environment: Path, target: Path) -> Path:

@@ -25,6 +25,8 @@ def make_site(package: Package, environment: Path) -> Path:
     for pattern in package.left_out:
         for path in [*site.glob(pattern)]:
             _remove(path)
+    for metadata in site.glob("*.dist-info/METADATA"):
+        _drop_description(metadata)
     return site
 
 
@@ -43,3 +45,9 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _drop_description(metadata: Path) -> None:
+    """Leave the fields, which tell what version it is, and drop the page for people below them."""
+    fields, _, _ = metadata.read_text().partition("\n\n")
+    metadata.write_text(f"{fields}\n")
