@@ -1,7 +1,8 @@
 """E-mails to staff: conversations that wait for them, messages that could not be stored, broken channels.
 
 The sweep sends them, one e-mail per organization and minute at most. What is told is marked after the e-mail
-has gone, so that a mail server out of order delays an e-mail and loses none. They hold no message text and no
+has gone, so that a mail server out of order delays an e-mail and loses none: however long that takes, the one
+that is sent then says all that somebody still waits for. They hold no message text and no
 name: a mailbox is no place for what a contact wrote. Where no member takes them, an organization's admins get
 them; where it has no active admin either, ops.
 """
@@ -15,14 +16,14 @@ from smtplib import SMTPException
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone, translation
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
 from console.channels.models import Channel
-from console.conversations.models import DeadLetter, Message, Turn
+from console.conversations.models import Conversation, DeadLetter, Message, Turn
 from console.conversations.timeline import explain
 from console.organizations.models import Member, Organization, User
 from console.stored_sentences import translate_stored
@@ -32,8 +33,8 @@ from hub_lambdas.turns import Reason
 
 log = logging.getLogger(__name__)
 
-TELL_WITHIN = timedelta(days=1)
-"""What is older is no news."""
+RECENT = timedelta(days=1)
+"""What is older is news only where the contact still waits."""
 MAX_LINES = 20
 LETTERS = (queues.INBOUND, queues.OUTBOUND)
 """Dead letters for which somebody waits though no turn says so. Nobody waits for an errand, which the sweep
@@ -72,9 +73,10 @@ def due(now: datetime) -> list[int]:
     """Organizations whose staff are to be told something. While there is nobody to tell, not even ops, their
     news wait: none is told in vain each minute."""
     found = {
-        *_turns(now).values_list("organization_id", flat=True),
+        *_recent_turns(now).values_list("organization_id", flat=True),
+        *_old_turns(now).values_list("organization_id", flat=True),
         *_channels().values_list("organization_id", flat=True),
-        *_letters(now).values_list("organization_id", flat=True),
+        *_letters().values_list("organization_id", flat=True),
     }
     return sorted(organization_id for organization_id in found if _readers(organization_id).users)
 
@@ -82,8 +84,11 @@ def due(now: datetime) -> list[int]:
 def send(organization_id: int) -> None:
     """Tell an organization what waits for it. Raises what the mail server says."""
     now, mine = timezone.now(), {"organization_id": organization_id}
-    turns = _turns(now).filter(**mine).select_related("conversation__contact__channel")
-    news = _News(list(turns), list(_channels().filter(**mine)), list(_letters(now).filter(**mine)))
+    old, recent = (
+        turns.filter(**mine).select_related("conversation__contact__channel")
+        for turns in (_old_turns(now), _recent_turns(now))
+    )
+    news = _News([*old, *recent], list(_channels().filter(**mine)), list(_letters().filter(**mine)))
     organization, readers = Organization.objects.get(pk=organization_id), _readers(organization_id)
     with get_connection() as connection:
         sent = [_send(connection, _message(organization, news, readers, user)) for user in readers.users]
@@ -122,14 +127,23 @@ def _send(connection: BaseEmailBackend, message: EmailMessage) -> bool:
         return False
 
 
-def _turns(now: datetime) -> "QuerySet[Turn]":
+def _recent_turns(now: datetime) -> "QuerySet[Turn]":
+    return _untold_turns().filter(settled_at__gt=now - RECENT)
+
+
+def _old_turns(now: datetime) -> "QuerySet[Turn]":
+    """Those that somebody waits for, looked up by who waits: of old turns of which nobody is to be told there
+    are ever more."""
+    waiting = Conversation.objects.filter(waiting_since__lte=now - RECENT).values_list("pk", flat=True)
+    old = _untold_turns().filter(conversation__in=list(waiting), settled_at__lte=now - RECENT)
+    return old.filter(conversation__waiting_since__lte=F("last_message_at"))
+
+
+def _untold_turns() -> "QuerySet[Turn]":
     """Hand-overs that are news: not what a contact adds while they wait for staff already, but what they
     write after staff have answered, or after a member took the conversation over without a word."""
     handed_over = Turn.objects.filter(
-        state=Turn.State.HANDED_OVER,
-        staff_told_at__isnull=True,
-        settled_at__gt=now - TELL_WITHIN,
-        conversation__contact__is_test=False,
+        state=Turn.State.HANDED_OVER, staff_told_at__isnull=True, conversation__contact__is_test=False
     )
     first = Message.objects.filter(turn=OuterRef(OuterRef("pk"))).order_by("id").values("id")[:1]
     before = Message.objects.filter(conversation=OuterRef("conversation"), id__lt=first).order_by("-id")
@@ -147,14 +161,12 @@ def _channels() -> "QuerySet[Channel]":
     return troubled.filter(alerted_at__isnull=True).order_by("name")
 
 
-def _letters(now: datetime) -> "QuerySet[DeadLetter]":
+def _letters() -> "QuerySet[DeadLetter]":
     """Messages that could not be stored at all, and replies of staff: no turn speaks for them."""
     waiting = DeadLetter.objects.filter(
         state=DeadLetter.State.WAITING, alerted_at__isnull=True, queue__in=LETTERS
     )
-    return waiting.filter(
-        turn__isnull=True, organization__isnull=False, stored_at__gt=now - TELL_WITHIN
-    ).order_by("stored_at")
+    return waiting.filter(turn__isnull=True, organization__isnull=False).order_by("stored_at")
 
 
 def _subject(news: _News) -> str:
@@ -198,14 +210,16 @@ def _body(organization: Organization, news: _News, readers: _Readers) -> str:
 
 def _lines(news: _News) -> list[str]:
     """What waits, piece by piece, with where to find it."""
-    lines = []
-    for turn in news.turns[:MAX_LINES]:
+    lines, first = [], dict[int, Turn]()
+    for turn in news.turns:
+        first.setdefault(turn.conversation_id, turn)
+    for turn in list(first.values())[:MAX_LINES]:
         channel = turn.conversation.contact.channel
         lines += [
-            f"* {channel.name}, {localtime(turn.first_message_at):%H:%M %Z}: {explain(turn.reason)}",
+            f"* {channel.name}, {_clock(turn.first_message_at)}: {explain(turn.reason)}",
             f"  {settings.CONSOLE_URL}/inbox/{turn.conversation_id}/",
         ]
-    if (more := len(news.turns) - MAX_LINES) > 0:
+    if (more := len(first) - MAX_LINES) > 0:
         lines.append("* " + ngettext("and %(count)s more", "and %(count)s more", more) % {"count": more})
     for channel in news.channels:
         lines += [
@@ -219,6 +233,12 @@ def _lines(news: _News) -> list[str]:
             f"  {settings.CONSOLE_URL}/conversations/deadletter/",
         ]
     return lines
+
+
+def _clock(at: datetime) -> str:
+    """In the reader's zone, with the date where it was not today."""
+    there, today = localtime(at), localtime(timezone.now()).date()
+    return f"{there:%H:%M %Z}" if there.date() == today else f"{there:%Y-%m-%d %H:%M %Z}"
 
 
 def _channel_state(channel: Channel) -> str:

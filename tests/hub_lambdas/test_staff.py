@@ -5,10 +5,11 @@ from smtplib import SMTPRecipientsRefused
 
 import pytest
 from django.core import mail
+from django.db.models import F
 from django.utils import timezone
 
 from console.channels.models import Channel
-from console.conversations.models import Conversation, Message, Turn
+from console.conversations.models import Conversation, DeadLetter, Message, Turn
 from console.organizations.models import Member, Organization, User
 from hub_lambdas import (
     alerts,
@@ -97,6 +98,35 @@ class TestAlerts:
             patch.setattr(alerts, "get_connection", refuse)
             assert sweep.handler({}, None)["alerts"] == 0
         assert sweep.handler({}, None)["alerts"] == 1
+
+    def test_after_days_without_mail_one_says_who_still_waits(self, sqs: FakeSqs, write: Write) -> None:
+        for contact in ("bob", "cid"):
+            ask(sqs, write, kind="image", contact=contact)
+        write("a message that cannot be stored", contact="dan")
+        [record] = sqs.queues.pop("dm-inbound.fifo")
+        DeadLetter.objects.create(
+            queue="dm-inbound.fifo",
+            queue_message_id="1",
+            body=record["body"],
+            organization=Organization.objects.get(),
+        )
+        bob = Conversation.objects.get(contact__platform_id="bob")
+        staff.reply(bob.pk, User.objects.create_user("ann@example.com"), "Hello.")
+        three_days = timedelta(days=3)
+        for model, names in (
+            (Turn, ("first_message_at", "last_message_at", "settled_at")),
+            (Conversation, ("waiting_since",)),
+            (DeadLetter, ("stored_at",)),
+        ):
+            model.objects.update(**{name: F(name) - three_days for name in names})
+        ask(sqs, write, kind="image", contact="eve")
+        member()
+        assert [sweep.handler({}, None)["alerts"] for _ in range(2)] == [1, 0]
+        [message] = mail.outbox
+        assert message.subject == "3 conversations wait, 1 message could not be stored · The Loft"
+        assert f"/inbox/{bob.pk}/" not in message.body, "who was answered meanwhile"
+        date = f"{timezone.now() - three_days:%Y-%m-%d}"
+        assert message.body.count(date) == 2, "of those who wrote before today"
 
     def test_a_mailbox_that_refuses_keeps_nobody_from_theirs(
         self, channel: Channel, monkeypatch: pytest.MonkeyPatch
