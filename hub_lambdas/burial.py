@@ -1,4 +1,5 @@
-"""What becomes of a queue message that nobody could process: it is kept, and its turn goes to staff."""
+"""What becomes of a queue message that nobody could process: it is kept, and its turn goes to staff; what it
+would have sent has failed."""
 
 import json
 import logging
@@ -13,7 +14,7 @@ from django.utils import timezone
 from console.channels.models import Channel
 from console.conversations.models import DeadLetter, LlmRequest, Message, Turn
 from console.organizations.models import Organization
-from hub_lambdas import actions, forgetting, inbox, intake, queues, rehearsals, suggestions, turns
+from hub_lambdas import actions, forgetting, inbox, intake, queues, rehearsals, suggestions, turns, unsent
 from hub_lambdas.channels.base import SHARED
 from hub_lambdas.faults import describe
 from hub_lambdas.record import SqsRecord, source_queue
@@ -42,6 +43,8 @@ def bury(record: SqsRecord, cause: str = "") -> None:
         forgetting.forget_late(letter)
         if turn is not None:
             _hand_over(turn.pk, queue)
+        if queue == queues.OUTBOUND:
+            unsent.give_up(record["body"])
 
 
 _OF_THE_LLM = (queues.LLM_REQUESTS, queues.LLM_REPLIES)

@@ -190,14 +190,14 @@ def _is_due(message: Message) -> bool:
     elif message.purpose == Message.Purpose.HOLDING:
         is_due = turns.is_holding_line_due(snapshot(turn, now))
     else:
-        is_due = not _is_overtaken(message)
+        is_due = not is_overtaken(message)
     if not is_due:
         message.state = Message.State.CANCELLED
         message.save(update_fields=["state"])
     return is_due
 
 
-def _is_overtaken(message: Message) -> bool:
+def is_overtaken(message: Message) -> bool:
     """Whether the contact has heard more since: that somebody will answer is no news then."""
     later = Message.objects.filter(conversation=message.conversation_id, pk__gt=message.pk)
     return later.filter(direction=Message.Direction.OUT, state=Message.State.SENT).exists()

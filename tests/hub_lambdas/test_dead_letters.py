@@ -1,5 +1,6 @@
 """What nobody could process: why, who is told, and what a replay does."""
 
+from datetime import timedelta
 from typing import Any, NoReturn
 
 import pytest
@@ -8,11 +9,13 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from console.channels.models import Channel
+from console.conversations.dead_letters import resolution
 from console.conversations.models import Contact, Conversation, DeadLetter, Message, MessageMedia, Turn
 from console.organizations.models import Organization, User
 from hub_lambdas import dead_letters, inbound, outbound, queues, sending, staff, sweep, wakeups
 from hub_lambdas.channels.base import InboundMessage, Sender, Unread
 from hub_lambdas.record import MAX_RECEIVES
+from hub_lambdas.unsent import GIVEN_UP
 from tests.fakes.sqs import FakeSqs, Handler
 from tests.hub_lambdas.conftest import Pigeon
 from tests.hub_lambdas.steps import Write, ask, member
@@ -108,6 +111,21 @@ def test_what_waits_to_be_sent_again_is_no_dead_letter_before_its_queue_says_so(
     assert outcomes() == [("handed_over", "dead_letter")]
 
 
+def unsent(sqs: FakeSqs, write: Write, purpose: str) -> Message:
+    """A message of this purpose on its way to a contact whom staff have."""
+    ask(sqs, write, kind="image")
+    user = User.objects.create_user("ann@example.com")
+    if purpose == "staff":
+        Message.objects.filter(purpose="fallback").delete()
+        staff.reply(Conversation.objects.get().pk, user, "Hello, Ann here.")
+    return Message.objects.get(purpose=purpose)
+
+
+def buried(sqs: FakeSqs, message: Message) -> None:
+    sqs.put("dm-outbound-dead.fifo", {"message": message.pk})
+    assert sqs.run("dm-outbound-dead.fifo", dead_letters.handler) == 0
+
+
 class TestDeadLetterCauses:
     def test_the_last_failure_says_why(self, sqs: FakeSqs, channel: Channel) -> None:
         sqs.put("wakeups", {"nonsense": True})
@@ -145,6 +163,51 @@ class TestDeadLetterCauses:
         sqs.run("dm-outbound-dead.fifo", dead_letters.handler)
         sweep.handler({}, None)
         assert [each.subject for each in mail.outbox] == ["1 reply could not be sent · The Loft"]
+
+    @pytest.mark.parametrize("purpose", ["staff", "fallback"])
+    def test_what_was_never_sent_has_failed_and_its_contact_waits(
+        self, sqs: FakeSqs, write: Write, pigeon: Pigeon, purpose: str
+    ) -> None:
+        message = unsent(sqs, write, purpose)
+        buried(sqs, message)
+        message.refresh_from_db()
+        assert (message.state, message.error) == ("failed", GIVEN_UP)
+        conversation = Conversation.objects.get()
+        assert (conversation.owner, conversation.waiting_since is not None) == ("staff", True)
+        Message.objects.update(stored_at=timezone.now() - timedelta(hours=1))
+        sqs.queues.pop("dm-outbound.fifo")
+        assert sweep.handler({}, None)["sends"] == 0, "nothing tries it again by itself"
+
+    def test_a_replay_sends_it_after_all(self, sqs: FakeSqs, write: Write, pigeon: Pigeon) -> None:
+        message = unsent(sqs, write, "staff")
+        buried(sqs, message)
+        sqs.queues.pop("dm-outbound.fifo")
+        letter = DeadLetter.objects.get()
+        assert resolution.replay(letter.pk, User.objects.get())
+        assert sqs.run("dm-outbound.fifo", outbound.handler) == 0
+        assert pigeon.sent == [("ann", "Hello, Ann here.")]
+        assert Conversation.objects.get().waiting_since is None
+
+    @pytest.mark.parametrize(("purpose", "sent"), [("staff", "failed"), ("fallback", "cancelled")])
+    def test_what_was_said_since_makes_only_the_fallback_pointless(
+        self, sqs: FakeSqs, write: Write, purpose: str, sent: str
+    ) -> None:
+        message = unsent(sqs, write, purpose)
+        staff.reply(Conversation.objects.get().pk, User.objects.get(), "Sorry for the wait.")
+        sqs.queues["dm-outbound.fifo"] = sqs.queues["dm-outbound.fifo"][-1:]
+        sqs.run("dm-outbound.fifo", outbound.handler)
+        buried(sqs, message)
+        message.refresh_from_db()
+        assert message.state == sent
+        assert (Conversation.objects.get().waiting_since is not None) == (purpose == "staff")
+
+    @pytest.mark.parametrize("state", ["sent", "sending", "unknown"])
+    def test_what_has_left_or_may_have_is_let_be(self, sqs: FakeSqs, write: Write, state: str) -> None:
+        message = unsent(sqs, write, "staff")
+        Message.objects.filter(pk=message.pk).update(state=state, sending_at=timezone.now())
+        buried(sqs, message)
+        assert Message.objects.get(pk=message.pk).state == state
+        assert Conversation.objects.get().waiting_since is None
 
     @pytest.mark.parametrize("body", [{"media": 2**40}, {"media": "x"}, {"channel": "no-uuid"}, {}, [], "x"])
     def test_what_names_nobody_is_kept_all_the_same(self, sqs: FakeSqs, channel: Channel, body: Any) -> None:

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from console.conversations.models import DeadLetter
 from console.organizations.models import User
-from hub_lambdas import queues
+from hub_lambdas import queues, unsent
 
 
 @transaction.atomic
@@ -16,6 +16,8 @@ def replay(letter_id: int, user: User) -> bool:
     if letter is None:
         return False
     _resolve(letter, DeadLetter.State.REPLAYED, user)
+    if letter.queue == queues.OUTBOUND:
+        unsent.revive(letter.body)
     # Within the transaction: one that fails to commit leaves a letter that is replayed twice, which is
     # harmless, where one that is marked and not sent would be lost.
     queues.replay(letter.queue, letter.body)
