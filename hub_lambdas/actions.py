@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, Q, When
+from django.db.models import Case, When
 from django.utils import timezone
 
 from console.channels.models import Channel
@@ -197,11 +197,8 @@ def admit(organization: Organization) -> None:
         state=Turn.State.OPEN,
         sealed_at__isnull=True,
         last_message_at__lt=now - timedelta(seconds=organization.burst_window_seconds),
+        conversation__assignee=None,  # else a member answers
     ).order_by(in_time, "last_message_at")
-    held_off = held_off.filter(
-        Q(conversation__owner=Conversation.Owner.BOT)
-        | Q(conversation__contact__channel__bot=Channel.Bot.DRAFTS)
-    )
     waiting = list(held_off.values_list("pk", flat=True)[: settings.LLM_REQUESTS_PER_ORGANIZATION])
     if waiting:
         room = settings.LLM_REQUESTS_PER_ORGANIZATION - limits.pending_requests(organization, now)

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from console.channels.models import Channel
-from console.conversations.models import Conversation, Message, Turn
+from console.conversations.models import Message, Turn
 from hub_lambdas.channels.base import ShownMessage
 
 MAX_MESSAGES = 200
@@ -42,7 +42,7 @@ class LedgerView:
     def is_answer_due(self, contact: str) -> bool:
         return Turn.objects.filter(
             state__in=Turn.UNSETTLED,
-            conversation__owner=Conversation.Owner.BOT,
+            conversation__assignee=None,  # else a member answers
             conversation__contact__channel_id=self._channel_id,
             conversation__contact__channel__bot=Channel.Bot.ANSWERS,
             conversation__contact__platform_id=contact,

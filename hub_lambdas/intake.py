@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from console.channels.models import Channel
 from console.conversations.models import Contact, Conversation, Message, PlatformEvent, Turn
-from hub_lambdas import choices, forgetting, media, names, reports, thumbs
+from hub_lambdas import after_drafts, choices, forgetting, media, names, reports, staff, thumbs
 from hub_lambdas.accounts import account
 from hub_lambdas.actions import do_what_is_due, load_turn, lock_conversation
 from hub_lambdas.addressing import StillUnread
@@ -110,6 +110,8 @@ def _order_errands(conversation: Conversation, inbound: InboundMessage) -> None:
 
 
 def _add_message(conversation: Conversation, received_at: datetime, inbound: InboundMessage) -> Turn:
+    if conversation.waiting_since is None and after_drafts.is_the_bots(conversation):
+        staff.give_to_bot(conversation)
     turn = _gathering_turn(conversation, received_at)
     rows = turn.message_rows
     inbound = choices.understood(conversation, inbound)

@@ -9,7 +9,7 @@ from console.channels.models import Channel
 from console.conversations.models import Conversation, LlmRequest, Message, Turn
 from console.organizations.models import MediaPolicy, UnknownDelivery
 from console.organizations.policies import AfterHours
-from hub_lambdas import limits, turns
+from hub_lambdas import after_drafts, limits, turns
 from hub_lambdas.channels import KINDS
 
 BOT_TURNS_WITHIN = timedelta(days=1)
@@ -27,7 +27,7 @@ def snapshot(turn: Turn, now: datetime) -> turns.Turn:
     policy = _policy(turn)
     known = turns.Turn(
         state=turns.State(turn.state),
-        owner=turns.Owner(turn.conversation.owner),
+        owner=_owner(turn.conversation),
         policy=policy,
         messages=[_written(message) for message in messages if message.direction == Message.Direction.IN],
         requests=[] if turn.sealed_at else [_asked(request) for request in turn.request_rows],
@@ -51,6 +51,12 @@ def snapshot(turn: Turn, now: datetime) -> turns.Turn:
     used = limits.used(turn, now)
     bot_turns = _bot_turns(turn, now) if policy.handover_after_turns else 0
     return replace(known, is_held_off=used.is_held_off, over_limit=used.over_limit, bot_turns=bot_turns)
+
+
+def _owner(conversation: Conversation) -> turns.Owner:
+    """Who is to answer what comes now, whatever else still waits for staff."""
+    is_the_bots = after_drafts.is_the_bots(conversation)
+    return turns.Owner.BOT if is_the_bots else turns.Owner(conversation.owner)
 
 
 def _standing(messages: list[Message], purpose: Message.Purpose) -> list[Message]:

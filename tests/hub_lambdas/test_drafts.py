@@ -11,7 +11,7 @@ from console.conversations.models import Contact, Conversation, LlmRequest, Mess
 from console.inbox.models import Draft
 from console.organizations.models import Organization, Translation, User
 from console.prompts.models import CannedPrompt
-from hub_lambdas import drafts, staff
+from hub_lambdas import drafts, inbound, staff
 from tests.fakes.sqs import FakeSqs
 from tests.hub_lambdas.conftest import Pigeon
 from tests.hub_lambdas.steps import Write, age, ask, send, wake
@@ -222,6 +222,99 @@ class TestDrafts:
         self.drafted(sqs, write)
         send(sqs)
         assert pigeon.sent == [("ann", FALLBACK)]
+
+
+class TestAnswersAgain:
+    """A channel whose bot wrote drafts is switched to answers."""
+
+    @pytest.fixture(autouse=True)
+    def switched(self, sqs: FakeSqs, channel: Channel, write: Write) -> None:
+        Channel.objects.update(bot="drafts", tells_contacts=False)
+        ask(sqs, write, "Price?")
+        answer(sqs, "240 €.")
+        Channel.objects.update(bot="answers")
+
+    @pytest.fixture
+    def member(self) -> User:
+        return User.objects.create_user("ann@example.com", name="Ann")
+
+    def passes(self, seconds: float) -> None:
+        age(seconds)
+        ago = timezone.now() - timedelta(seconds=seconds + 1)
+        Conversation.objects.exclude(waiting_since=None).update(waiting_since=ago)
+
+    def standing(self) -> tuple[str, bool, Draft | None]:
+        """Who has the conversation, whether its contact waits for them, and the draft that does."""
+        conversation = Conversation.objects.select_related("contact__channel").get()
+        return conversation.owner, conversation.waiting_since is not None, drafts.waiting(conversation)
+
+    def test_whose_draft_was_sent_is_the_bots(
+        self, sqs: FakeSqs, write: Write, pigeon: Pigeon, member: User
+    ) -> None:
+        conversation, draft = Conversation.objects.get(), Draft.objects.get()
+        drafts.send(conversation.pk, draft.pk, member, "240 €.")
+        send(sqs)
+        ask(sqs, write, "And for two?")
+        assert self.standing() == ("bot", False, None)
+        answer(sqs, "480 €.")
+        send(sqs)
+        assert [text for _, text in pigeon.sent] == ["240 €.", "480 €."]
+        assert outcomes() == [("handed_over", "drafted"), ("answered", "")]
+
+    def test_a_draft_that_waits_goes_on_waiting_and_the_bot_answers_what_comes(
+        self, sqs: FakeSqs, write: Write, pigeon: Pigeon
+    ) -> None:
+        draft = Draft.objects.get()
+        ask(sqs, write, "And for two?")
+        self.passes(4.1)
+        wake(sqs)
+        send(sqs)
+        answer(sqs, "480 €.")
+        send(sqs)
+        assert [text for _, text in pigeon.sent] == [
+            "One moment please, I am looking into it.",
+            "480 €.",
+        ]
+        assert outcomes() == [("handed_over", "drafted"), ("answered", "")]
+        assert self.standing() == ("staff", True, draft)
+
+    def test_what_is_held_off_is_asked_when_there_is_room(
+        self, sqs: FakeSqs, write: Write, settings: Settings
+    ) -> None:
+        settings.LLM_REQUESTS_PER_ORGANIZATION = 1
+        ask(sqs, write, contact="bob")
+        ask(sqs, write, "And for two?")
+        self.passes(2)
+        answer(sqs, "Certainly.")
+        wake(sqs)
+        assert LlmRequest.objects.get(state="pending").turn.conversation == Conversation.objects.first()
+
+    def test_what_the_bot_cannot_answer_then_is_with_staff_and_stays_there(
+        self, sqs: FakeSqs, write: Write
+    ) -> None:
+        ask(sqs, write, kind="image")
+        ask(sqs, write, "And for two?")
+        assert outcomes()[1:] == [("handed_over", "not_text"), ("handed_over", "staff_owns")]
+
+    @pytest.mark.parametrize("touch", ["take over", "reply", "elsewhere"])
+    def test_whom_staff_took_up_they_keep(self, sqs: FakeSqs, write: Write, member: User, touch: str) -> None:
+        conversation = Conversation.objects.get()
+        if touch == "take over":
+            staff.take_over(conversation.pk, member)
+        elif touch == "reply":
+            staff.reply(conversation.pk, member, "240 €, Ann here.")
+        else:
+            write("We are open.", kind="echo", message_id="e1")
+            assert sqs.run("dm-inbound.fifo", inbound.handler) == 0
+        ask(sqs, write, "And for two?")
+        assert outcomes()[1:] == [("handed_over", "staff_owns")]
+
+    def test_while_it_writes_drafts_nothing_changes(self, sqs: FakeSqs, write: Write) -> None:
+        Channel.objects.update(bot="drafts")
+        ask(sqs, write, "And for two?")
+        answer(sqs, "480 €.")
+        assert outcomes() == [("handed_over", "drafted")] * 2
+        assert self.standing() == ("staff", True, Draft.objects.latest("pk"))
 
 
 @pytest.mark.parametrize("told", [True, False])
