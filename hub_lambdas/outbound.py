@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from console.conversations.models import Conversation, Message
+from console.conversations.models import LlmRequest, Message
 from hub_lambdas import batch, queues, sending
 from hub_lambdas.accounts import account
 from hub_lambdas.channels import KINDS
@@ -33,11 +33,14 @@ def _handle(record: batch.SqsRecord) -> None:
         raise batch.Postponed(f"message {body['message']} is tried again in {later.seconds:g} s") from later
 
 
-def _show_typing(conversation_id: int) -> None:
-    """A courtesy: when it fails, the answer still comes."""
-    conversation = Conversation.objects.select_related("contact__channel").filter(pk=conversation_id).first()
-    if conversation is None:
-        return  # erased meanwhile
+def _show_typing(request_id: str) -> None:
+    """A courtesy: when it fails, the answer still comes. None where that is there already: the sign would
+    stand below it."""
+    pending = LlmRequest.objects.select_related("turn__conversation__contact__channel")
+    request = pending.filter(pk=request_id, state=LlmRequest.State.PENDING).first()
+    if request is None:
+        return
+    conversation = request.turn.conversation
     contact, written = conversation.contact, conversation.messages.filter(direction=Message.Direction.IN)
     if contact.is_test:
         return

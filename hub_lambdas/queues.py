@@ -136,11 +136,12 @@ def deliver(conversation_id: int, message_id: int, key: str) -> None:
 
 
 def show_typing(conversation_id: int, request_id: uuid.UUID) -> None:
-    """Have the outbound Lambda show the contact that an answer is being written."""
+    """Have the outbound Lambda show the contact that an answer is being written; in a group of its own, so
+    that no answer waits for a platform that is slow to show it."""
     client().send_message(
         QueueUrl=url(OUTBOUND),
-        MessageBody=encode({"typing": conversation_id}),
-        MessageGroupId=str(conversation_id),
+        MessageBody=encode({"typing": str(request_id)}),
+        MessageGroupId=f"typing-{conversation_id}",
         MessageDeduplicationId=f"typing-{request_id}",
     )
 

@@ -33,7 +33,7 @@ class Value:
             return False
         if self.kind == source.kind and self.is_limit != source.is_limit:
             return False
-        return bool(self.means & source.gives) or _is_same_phone(self.means, source.means)
+        return bool(self.means & source.gives) or _is_shorter_phone(self.means, source.means)
 
 
 def alike(one: str, other: str) -> bool:
@@ -47,9 +47,10 @@ def alike(one: str, other: str) -> bool:
     return shared >= 4 and len(long) - shared <= 3 and shared >= 0.55 * len(long)
 
 
-def _is_same_phone(one: Meanings, other: Meanings) -> bool:
-    """With the country's code, which has up to three digits, and without."""
-    pairs = [sorted((a[1], b[1]), key=len) for a in one for b in other if a[0] == b[0] == "phone"]
+def _is_shorter_phone(claimed: Meanings, given: Meanings) -> bool:
+    """Whether the country's code, which has up to three digits, was left out. One that is put before a number
+    is a claim of its own: nobody has said in which country it is."""
+    pairs = [(one[1], other[1]) for one in claimed for other in given if one[0] == other[0] == "phone"]
     return any(re.fullmatch(rf"\+\d{{1,3}}{re.escape(short)}", long) for short, long in pairs)
 
 

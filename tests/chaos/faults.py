@@ -26,6 +26,10 @@ UP_AGAIN_SECONDS = 60.0
 LEAVING_SECONDS = 15.0
 """How long the runner's kill waits for a message that leaves."""
 LOOK_SECONDS = 0.1
+BATCH_SECONDS = 10.0
+"""How long the runner's other kill waits for a batch."""
+BATCH_LOOK_SECONDS = 0.02
+MESSAGES_IN_BATCHES = 2
 
 LEAVING = Fault(silence_seconds=SILENCE_SECONDS + 1, after=True)
 """As "silence", for the message during which the runner is killed."""
@@ -130,18 +134,22 @@ class Faults:
         program = self._program(mishap.trouble)
         if mishap.trouble is Trouble.KILL_RUNNER:
             self._wait_until_a_message_leaves(self._platforms[mishap.platform])
+        if mishap.trouble is Trouble.KILL_RUNNER_IN_BATCH:
+            self._wait_until_batches_are_in_hand()
         victim = self._stack.process(program.module)
         family = {victim.pid, *(child.pid for child in victim.children(recursive=True))}
         if mishap.trouble is Trouble.RESTART_POSTGRES:
             victim.send_signal(signal.SIGINT)
         else:
             kill(victim)
+        left = self._queues.in_batches() if mishap.trouble is Trouble.KILL_RUNNER_IN_BATCH else 0
         began = time.monotonic()
         while not self._is_back(program, family):
             if time.monotonic() > began + UP_AGAIN_SECONDS:
                 raise StackFailed(f"{program.module} did not come back:\n{self._stack.output}")
             time.sleep(LOOK_SECONDS)
-        self._note(mishap, f"(back after {time.monotonic() - began:.1f} s)")
+        half_done = f", {left} messages half done" if left else ""
+        self._note(mishap, f"(back after {time.monotonic() - began:.1f} s{half_done})")
 
     def _wait_until_a_message_leaves(self, platform: FakePlatform) -> None:
         """The platform takes it and is silent: the sender dies without an answer."""
@@ -151,6 +159,11 @@ class Faults:
                 lambda fake: any(hit.fault == LEAVING and hit.at > time.time() - 1 for hit in fake.hits),
                 LEAVING_SECONDS,
             )
+
+    def _wait_until_batches_are_in_hand(self) -> None:
+        give_up_at = time.monotonic() + BATCH_SECONDS
+        while self._queues.in_batches() < MESSAGES_IN_BATCHES and time.monotonic() < give_up_at:
+            time.sleep(BATCH_LOOK_SECONDS)
 
     def _is_back(self, program: Program, family: set[int]) -> bool:
         """Whether another process runs in the place of those that were killed, and is well."""
@@ -162,9 +175,11 @@ class Faults:
     def _program(self, trouble: Trouble) -> Program:
         home = self._stack.home
         postgres = Program(str(data_folder(home)), lambda: is_ready(home))
+        runner = Program("infra.local.lambdas", lambda: True)
         return {
             Trouble.KILL_LLM: Program("llm_api", lambda: answers(f"{self._stack.llm_url}/healthz")),
-            Trouble.KILL_RUNNER: Program("infra.local.lambdas", lambda: True),
+            Trouble.KILL_RUNNER: runner,
+            Trouble.KILL_RUNNER_IN_BATCH: runner,
             Trouble.KILL_WEBHOOK: Program(
                 "infra.local.gateway:make_application()",
                 lambda: answers(f"{self._stack.webhook_url}/healthz"),

@@ -28,6 +28,7 @@ class Trouble(StrEnum):
 
     KILL_LLM = "kill -9 of llm_api"
     KILL_RUNNER = "kill -9 of the Lambda runner while a message leaves"
+    KILL_RUNNER_IN_BATCH = "kill -9 of the Lambda runner in the middle of batches"
     KILL_WEBHOOK = "kill -9 of the webhook"
     KILL_CONSOLE = "kill -9 of the console"
     KILL_WORKER = "kill -9 of the worker"
@@ -49,8 +50,8 @@ class Trouble(StrEnum):
 
 
 KILLS = (
-    *(Trouble.KILL_LLM, Trouble.KILL_RUNNER, Trouble.KILL_WEBHOOK, Trouble.KILL_CONSOLE),
-    *(Trouble.KILL_WORKER, Trouble.KILL_POSTGRES, Trouble.RESTART_POSTGRES),
+    *(Trouble.KILL_LLM, Trouble.KILL_RUNNER, Trouble.KILL_RUNNER_IN_BATCH, Trouble.KILL_WEBHOOK),
+    *(Trouble.KILL_CONSOLE, Trouble.KILL_WORKER, Trouble.KILL_POSTGRES, Trouble.RESTART_POSTGRES),
 )
 OFTEN_KILLED = (Trouble.KILL_LLM, Trouble.KILL_RUNNER)
 PLACES = {

@@ -1,6 +1,7 @@
 """The hub's queues, seen from outside: how much waits in them, and poison put into them."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import boto3
@@ -10,7 +11,10 @@ from infra.local.stack_env import emulator_values
 
 MARK = "poison-of-the-chaos-run"
 CONSOLE_JOBS = "console-jobs"
-_WAITING = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+_IN_HAND = "ApproximateNumberOfMessagesNotVisible"
+_WAITING = ("ApproximateNumberOfMessages", _IN_HAND)
+_IN_BATCHES = ("dm-inbound.fifo", "wakeups", "llm-replies")
+"""Those that functions are given several messages of at once."""
 _NOBODY = "00000000-0000-4000-8000-000000000000"
 POISON: dict[str, dict[str, object]] = {
     "dm-inbound.fifo": {"channel": _NOBODY, "received_at": 1.0, "inbound": {"type": "message"}},
@@ -45,7 +49,11 @@ class Queues:
     def waiting(self) -> int:
         """Messages on their way between contact and answer that wait or are being worked on, besides those
         whose delay has not ended."""
-        return sum(self._waiting(name) for name in self._urls if name != CONSOLE_JOBS)
+        return sum(self._count(name, _WAITING) for name in self._urls if name != CONSOLE_JOBS)
+
+    def in_batches(self) -> int:
+        """Messages of batches that a function was given and has not finished."""
+        return sum(self._count(name, (_IN_HAND,)) for name in _IN_BATCHES)
 
     def poison(self) -> int:
         """Put rubbish and unknown ids on every queue; how many records."""
@@ -54,9 +62,9 @@ class Queues:
             self._send(name, json.dumps(POISON[name] | {"mark": MARK}))
         return 2 * len(self._urls)
 
-    def _waiting(self, name: str) -> int:
-        answer = self._client.get_queue_attributes(QueueUrl=self._urls[name], AttributeNames=list(_WAITING))
-        return sum(int(answer["Attributes"][attribute]) for attribute in _WAITING)
+    def _count(self, name: str, attributes: Sequence[str]) -> int:
+        answer = self._client.get_queue_attributes(QueueUrl=self._urls[name], AttributeNames=list(attributes))
+        return sum(int(answer["Attributes"][attribute]) for attribute in attributes)
 
     def _send(self, name: str, body: str) -> None:
         message = {"QueueUrl": self._urls[name], "MessageBody": body}

@@ -65,12 +65,25 @@ def answer(sqs: FakeSqs, text: str = "240 €.", **fields: Any) -> None:
 def run(sqs: FakeSqs, *, times: int = 1) -> None:
     """Everything from the webhook's queue to the platform."""
     assert sqs.run("dm-inbound.fifo", inbound.handler, times=times) == 0
+    assert sqs.run("dm-outbound.fifo", outbound.handler, times=times) == 0  # the typing sign
     answer(sqs)
     assert sqs.run("dm-outbound.fifo", outbound.handler, times=times) == 0
 
 
 def outcomes() -> list[tuple[str, str]]:
     return list(Turn.objects.order_by("pk").values_list("state", "reason"))
+
+
+def test_a_typing_sign_neither_delays_the_answer_nor_follows_it(
+    sqs: FakeSqs, write: Write, pigeon: Pigeon
+) -> None:
+    write("How much is a whitening?")
+    assert sqs.run("dm-inbound.fifo", inbound.handler) == 0
+    answer(sqs)
+    groups = {record["attributes"]["MessageGroupId"] for record in sqs.queues["dm-outbound.fifo"]}
+    assert len(groups) == 2, "of one group the sign would keep the answer waiting"
+    assert sqs.run("dm-outbound.fifo", outbound.handler) == 0
+    assert (pigeon.sent, pigeon.typing) == ([("ann", "240 €.")], [])
 
 
 def test_a_message_is_answered(sqs: FakeSqs, write: Write, pigeon: Pigeon) -> None:
