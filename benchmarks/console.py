@@ -4,8 +4,10 @@
 
 Fills a database of its own with `seed_demo` (or takes the one at --database, which is filled already), signs
 in as the admin of the largest organization, as admins of others and as ops, and asks for pages through
-Django's test client: what the server does for a request, without the network. Each page must take the same
-number of queries for everybody. The status is 1 where one does not, or takes longer than the aim.
+Django's test client: what the server does for a request, without the network. How many queries a page takes
+must not depend on how much there is: for members, and for ops, it differs by no more than what is left out
+where there is nothing to look up. The status is 1 where it does, or where a page takes longer than the aim.
+The proof goes through the ledger itself, turn by turn, and has no aim.
 """
 
 import argparse
@@ -14,6 +16,7 @@ import random
 import statistics
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +24,8 @@ from typing import Any
 from benchmarks.environment import prepare
 
 AIM_P95_MS = 200
+QUERIES_SPREAD = 3
+"""Such as the files and the feedback of messages, where none has any."""
 OTHERS = 12
 """Admins of other organizations than the largest."""
 WORDS = (
@@ -53,7 +58,7 @@ class Page:
     name: str
     address: Callable[[Person, random.Random], str]
     is_for_ops: bool = False
-    is_for_members: bool = True
+    has_aim: bool = True
 
 
 @dataclass
@@ -62,13 +67,18 @@ class Measured:
 
     milliseconds: list[float] = field(default_factory=list)
     slowest: str = ""
-    queries: dict[int, str] = field(default_factory=dict)
+    queries: dict[bool, set[int]] = field(default_factory=lambda: defaultdict(set))
+    """By whether somebody is a member, or ops."""
 
     def add(self, ms: float, queries: int, person: Person) -> None:
         if ms > max(self.milliseconds, default=0):
             self.slowest = person.name
         self.milliseconds.append(ms)
-        self.queries.setdefault(queries, person.name)
+        self.queries[bool(person.slug)].add(queries)
+
+    @property
+    def is_constant(self) -> bool:
+        return all(max(counts) - min(counts) <= QUERIES_SPREAD for counts in self.queries.values())
 
 
 def _of(end: str) -> Callable[[Person, random.Random], str]:
@@ -97,9 +107,9 @@ PAGES = (
     Page("conversation, polled", _conversation("news/")),
     *(Page(f"dashboard, {period}", _organization("dashboard", f"?period={period}"), is_for_ops=True)
       for period in ("7d", "30d", "90d")),
-    *(Page(f"proof, {period}", _organization("proof", f"?period={period}"), is_for_ops=True)
-      for period in ("24h", "7d")),
     Page("turns handed over", _organization("proof", "turns/?period=24h&which=handed_over"), is_for_ops=True),
+    *(Page(f"proof, {period}", _organization("proof", f"?period={period}"), is_for_ops=True, has_aim=False)
+      for period in ("24h", "7d")),
 )  # fmt: skip
 
 
@@ -130,16 +140,16 @@ def _signed_in(user: Any) -> Any:
 
 def measure(page: Page, everybody: Sequence[Person], rounds: int, chance: random.Random) -> Measured:
     """Ask for a page in turn as everybody whom it is for; the largest organization's every other time."""
-    from django.db import connection
+    from django.db import connection, reset_queries
     from django.test.utils import CaptureQueriesContext
 
     members = [person for person in everybody if person.slug]
-    looking = members if page.is_for_members else []
     ops = [person for person in everybody if not person.slug] if page.is_for_ops else []
     found = Measured()
     for number in range(-2, rounds):
-        for person in (looking[0] if number % 2 else chance.choice(looking), *ops):
+        for person in (members[0] if number % 2 else chance.choice(members), *ops):
             address = page.address(person, chance)
+            reset_queries()
             began = time.perf_counter()
             with CaptureQueriesContext(connection) as queries:
                 response = person.client.get(address)
@@ -167,11 +177,11 @@ def report(results: Sequence[tuple[Page, Measured]]) -> bool:
     for page, found in results:
         times = sorted(found.milliseconds)
         p95 = statistics.quantiles(times, n=20)[-1] if len(times) > 1 else times[0]
-        said = ", ".join(map(str, sorted(found.queries)))
+        said = ", ".join(map(str, sorted(set().union(*found.queries.values()))))
         figures = f"{statistics.median(times):>8.0f}{p95:>8.0f}{times[-1]:>8.0f}"
         print(f"{page.name:<26}{figures}  {said:<10} {found.slowest}")
-        is_well &= p95 <= AIM_P95_MS and len(found.queries) == 1
-    print(f"{'aim, at most':<26}{'':>8}{AIM_P95_MS:>8}")
+        is_well &= found.is_constant and (p95 <= AIM_P95_MS or not page.has_aim)
+    print(f"{'aim but for the proof':<26}{'':>8}{AIM_P95_MS:>8}")
     return is_well
 
 
