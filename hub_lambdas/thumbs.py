@@ -23,12 +23,20 @@ def below(turn: Turn) -> Sequence[str]:
 
 
 def pressed_at(conversation: Conversation, message: InboundMessage) -> Message | None:
-    """The answer that a contact gives feedback on with `message`: the newest that asked for it. None where it
-    is a message like any other. The caller holds the conversation's lock."""
+    """The answer that a contact gives feedback on with `message`: the one that it stood below, or the newest
+    where the platform does not say. None where it is a message like any other. The caller holds the
+    conversation's lock."""
     if message.kind != "button" or message.text not in THUMBS or conversation.contact.is_test:
         return None
-    answers = conversation.messages.filter(purpose=Message.Purpose.ANSWER, choices=list(THUMBS))
-    return answers.filter(state__in=_REACHED).order_by("-id").first()
+    asking = conversation.messages.filter(purpose=Message.Purpose.ANSWER, choices=list(THUMBS))
+    answers = asking.filter(state__in=_REACHED).order_by("-id")
+    if message.below_reference.isdecimal():
+        return answers.filter(pk=message.below_reference).first()
+    if message.below_platform_id:
+        # Of an answer that is just being sent, or of unknown fate, the platform's id is not known.
+        named = answers.filter(platform_id=message.below_platform_id).first()
+        return named or answers.filter(platform_id=None).first()
+    return answers.first()
 
 
 def store(

@@ -114,7 +114,9 @@ class Item:
 class InboundMessage(Item):
     """A message from a contact. `platform_id` is unique within the channel. `kind` "text" and "button" are
     for the LLM, any other (photo, voice, sticker, location, …) for staff. `payload` is the platform's
-    JSON. `text` of a message with `media` is its caption."""
+    JSON. `text` of a message with `media` is its caption. A pressed button stood below the message of ours
+    that the platform calls `below_platform_id`, or that `send` was given `below_reference` for; both are
+    empty where the platform does not say."""
 
     sender: Sender
     platform_id: str
@@ -123,6 +125,8 @@ class InboundMessage(Item):
     platform_at: datetime | None
     payload: str
     media: Sequence[Media] = ()
+    below_platform_id: str = ""
+    below_reference: str = ""
     type: Literal["message"] = "message"
 
 

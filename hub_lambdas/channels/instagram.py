@@ -197,7 +197,7 @@ class Instagram(meta.MetaKind):
         is_late: bool = False,
     ) -> str:
         """Instagram documents no field that would come back with the echo: it is known by its text."""
-        message = {"text": text, **messaging.quick_replies(choices)}
+        message = {"text": text, **messaging.quick_replies(choices, reference)}
         content = {"recipient": {"id": contact}, "message": message}
         send = messaging.send_late if is_late else messaging.send
         return send(GRAPH, meta.token(account), content, reference)

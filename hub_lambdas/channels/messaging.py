@@ -177,17 +177,16 @@ class _Item:
             return self._echo(contact, message)
         if contact.platform_id == read_id(payloads.find(self._event, "recipient", "id")):
             return self._other("message_to_self", contact)  # an answer would come back as the next one
-        kind, text = _content(message), payloads.text(message, "text")
-        if kind == "button":
-            text = text or payloads.text(message, "quick_reply", "payload")
+        reference, choice = _pressed(message)
         return InboundMessage(
             contact,
             self._message_id(message),
-            kind,
-            text,
+            _content(message),
+            payloads.text(message, "text") or choice,
             self._at(),
             self._payload,
             _media(message),
+            below_reference=reference,
             address=self._address,
         )
 
@@ -306,6 +305,14 @@ def _content(message: Mapping[str, Any]) -> str:
     return "text" if text else "unknown"
 
 
+def _pressed(message: Mapping[str, Any]) -> tuple[str, str]:
+    """What a quick reply carries: the reference of the message that offered it, and the choice; of another
+    program's only that."""
+    carried = payloads.text(message, "quick_reply", "payload")
+    reference, _, choice = meta.our_reference(carried).partition(":")
+    return (reference, choice) if reference else ("", carried)
+
+
 def _attached(attachment: Any) -> str:
     """What is attached, in Meta's word. Until August 2026 stickers came as images."""
     kind = payloads.text(attachment, "type")
@@ -390,13 +397,17 @@ def send_late(graph: meta.Graph, token: str, content: Mapping[str, Any], referen
         ) from error
 
 
-def quick_replies(choices: Sequence[str]) -> dict[str, Any]:
+def quick_replies(choices: Sequence[str], reference: str) -> dict[str, Any]:
     """The part of a message that offers choices, none where there are none. Both platforms take 13 of 20
-    characters (/docs/messenger-platform/send-messages/quick-replies)."""
+    characters (/docs/messenger-platform/send-messages/quick-replies). What one carries comes back, and
+    nothing else that tells which message it stood below."""
     if not choices:
         return {}
     return {
-        "quick_replies": [{"content_type": "text", "title": choice, "payload": choice} for choice in choices]
+        "quick_replies": [
+            {"content_type": "text", "title": choice, "payload": meta.marked(f"{reference}:{choice}")}
+            for choice in choices
+        ]
     }
 
 

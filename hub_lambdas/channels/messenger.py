@@ -146,7 +146,7 @@ class Messenger(meta.MetaKind):
         message = {
             "text": text,
             "metadata": meta.marked(reference),
-            **messaging.quick_replies(choices),
+            **messaging.quick_replies(choices, reference),
         }
         content = {"recipient": {"id": contact}, "messaging_type": "RESPONSE", "message": message}
         send = messaging.send_late if is_late else messaging.send

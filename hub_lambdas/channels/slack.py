@@ -163,7 +163,10 @@ class _Webhook:
         if contact is None or not text or not _TIMESTAMP.fullmatch(pressed_at):
             return self._other("unreadable_button" if contact else "channel_button", contact)
         id_, at = f"{contact.platform_id}:button:{pressed_at}", _moment(action, "action_ts")
-        return InboundMessage(contact, id_, "button", _shown(text), at, self._payload)
+        below = _message_id(contact, payloads.text(self._content, "container", "message_ts"))
+        return InboundMessage(
+            contact, id_, "button", _shown(text), at, self._payload, below_platform_id=below
+        )
 
 
 def _content(body: bytes) -> tuple[Any, str]:

@@ -153,6 +153,7 @@ class _Update:
             payloads.text(query, "data") or payloads.text(query, "game_short_name"),
             None,
             self._payload,
+            below_platform_id=_message_id(payloads.find(query, "message")) or "",
         )
 
     def _membership(self, change: Any) -> Inbound:

@@ -6,8 +6,8 @@ else can read or continue the conversation, and no table holds the key.
 
 Below the channel's address: GET "" the page · GET "chat.js", "chat.css" · GET "embed.js" · GET
 "messages?after=ID" (with the key) · POST "" (with the key) {"id": "the browser's own id of the message",
-"text": "…", "choice": true where it was clicked, "waited_seconds": how long it has been in the browser},
-which is the webhook.
+"text": "…", "choice": true where it was clicked, "below": the number of the message that it stood below,
+"waited_seconds": how long it has been in the browser}, which is the webhook.
 """
 
 import hashlib
@@ -353,8 +353,18 @@ class WebChat(Defaults):
         sender = Sender(contact, f"Visitor {contact[:6]}", _language(request))
         kind = "button" if payloads.find(content, "choice") is True else "text"
         payload = request.body.decode("utf-8", "replace")
-        written_at = _written_at(content, timezone.now())
-        return [InboundMessage(sender, f"{contact}:{client_id}", kind, text, written_at, payload)]
+        written_at, below = _written_at(content, timezone.now()), payloads.integer(content, "below")
+        return [
+            InboundMessage(
+                sender,
+                f"{contact}:{client_id}",
+                kind,
+                text,
+                written_at,
+                payload,
+                below_reference="" if below is None else str(below),
+            )
+        ]
 
     def acknowledge(self, request: Request, account: Account) -> Response:
         headers = {"cache-control": "no-store", **_cors(request, account)}

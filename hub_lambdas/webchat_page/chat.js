@@ -113,6 +113,7 @@
           id: entry.clientId,
           text: entry.text,
           choice: entry.isChoice,
+          below: entry.below,
           waited_seconds: Math.max(0, Math.round((Date.now() - entry.at) / 1000)),
         }),
       });
@@ -172,9 +173,11 @@
     showState(entry);
   }
 
-  function write(text, isChoice = false) {
-    const entry = { clientId: randomId(16), mine: true, text, isChoice, at: Date.now(), state: "sending" };
-    keep(outboxName(entry.clientId), JSON.stringify({ id: entry.clientId, text, isChoice, at: entry.at }));
+  /** `below`: the ledger's id of the message whose choice this is. */
+  function write(text, below) {
+    const said = { text, isChoice: below !== undefined, below, at: Date.now() };
+    const entry = { ...said, clientId: randomId(16), mine: true, state: "sending" };
+    keep(outboxName(entry.clientId), JSON.stringify({ ...said, id: entry.clientId }));
     add(entry);
     scrollToEnd();
     wakeSender();
@@ -300,8 +303,11 @@
     offer(previous);
   }
 
+  let offering = null;
+
   /** The choices of the last message: once something follows it, they have had their time. */
   function offer(last) {
+    offering = last;
     const offered = last && !last.mine ? (last.choices ?? []) : [];
     const shown = [...at("choices").children].map((button) => button.textContent);
     at("choices").hidden = offered.length === 0;
@@ -315,7 +321,7 @@
     button.textContent = choice;
     button.onclick = () => {
       if (at("choices").contains(document.activeElement)) scroller.focus({ preventScroll: true }); // the button goes
-      write(choice, true);
+      write(choice, offering.ledgerId);
     };
     return button;
   }
@@ -496,8 +502,8 @@
   if (window.parent !== window) startInFrame();
   else if (matchMedia("(pointer: fine)").matches) composer.focus(); // elsewhere it would open a keyboard
 
-  for (const { id, text, isChoice = false, at: writtenAt } of unsentMessages()) {
-    add({ clientId: id, mine: true, text, isChoice, at: writtenAt, state: "sending" });
+  for (const { id, text, isChoice = false, below, at: writtenAt } of unsentMessages()) {
+    add({ clientId: id, mine: true, text, isChoice, below, at: writtenAt, state: "sending" });
   }
   composerChanged();
   sendWaiting();

@@ -73,13 +73,14 @@ def send(kind: Kind, text: str = "hello", contact: str = CONTACT, account: Accou
 def test_choices_are_quick_replies_and_come_back(platform: FakePages, kind: Kind) -> None:
     choices = [f"Choice number {number}" for number in range(10)]
     kind.send(ACCOUNT, CONTACT, "hello", "77", choices)
-    assert platform.sent[0]["choices"] == {choice: choice for choice in choices}
+    assert platform.sent[0]["choices"] == {choice: f"channels-hub:77:{choice}" for choice in choices}
     for choice in choices:
         item = platform.press(TOKEN, CONTACT, choice)
         webhook = {"object": OBJECTS[kind.name], "entry": [{"id": OWNER, "messaging": [item]}]}
         [pressed] = kind.parse(post(webhook), ACCOUNT)
         assert isinstance(pressed, InboundMessage)
         assert (pressed.kind, pressed.text, pressed.sender.platform_id) == ("button", choice, CONTACT)
+        assert pressed.below_reference == "77"
 
 
 @pytest.mark.parametrize("text", ["x" * 4500, "😀" * 2500, "word " * 1500, "👩‍👩‍👧‍👦" * 120])

@@ -91,7 +91,7 @@ def test_choices_are_buttons_and_come_back(platform: FakeSlack) -> None:
     assert (echo.platform_id, echo.text, echo.is_ours) == (id_, "hello", True)
     pressed = [each for each in arrived if isinstance(each, InboundMessage)]
     assert sorted(each.text for each in pressed) == sorted(choices)
-    assert {each.sender.platform_id for each in pressed} == {CONTACT}
+    assert {(each.sender.platform_id, each.below_platform_id) for each in pressed} == {(CONTACT, id_)}
 
 
 @pytest.mark.parametrize("is_known", [True, False])

@@ -53,13 +53,14 @@ def message(
     text: str = "",
     at: datetime | None = AT,
     file: Media | None = None,
+    below: str = "",
 ) -> InboundMessage:
-    return InboundMessage(sender, id_, kind, text, at, "", (file,) if file else ())
+    return InboundMessage(sender, id_, kind, text, at, "", (file,) if file else (), below)
 
 
 EXPECTED: dict[str, InboundMessage | InboundEdit | OtherEvent] = {
     "button_callback_query.json": message(
-        TESTER, "callback:4382bfdwdsb323b2d9", "button", "confirm:yes", None
+        TESTER, "callback:4382bfdwdsb323b2d9", "button", "confirm:yes", None, below="7527593:141"
     ),
     "contact_shared.json": message(TESTER, "7527593:140", "contact"),
     "edit.json": InboundEdit(TESTER, "update:2008", "7527593:140", "how are you?", ""),
@@ -198,20 +199,21 @@ def test_messages_of_two_chats_with_the_same_number_differ() -> None:
 
 
 @pytest.mark.parametrize(
-    "shown",
+    ("shown", "below"),
     [
-        {"message": {"chat": {"id": 5, "type": "private"}, "message_id": 3, "date": 0}},
-        {"inline_message_id": "abc"},
-        {"message": 17},
-        {},
+        ({"message": {"chat": {"id": 5, "type": "private"}, "message_id": 3, "date": 0}}, "5:3"),
+        ({"inline_message_id": "abc"}, ""),
+        ({"message": 17}, ""),
+        ({}, ""),
     ],
     ids=["inaccessible", "inline", "nonsense", "none"],
 )
-def test_a_button_counts_whatever_became_of_its_message(shown: dict[str, Any]) -> None:
+def test_a_button_counts_whatever_became_of_its_message(shown: dict[str, Any], below: str) -> None:
     query = {"id": "q1", "from": {"id": 5, "first_name": "Ann"}, "data": "yes", **shown}
     inbound = read({"update_id": 1, "callback_query": query})
     assert inbound == replace(
-        message(Sender("5", "Ann"), "callback:q1", "button", "yes", None), payload=inbound.payload
+        message(Sender("5", "Ann"), "callback:q1", "button", "yes", None, below=below),
+        payload=inbound.payload,
     )
 
 

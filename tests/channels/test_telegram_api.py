@@ -62,6 +62,7 @@ def test_choices_are_buttons_and_come_back(platform: FakeTelegram, bot: Account)
         [pressed] = KIND.parse(Request("POST", "", body=update), bot)
         assert isinstance(pressed, InboundMessage)
         assert (pressed.kind, pressed.text, pressed.sender.platform_id) == ("button", choice, str(CHAT))
+        assert pressed.below_platform_id == platform.sent[0]["id"]
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,8 @@ def test_choices_stand_below_the_last_answer_until_one_is_chosen(page: Page, hub
         ("text", "Hello"),
         ("button", "Prices <b>"),
     ]
+    (offering,) = hub.view.messages(hub.stored[0].sender.platform_id, 0)[1:2]
+    assert hub.stored[1].below_reference == str(offering.id)
     hub.answer("From 45 euros.")
     expect(page.locator("#messages .theirs")).to_have_count(2)
     expect(offered).to_be_hidden()

@@ -165,20 +165,22 @@ class FakeSlack(FakePlatform):
         event = {"type": "message", "subtype": subtype, "hidden": True, "channel": contact}
         self.deliver(account, {**event, "channel_type": "im", "ts": now, "event_ts": now, **more})
 
-    def press(self, account: str, contact: Any, choice: str) -> None:
-        """A person presses a button below the last message with one of that name."""
+    def press(self, account: str, contact: Any, choice: str, message_id: str = "") -> None:
+        """A person presses a button below a message, by its id or else the last with one of that name."""
         offered = (each for each in reversed(self.sent) if each["contact"] == str(contact))
-        pressed = next(each["choices"][choice] for each in offered if choice in each.get("choices", {}))
-        app = self._app(account)
+        asking = (each for each in offered if choice in each.get("choices", {}))
+        below = next(each for each in asking if message_id in ("", each["id"]))
+        app, timestamp = self._app(account), below["id"].partition(":")[2]
         content = {
             "type": "block_actions",
             "token": "legacy-token",
             "api_app_id": f"A{app.id}",
             "team": {"id": app.team, "domain": "fake"},
             "user": {"id": _person(contact), "name": "ann"},
+            "container": {"type": "message_attachment", "message_ts": timestamp, "attachment_id": 1},
             "channel": {"id": str(contact), "name": "directmessage"},
             "response_url": f"{self.url}/actions/secret",
-            "actions": [{**pressed, "action_ts": self._timestamp(self.now())}],
+            "actions": [{**below["choices"][choice], "action_ts": self._timestamp(self.now())}],
         }
         self.lanes.put((app.address, str(next(self._ids))), content)
 

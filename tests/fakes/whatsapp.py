@@ -195,9 +195,10 @@ class FakeWhatsApp(FakeMeta):
 
     def compose_press(self, account: str, person: Person, choice: str) -> Change:
         """The change that this makes."""
-        offered = (each.get("choices", {}) for each in reversed(self.sent))
-        pressed = next(each[choice] for each in offered if choice in each)
-        return self.compose(account, person, type="interactive", interactive=pressed)
+        below = next(each for each in reversed(self.sent) if choice in each.get("choices", {}))
+        context = {"from": re.sub(r"\D", "", self.numbers[account].display), "id": below["id"]}
+        pressed = below["choices"][choice]
+        return self.compose(account, person, type="interactive", interactive=pressed, context=context)
 
     def compose(self, account: str, contact: Person | str, text: str = "", **content: Any) -> Change:
         """The change that a person's message makes: `deliver` puts it on its way."""

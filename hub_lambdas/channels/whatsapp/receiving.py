@@ -116,8 +116,17 @@ class Item:
         if type_ in ("edit", "revoke"):
             return self._change(sender, type_)
         kind, text = _written(self.content)
-        at, media = _moment(self.content), _media(self.content)
-        return InboundMessage(sender, self._id(), kind, text, at, self.payload, media, address=self.address)
+        return InboundMessage(
+            sender,
+            self._id(),
+            kind,
+            text,
+            _moment(self.content),
+            self.payload,
+            _media(self.content),
+            below_platform_id=usable(self.content, "context", "id") if kind == "button" else "",
+            address=self.address,
+        )
 
     def _change(self, sender: Sender, type_: str) -> Inbound:
         original = usable(self.content, type_, "original_message_id")

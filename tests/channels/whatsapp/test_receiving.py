@@ -63,10 +63,15 @@ def at(seconds: int) -> datetime:
 
 
 def message(
-    seconds: int, kind: str, text: str = "", id_: str = "wamid.xyzxyz", file: Media | None = None
+    seconds: int,
+    kind: str,
+    text: str = "",
+    id_: str = "wamid.xyzxyz",
+    file: Media | None = None,
+    below: str = "",
 ) -> InboundMessage:
     media = (file,) if file else ()
-    return InboundMessage(TESTER, id_, kind, text, at(seconds), "", media, address=NUMBER)
+    return InboundMessage(TESTER, id_, kind, text, at(seconds), "", media, below, address=NUMBER)
 
 
 def event(kind: str, sender: Sender = TESTER, id_: str = "wamid.xyzxyz", **more: Any) -> OtherEvent:
@@ -86,9 +91,11 @@ EXPECTED: dict[str, Inbound] = {
         "",
         parent="102290129340398",
     ),
-    "button_interactive_reply.json": message(1698266730, "button", "title"),
+    "button_interactive_reply.json": message(1698266730, "button", "title", below="wamid.xyzxyz=="),
     "button_quick_reply_without_context.json": message(1698269027, "button", "title", "wamid.xsidjx"),
-    "button_template_quick_reply.json": message(1698269027, "button", "title", "wamid.xsidjw"),
+    "button_template_quick_reply.json": message(
+        1698269027, "button", "title", "wamid.xsidjw", below="wamid.xyzxyz=="
+    ),
     "contacts.json": message(1697044621, "contacts"),
     "dashboard_test_payload.json": InboundMessage(
         Sender("16315551181", "test user name"),
@@ -127,7 +134,7 @@ EXPECTED: dict[str, Inbound] = {
     "interactive_missing_body_with_errors.json": message(
         1700505494, "interactive", id_="wamid.wegrchytvwcggt="
     ),
-    "list_reply.json": message(1698266905, "button", "title", "wamid.zyzxyz"),
+    "list_reply.json": message(1698266905, "button", "title", "wamid.zyzxyz", below="wamid.xyzxyz"),
     "location.json": message(1697044557, "location"),
     "media_audio.json": message(1697043509, "audio", file=Media(FILE_ID, "audio/ogg; codecs=opus")),
     "media_document.json": message(

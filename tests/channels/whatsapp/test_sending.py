@@ -227,6 +227,7 @@ def test_choices_are_buttons_or_else_a_list_and_come_back(
         [pressed] = KIND.parse(Request("POST", "", body=webhook), own)
         assert isinstance(pressed, InboundMessage)
         assert (pressed.kind, pressed.text) == ("button", choice)
+        assert pressed.below_platform_id == sent["id"]
 
 
 def test_a_message_is_marked_read_and_typing_shown_in_one_call(platform: FakeWhatsApp, own: Account) -> None:

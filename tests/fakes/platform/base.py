@@ -120,6 +120,10 @@ class FakePlatform(Served, ABC):
         """Enter a hub's address where its operator does so by hand: for Meta's app. Elsewhere the hub
         registers its channels itself."""
 
+    def enter_address(self, account: str, url: str) -> bool:
+        """Somebody enters where an account's webhooks go; whether the platform takes the address."""
+        raise NotImplementedError
+
     def account(self, address: str) -> Account:
         """The account of an address; KeyError where there is none."""
         if address not in self._accounts:

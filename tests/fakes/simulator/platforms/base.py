@@ -110,10 +110,6 @@ class Simulated(FakePlatform):
     def open(self, name: str, credentials: Mapping[str, str]) -> Account:
         """The account of such credentials, made where there is none."""
 
-    def enter_address(self, account: str, url: str) -> bool:
-        """Somebody enters where an account's webhooks go; whether the platform takes the address."""
-        raise NotImplementedError
-
     @abstractmethod
     def registration(self, account: str) -> Any:
         """What a hub has registered, for `recall` after a restart."""

@@ -90,7 +90,7 @@ class SimulatedSlack(Simulated, FakeSlack):
         return {"id": name, "mimetype": media_type, "name": name, "size": len(content), "url_private": url}
 
     def choose(self, account: str, contact: Contact, message: Message, choice: Choice) -> Deliver | None:
-        return lambda: self.press(account, contact.id, choice.title)
+        return lambda: self.press(account, contact.id, choice.title, message.id)
 
     def edit(self, account: str, contact: Contact, message: Message) -> Deliver:
         return lambda: self.change(account, message.id, message.text)
