@@ -25,14 +25,32 @@ class Row:
     share: str = ""
 
 
+PARTS_SHOWN = 50
+"""Of the channels or organizations on a page; a spreadsheet has all."""
+
+
 @dataclass(frozen=True)
 class Table:
-    """Rows under heads: `columns` has the key of each, for a spreadsheet, and its head."""
+    """Rows under heads: `columns` has the key of each, for a spreadsheet, and its head. `limit`: so many rows
+    stand on the page."""
 
     name: str
     key: str
     columns: Sequence[tuple[str, str]]
     rows: Sequence[Row]
+    limit: int | None = None
+
+    @property
+    def shown(self) -> Sequence[Row]:
+        return self.rows[: self.limit]
+
+    @property
+    def said_limit(self) -> str:
+        """What the page leaves out, if anything."""
+        if len(self.shown) == len(self.rows):
+            return ""
+        counts = {"shown": words.number(len(self.shown)), "all": words.number(len(self.rows))}
+        return _("These are the %(shown)s with most turns of %(all)s; the CSV has all.") % counts
 
 
 def of_chart(chart: Chart) -> Table:
@@ -79,7 +97,7 @@ def of_parts(name: str, figures: Mapping[Any, Figures], named: Mapping[Any, tupl
         ("in_time_percent", _("Within 5 s")),
         ("tokens_per_answer", _("Tokens per answer")),
     ]
-    return Table(name, name.removesuffix("s"), columns, rows)
+    return Table(name, name.removesuffix("s"), columns, rows, PARTS_SHOWN)
 
 
 def as_csv(table: Table, file_name: str) -> HttpResponse:

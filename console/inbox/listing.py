@@ -10,6 +10,7 @@ from django.utils.http import urlencode
 
 from console.inbox import search
 from console.inbox.queues import QUEUES, Queue
+from console.inbox.search import Finds
 from console.organizations.models import User
 
 MAX_PAGES = 20
@@ -32,10 +33,14 @@ class Listing:
         """Whether it leaves out some of the queue."""
         return bool(self.label or self.words)
 
-    def condition(self, user: User) -> Q:
-        """What narrows the queue for `user`."""
+    def find(self, user: User) -> Finds | None:
+        """What `user` finds, where they search."""
+        return search.find(self.words, user) if self.words else None
+
+    def narrowed(self, finds: Finds | None) -> Q:
+        """What narrows the queue."""
         labelled = Q(labels=self.label) if self.label else Q()
-        return labelled & (search.condition(self.words, user) if self.words else Q())
+        return labelled & (finds.condition if finds else Q())
 
     @property
     def query(self) -> str:

@@ -29,6 +29,7 @@ from console.conversations.page import ICONS, kind_of
 from console.exact_text import printable, unescape
 from console.inbox import search
 from console.inbox.models import Label, ReadMark
+from console.inbox.search import Finds
 from console.organizations.models import Member, User
 
 PAGE_SIZE = 50
@@ -49,6 +50,8 @@ _WAITING = _OF_STAFF & Q(waiting_since__isnull=False)
 _LONGEST_WAITING = (F("waiting_since").asc(nulls_last=True), F("last_message_at").desc(nulls_last=True))
 _SAID = ("", Message.Purpose.ANSWER, Message.Purpose.STAFF)
 """What a row may quote: the hub's own lines say nothing of what it is about."""
+_QUOTED = ("text", "kind", "direction", "state")
+"""What a row needs of the message that it quotes."""
 _NEWEST = (F("last_message_at").desc(nulls_last=True),)
 
 
@@ -164,23 +167,34 @@ def tabs(user: User, narrowed: Q = _EVERY) -> list[Tab]:
 
 
 def rows(
-    user: User, queue: Queue, pages: int = 1, narrowed: Q = _EVERY, words: str = ""
+    user: User, queue: Queue, pages: int = 1, narrowed: Q = _EVERY, finds: Finds | None = None
 ) -> tuple[list[Row], bool]:
     """The first `pages` of a queue, in one query, and whether there are more. `narrowed`: which of them;
-    `words`: what to quote a message with."""
+    `finds`: what a row quotes in place of its newest message, which takes a second query."""
     found = conversations(user).filter(queue.condition(user), narrowed).order_by(*queue.order, "-pk")
-    shown = list(_with_newest(found, user, words)[: pages * PAGE_SIZE + 1])
+    shown = list(_with_newest(found, user)[: pages * PAGE_SIZE + 1])
     is_mixed = len({each.organization_id for each in shown}) > 1
+    if finds:
+        _quote(shown, finds)
+    words = finds.words if finds else ""
     made = [_row(each, user, is_mixed, words) for each in shown[: pages * PAGE_SIZE]]
     return made, len(shown) > len(made)
 
 
-def _with_newest(found: QuerySet[Conversation], user: User, words: str) -> QuerySet[Any]:
+def _quote(shown: Sequence[Any], finds: Finds) -> None:
+    """Put what was found in place of the newest message."""
+    ids = {each.pk: finds.message_ids.get(each.pk) for each in shown}
+    found = Message.objects.filter(pk__in=[found_id for found_id in ids.values() if found_id])
+    quoted = {message.pk: message for message in found.only(*_QUOTED)}
+    for each in shown:
+        if message := quoted.get(ids[each.pk] or 0):
+            each.newest = {**{name: getattr(message, name) for name in _QUOTED}, "found_id": message.pk}
+
+
+def _with_newest(found: QuerySet[Conversation], user: User) -> QuerySet[Any]:
     messages = Message.objects.filter(conversation=OuterRef("pk"))
-    newest: Subquery | Coalesce = _newest(messages.filter(purpose__in=_SAID))
-    if words:
-        found_in = search.messages(words).filter(conversation=OuterRef("pk"))
-        newest = Coalesce(_newest(found_in, found_id="id"), newest)
+    said = messages.filter(purpose__in=_SAID).order_by("-id")
+    newest = Subquery(said.values(said=JSONObject(**{name: name for name in _QUOTED}))[:1])
     mark = ReadMark.objects.filter(conversation=OuterRef(OuterRef("pk")), user=user).values("message_id")
     read = Coalesce(Subquery(mark), Value(0), output_field=BigIntegerField())
     # What the bot has answered is for nobody to read.
@@ -196,11 +210,6 @@ def _with_newest(found: QuerySet[Conversation], user: User, words: str) -> Query
     return found.select_related("contact__channel", "organization", "assignee").annotate(
         newest=newest, unread=Coalesce(Subquery(unread), 0), marks=ArraySubquery(marks)
     )
-
-
-def _newest(messages: QuerySet[Message], **more: str) -> Subquery:
-    said = JSONObject(text="text", kind="kind", direction="direction", state="state", **more)
-    return Subquery(messages.order_by("-id").values(said=said)[:1])
 
 
 def _row(conversation: Any, user: User, names_organization: bool, words: str) -> Row:

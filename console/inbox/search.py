@@ -1,4 +1,4 @@
-"""Full-text search over messages and contacts, in Postgres, on indexes (`message_words`, `contact_words`).
+"""Full-text search over messages and contacts, in Postgres, on indexes (`channel_words`, `contact_words`).
 
 Words are found by their beginnings, whatever the case and in any language: the configuration is 'simple', so
 nothing is stemmed and no word is too common to be found. What joins numbers and addresses counts as space,
@@ -6,17 +6,19 @@ on both sides: "2026-1187" is found by "1187".
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, ClassVar
 
 from django.contrib.postgres.search import SearchQuery, SearchVectorField
-from django.db.models import F, Func, Q, QuerySet, TextField
+from django.db.models import F, Func, Max, Q, QuerySet, TextField
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from console import tenancy
-from console.conversations.models import Contact, Message
+from console.channels.models import Channel
+from console.conversations.models import Contact, Conversation, Message
 from console.exact_text import escape
 from console.organizations.models import User
 
@@ -54,12 +56,31 @@ def words(text: str) -> list[str]:
     return found if any(len(word) >= MIN_LENGTH for word in found) else []
 
 
-def condition(text: str, user: User) -> Q:
-    """Conversations in which all the words stand in one message, or in the contact's name and id. Only those
-    of the organizations that `user` looks at are gone through."""
+@dataclass(frozen=True)
+class Finds:
+    """What a search for `words` found. `message_ids`: by conversation, the newest message in which all the
+    words stand; None where they stand in the contact's name and id alone."""
+
+    words: str
+    message_ids: Mapping[int, int | None]
+
+    @property
+    def condition(self) -> Q:
+        return Q(pk__in=list(self.message_ids))
+
+
+def find(text: str, user: User) -> Finds:
+    """The conversations in which all the words stand in one message, or in the contact's name and id. Only
+    the channels of the organizations that `user` looks at are gone through, and only once: a list counts what
+    it shows as well."""
+    channels = Channel.objects.filter(organization__in=tenancy.in_view(user, _PERMISSION))
     said = tenancy.scope_in_view(messages(text), user, _PERMISSION)
+    # Named one by one, so that the index, which begins with the channel, is read for these alone.
+    said = said.filter(channel__in=list(channels.values_list("pk", flat=True))).order_by()
     named = tenancy.scope_in_view(contacts(text), user, _PERMISSION)
-    return Q(pk__in=said.values("conversation")) | Q(contact__in=named)
+    by_name = Conversation.objects.filter(contact__in=named).values_list("pk", flat=True)
+    newest = said.values("conversation").annotate(newest=Max("pk")).values_list("conversation", "newest")
+    return Finds(text, {**dict.fromkeys(by_name), **dict(newest)})
 
 
 def messages(text: str) -> QuerySet[Message]:

@@ -70,9 +70,10 @@ def _list(request: HttpRequest, asked: Listing, opened: int | None) -> dict[str,
     user = user_of(request)
     if not user.has_perm("conversations.view_conversation"):
         raise PermissionDenied
-    narrowed = asked.condition(user)
+    finds = asked.find(user)
+    narrowed = asked.narrowed(finds)
     tabs = queues.tabs(user, narrowed)
-    rows, has_more = queues.rows(user, asked.queue, asked.pages, narrowed, asked.words)
+    rows, has_more = queues.rows(user, asked.queue, asked.pages, narrowed, finds)
     labels = list(tenancy.scope_in_view(Label.objects.all(), user, "inbox.view_label"))
     minute = f"{timezone.now():%H:%M}"  # ages are news, too
     return {

@@ -107,7 +107,15 @@ def _fate_at_staff(books: Books, turn: Turn) -> Fate:
 
 def _told_of(books: Books, said: Said) -> str:
     turn = books.turn_of.get((said.contact, said.code))
-    return f"turn {turn.id} is {turn.state} ({turn.reason or 'no reason'})" if turn else "not in the ledger"
+    if turn is None:
+        return "not in the ledger"
+    before = [each for each in books.turns if each.contact == said.contact and each.id <= turn.id]
+    return "; ".join(map(_story, before))
+
+
+def _story(turn: Turn) -> str:
+    sendings = ", ".join(f"{each.purpose} {each.state}" for each in turn.sendings)
+    return f"turn {turn.id} is {turn.state} ({turn.reason or 'no reason'}), sent: {sendings or 'nothing'}"
 
 
 # --- what must not be ---------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from console.conversations.models import Turn
-from console.dashboards import tallying, times
+from console.dashboards import tables, tallying, times
+from console.dashboards.figures import Figures
 from console.dashboards.models import Tally
 from console.dashboards.periods import PERIODS
 from console.organizations.models import Member, User
@@ -219,3 +220,12 @@ def test_a_page_takes_as_many_queries_however_much_there_is(world: World) -> Non
 def test_a_reader_in_a_zone_without_letters(world: World) -> None:
     User.objects.filter(pk=world.ops.pk).update(time_zone="Etc/GMT+5")
     assert signed_in(world.ops).get("/dashboard/").status_code == 200
+
+
+def test_of_many_organizations_the_page_has_those_with_most_turns_and_the_csv_all() -> None:
+    count = tables.PARTS_SHOWN + 10
+    counted = {number: Figures(turns=number) for number in range(count)}
+    table = tables.of_parts("organizations", counted, {number: (f"o{number}", "") for number in counted})
+    assert [row.label for row in table.shown] == [f"o{count - 1 - n}" for n in range(tables.PARTS_SHOWN)]
+    assert table.said_limit == "These are the 50 with most turns of 60; the CSV has all."
+    assert len(tables.as_csv(table, "all.csv").content.splitlines()) == 1 + count

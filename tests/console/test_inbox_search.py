@@ -8,7 +8,6 @@ import pytest
 from django.db import connection
 from django.db.models import QuerySet
 
-from console.conversations.models import Conversation
 from console.conversations.page import PAGE_SIZE
 from console.inbox import queues, search
 from tests import factories
@@ -17,7 +16,8 @@ from tests.console.conftest import World, body, signed_in
 
 def found(world: World, words: str) -> list[str]:
     """Whom a search finds."""
-    rows, _ = queues.rows(world.agent, queues.QUEUES["all"], 1, search.condition(words, world.agent), words)
+    finds = search.find(words, world.agent)
+    rows, _ = queues.rows(world.agent, queues.QUEUES["all"], 1, finds.condition, finds)
     return [row.name for row in rows]
 
 
@@ -78,20 +78,22 @@ def test_nobody_finds_what_is_not_theirs(world: World) -> None:
 
 def test_no_message_of_others_is_gone_through(world: World) -> None:
     """Whatever else narrows the list: the search itself names nobody else's conversation."""
-    others = Conversation.objects.filter(search.condition("zebra", world.outsider))
-    assert not others.exists()
+    assert search.find("zebra", world.agent).message_ids
+    assert not search.find("zebra", world.outsider).message_ids
 
 
-def test_it_is_as_many_queries_as_without(
+def test_it_is_as_many_queries_however_much_is_found(
     world: World, django_assert_num_queries: Callable[[int], AbstractContextManager[Any]]
 ) -> None:
     assert world.agent.roles, "which are read once a request"
-    with django_assert_num_queries(1):
-        assert found(world, "invoice")
+    for number in range(3):
+        factories.make_inbound(factories.make_conversation(world.channel, f"Bob {number}"), "An invoice?")
+        with django_assert_num_queries(5):
+            assert len(found(world, "invoice")) == number + 2
 
 
 @pytest.mark.parametrize(
-    ("query", "index"), [(search.messages, "message_words"), (search.contacts, "contact_words")]
+    ("query", "index"), [(search.messages, "channel_words"), (search.contacts, "contact_words")]
 )
 def test_the_index_is_used(query: Callable[[str], QuerySet[Any]], index: str, world: World) -> None:
     """A table of a few rows would be read whole: that is forbidden here."""
