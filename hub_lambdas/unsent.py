@@ -1,25 +1,30 @@
 """Outbound messages that no handler could send: what becomes of them, and how a replay takes that back.
 
-An answer is not among them: its turn is handed over, and it never leaves.
+Whatever kept the handlers from it may be over soon, so the sweep puts them on the queue again for a time. An
+answer is not among them: its turn is handed over, and it never leaves.
 """
 
 import json
+from datetime import timedelta
 
 from django.db.models import Q
+from django.utils import timezone
 
 from console.conversations.models import Message
 from hub_lambdas import actions, sending, staff
 from hub_lambdas.sentences import stored
 
+TRIED_FOR = timedelta(hours=1)
+"""How long the sweep goes on with a message that has become a dead letter."""
 GIVEN_UP = stored("The hub failed to send it each time: it is among the dead letters.")
 
 
 def give_up(body: str) -> None:
-    """Let the message of a dead letter count as failed, which staff see, and its contact wait for staff where
-    it was from them or told of them: it would be tried for ever. What has left, or may have, is left alone.
-    Call it in a transaction."""
+    """Let the message of a dead letter, if it has been tried for long, count as failed, which staff see, and
+    its contact wait for staff where it was from them or told of them. What has left, or may have, is left
+    alone. Call it in a transaction."""
     message = _find(body, Message.State.PENDING)
-    if message is None:
+    if message is None or timezone.now() < message.stored_at + TRIED_FOR:
         return
     is_reply = message.purpose == Message.Purpose.STAFF
     if not is_reply and sending.is_overtaken(message):

@@ -15,7 +15,7 @@ from console.organizations.models import Organization, User
 from hub_lambdas import dead_letters, inbound, outbound, queues, sending, staff, sweep, wakeups
 from hub_lambdas.channels.base import InboundMessage, Sender, Unread
 from hub_lambdas.record import MAX_RECEIVES
-from hub_lambdas.unsent import GIVEN_UP
+from hub_lambdas.unsent import GIVEN_UP, TRIED_FOR
 from tests.fakes.sqs import FakeSqs, Handler
 from tests.hub_lambdas.conftest import Pigeon
 from tests.hub_lambdas.steps import Write, ask, member
@@ -121,7 +121,8 @@ def unsent(sqs: FakeSqs, write: Write, purpose: str) -> Message:
     return Message.objects.get(purpose=purpose)
 
 
-def buried(sqs: FakeSqs, message: Message) -> None:
+def buried(sqs: FakeSqs, message: Message, *, tried_for: timedelta = TRIED_FOR) -> None:
+    Message.objects.filter(pk=message.pk).update(stored_at=timezone.now() - tried_for)
     sqs.put("dm-outbound-dead.fifo", {"message": message.pk})
     assert sqs.run("dm-outbound-dead.fifo", dead_letters.handler) == 0
 
@@ -177,6 +178,17 @@ class TestDeadLetterCauses:
         Message.objects.update(stored_at=timezone.now() - timedelta(hours=1))
         sqs.queues.pop("dm-outbound.fifo")
         assert sweep.handler({}, None)["sends"] == 0, "nothing tries it again by itself"
+
+    @pytest.mark.parametrize("purpose", ["staff", "fallback"])
+    def test_what_could_not_be_sent_for_some_minutes_is_tried_again(
+        self, sqs: FakeSqs, write: Write, pigeon: Pigeon, purpose: str
+    ) -> None:
+        message = unsent(sqs, write, purpose)
+        sqs.queues.pop("dm-outbound.fifo")
+        buried(sqs, message, tried_for=timedelta(minutes=6))
+        assert sweep.handler({}, None)["sends"] == 1
+        assert sqs.run("dm-outbound.fifo", outbound.handler) == 0
+        assert pigeon.sent == [("ann", message.text)]
 
     def test_a_replay_sends_it_after_all(self, sqs: FakeSqs, write: Write, pigeon: Pigeon) -> None:
         message = unsent(sqs, write, "staff")
