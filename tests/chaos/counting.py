@@ -97,11 +97,16 @@ def _may_stay_unknown(books: Books, turn: Turn, said: Said) -> bool:
 
 
 def _fate_at_staff(books: Books, turn: Turn) -> Fate:
-    """Of what a contact wrote when staff had the conversation: they must have been told before."""
-    earlier = [each for each in books.turns if each.contact == turn.contact and each.id < turn.id]
-    if any(books.replies(each, FALLBACK) for each in earlier):
+    """Of what a contact wrote when staff had the conversation: they must have been told of an earlier turn, or
+    of a later one that staff got before this, whose answer was still on its way."""
+    others = [
+        each
+        for each in books.turns
+        if each.contact == turn.contact and (each.id < turn.id or 0 < each.settled_at < turn.settled_at)
+    ]
+    if any(books.replies(each, FALLBACK) for each in others):
         return Fate.WITH_STAFF
-    fallbacks = (sending for each in earlier for sending in each.sendings if sending.purpose == "fallback")
+    fallbacks = (sending for each in others for sending in each.sendings if sending.purpose == "fallback")
     return Fate.UNKNOWN if any(each.state == "unknown" for each in fallbacks) else Fate.UNANSWERED
 
 
@@ -109,8 +114,7 @@ def _told_of(books: Books, said: Said) -> str:
     turn = books.turn_of.get((said.contact, said.code))
     if turn is None:
         return "not in the ledger"
-    before = [each for each in books.turns if each.contact == said.contact and each.id <= turn.id]
-    return "; ".join(map(_story, before))
+    return "; ".join(_story(each) for each in books.turns if each.contact == said.contact)
 
 
 def _story(turn: Turn) -> str:

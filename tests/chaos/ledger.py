@@ -11,7 +11,8 @@ from tests.chaos.records import Sending, Turn
 
 _TURNS = """
 SELECT turn.id, contact.platform_id, turn.state, turn.reason, turn.staff_told_at IS NOT NULL,
-       channel.resumed_at IS NOT NULL, array_agg(message.text ORDER BY message.id)
+       channel.resumed_at IS NOT NULL, coalesce(extract(epoch FROM turn.settled_at), 0)::float,
+       array_agg(message.text ORDER BY message.id)
 FROM conversations_turn turn
 JOIN conversations_conversation conversation ON conversation.id = turn.conversation_id
 JOIN conversations_contact contact ON contact.id = conversation.contact_id
@@ -68,8 +69,9 @@ class Ledger:
                 sendings=sendings.get(turn_id, ()),
                 staff_were_told=were_told,
                 was_held=was_held,
+                settled_at=settled_at,
             )
-            for turn_id, contact, state, reason, were_told, was_held, texts in self._rows(_TURNS)
+            for turn_id, contact, state, reason, were_told, was_held, settled_at, texts in self._rows(_TURNS)
             if contact.isdecimal()  # the demo organization's visitors are no part of a run
         ]
 

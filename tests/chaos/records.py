@@ -58,7 +58,8 @@ class Sending:
 
 @dataclass(frozen=True)
 class Turn:
-    """A turn of the ledger. `codes`: of its messages, in order. `was_held`: its channel was repaired."""
+    """A turn of the ledger. `codes`: of its messages, in order. `was_held`: its channel was repaired.
+    `settled_at`: epoch seconds, 0 while it is open."""
 
     id: int
     contact: str
@@ -68,6 +69,7 @@ class Turn:
     sendings: Sequence[Sending] = ()
     staff_were_told: bool = False
     was_held: bool = False
+    settled_at: float = 0.0
 
     @property
     def is_open(self) -> bool:

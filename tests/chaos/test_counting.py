@@ -198,6 +198,18 @@ def test_a_turn_of_staff_whose_contact_was_never_told() -> None:
     assert broken(count([said(A)], [], [handed_over(1, A, "staff_owns")])) == {"unanswered"}
 
 
+def test_a_turn_of_staff_whose_contact_was_told_of_a_later_one() -> None:
+    """The first one's answer was still on its way when staff got the second."""
+    first = handed_over(1, A, "staff_owns")
+    second = handed_over(2, B, "llm_failed", Sending("fallback", "sent", f"{ANN}:100"))
+    messages, replies = [said(A), said(B, at=30)], [got("A colleague will answer.", at=35)]
+    settled = [replace(first, settled_at=9.0), replace(second, settled_at=5.0)]
+
+    assert count(messages, replies, settled).fates == {Fate.WITH_STAFF: 1, Fate.TOLD: 1}
+    overtaken = [replace(first, settled_at=4.0), replace(second, settled_at=5.0)]
+    assert broken(count(messages, replies, overtaken)) == {"unanswered"}
+
+
 def test_two_answers() -> None:
     counted = count([said(A)], [answer(A), answer(A, message_id=101, at=13)], [turn(1, A)])
 

@@ -39,7 +39,9 @@ def test_turns_are_read_with_what_was_sent_in_them(ledger: Ledger) -> None:
     turn.messages.filter(pk=sent.pk).update(unknown_attempts=1)
 
     sending = Sending("answer", "sent", sent.platform_id, 1)
-    assert ledger.turns() == [Turn(turn.pk, "7", "answered", "", [CODE], [sending], was_held=True)]
+    settled_at = turn.settled_at.timestamp() if turn.settled_at else 0.0
+    answered = Turn(turn.pk, "7", "answered", "", [CODE], [sending], was_held=True, settled_at=settled_at)
+    assert ledger.turns() == [answered]
     assert (ledger.progress().stored, ledger.progress().answered) == (1, 1)
     assert ledger.dead_letters("poison") == 0
 
