@@ -100,8 +100,8 @@ def read(language: str) -> Catalog:
 
 
 def in_step(catalog: Catalog, keys: set[Key]) -> Catalog:
-    """`catalog` with these texts and no others; new ones are not translated. It keeps its date: the same texts
-    make the same files."""
+    """`catalog` with these texts and no others; new ones are not translated. It keeps its date: the same
+    texts make the same files."""
     template = Catalog(creation_date=catalog.creation_date)
     for text, context in sorted(keys, key=str):
         template.add(text, context=context)

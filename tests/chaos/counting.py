@@ -97,8 +97,8 @@ def _may_stay_unknown(books: Books, turn: Turn, said: Said) -> bool:
 
 
 def _fate_at_staff(books: Books, turn: Turn) -> Fate:
-    """Of what a contact wrote when staff had the conversation: they must have been told of an earlier turn, or
-    of a later one that staff got before this, whose answer was still on its way."""
+    """Of what a contact wrote when staff had the conversation: they must have been told of an earlier turn,
+    or of a later one that staff got before this, whose answer was still on its way."""
     others = [
         each
         for each in books.turns
