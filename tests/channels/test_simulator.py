@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -32,6 +33,7 @@ from tests.fakes.simulator.chats import Contact, Tick
 from tests.fakes.simulator.files import PHOTO
 from tests.fakes.simulator.memory import Record
 from tests.fakes.simulator.simulator import Simulator
+from tests.fakes.telegram import CHAT_BURST
 from tests.simulating import django_settings, simulating
 
 T = TypeVar("T")
@@ -229,6 +231,23 @@ def test_a_fault_meets_one_send_and_the_next_goes_well(
 
     assert [each.text for each in line.contact.messages if not each.mine] == ["Two"]
     assert line.record.faults.as_json()[fault] == 0
+
+
+def test_whoever_sends_too_fast_in_a_chat_is_told_to_wait(
+    open_line: Callable[[str], Line], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line, now = open_line("telegram"), time.time()
+    monkeypatch.setattr(simulator.platforms["telegram"], "now", lambda: now)
+    line.greet()
+    for _ in range(CHAT_BURST):
+        line.send("Quick")
+    with pytest.raises(SendRefused, match="retry after 1"):
+        line.send("Too quick")
+    assert "retry after 1" in json.dumps(line.state()), "it is on the wire"
+    now += 1
+    line.send("In time")
+    taken = [each.text for each in line.contact.messages if not each.mine]
+    assert taken == [*["Quick"] * CHAT_BURST, "In time"]
 
 
 def test_a_message_that_is_taken_in_silence_is_on_the_phone(open_line: Callable[[str], Line]) -> None:

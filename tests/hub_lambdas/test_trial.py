@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -17,10 +16,9 @@ from console.conversations import export_file
 from console.conversations.models import Contact, Conversation, Export, Message
 from console.conversations.report import Scope, dead_letters, reasons, report
 from console.organizations.models import Member, Organization, User
-from hub_lambdas import inbound, outbound, staff, sweep, webhook
+from hub_lambdas import inbound, outbound, staff, sweep
 from hub_lambdas.channels.base import ChannelError
-from hub_lambdas.http import Request, Response
-from tests.channels.listening import listening
+from tests.channels.listening import hub_listening
 from tests.fakes.sqs import FakeSqs
 from tests.hub_lambdas.conftest import Pigeon
 from tests.hub_lambdas.test_pipeline import answer, outcomes, run
@@ -33,14 +31,7 @@ QUESTION = "How much is a whitening?"
 @pytest.fixture
 def hub(channel: Channel, sqs: FakeSqs, settings: Settings) -> Iterator[str]:
     """The webhook behind HTTP, where the console finds it."""
-
-    def respond(request: Request) -> Response:
-        try:
-            return webhook.respond(request)
-        finally:
-            connection.close()
-
-    with listening(respond) as url:
+    with hub_listening() as url:
         settings.WEBHOOK_URL = url
         yield url
 

@@ -14,7 +14,7 @@ from tests.fakes.platform import Account, Call, Delivery, FakePlatform, Habits
 from tests.fakes.server import Answer
 from tests.fakes.simulator.chats import Choice, Contact, Message
 
-PATIENT = Habits(retry_seconds=1.0, max_retry_seconds=30.0)
+AS_DOCUMENTED = Habits(retry_seconds=1.0, max_retry_seconds=30.0, has_limits=True)
 
 Deliver = Callable[[], object]
 """Puts what somebody did on its way to the hub."""
@@ -81,7 +81,7 @@ class Simulated(FakePlatform):
     @classmethod
     def make(cls) -> Self:
         """One that repeats a webhook after pauses that a person can follow."""
-        return cls(habits=PATIENT)
+        return cls(habits=AS_DOCUMENTED)
 
     def start(self, watcher: Watcher, url: str, settings: Mapping[str, str]) -> None:
         """Begin where the hub finds it: at `url`, with what the hub was told of it."""
