@@ -16,6 +16,7 @@ OLD_PRICE, NEW_PRICE, DRAFTED_PRICE = "240 €", "275 €", "299 €"
 HOURS_QUESTION, HOURS = "What are your opening hours?", "8:00 to 18:00"
 HOLDING_LINE = "One moment please"
 ANSWER_TIMEOUT_MS = 40_000
+A_MINUTE = 60
 NEWS_TIMEOUT_MS = 5_000
 """3 s from the ledger to an open page, and what the way there takes."""
 
@@ -172,7 +173,9 @@ def test_a_bot_is_connected_and_answers_its_first_message_within_a_minute(
 
     expect(console.get_by_role("heading", name="Connected as @bright_smile_bot")).to_be_visible()
     expect(console.get_by_role("heading", name="Answered after")).to_be_visible(timeout=ANSWER_TIMEOUT_MS)
-    print(f"from paste to answer: {time.monotonic() - pasted:.1f} s")  # noqa: T201
+    seconds = time.monotonic() - pasted
+    print(f"from paste to answer: {seconds:.1f} s")  # noqa: T201
+    assert seconds < A_MINUTE
     steps = console.locator(".hub-trial-steps li.is-done")
     expect(steps).to_contain_text(
         ["Webhook took it", "Stored", "LLM asked", "LLM answered", "Answer ready to leave"]
