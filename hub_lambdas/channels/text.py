@@ -13,6 +13,11 @@ _BORDERS = [
 ]
 _JOINED_TO_THE_LEFT = {"Mn", "Mc", "Me", "Cf"}
 _LETTERS_JOINED_TO_THE_LEFT = "\u0e33\u0eb3\uff9e\uff9f"  # Thai and Lao AM, halfwidth katakana sound marks
+# Letters of Indic scripts that stand before a consonant, above or in front of it.
+_LETTERS_JOINED_TO_THE_RIGHT = (
+    "\u0d4e\u1cf5\u1cf6\U000111c2\U000111c3\U0001193f\U00011941\U00011a3a"
+    "\U00011a84\U00011a85\U00011a86\U00011a87\U00011a88\U00011a89\U00011d46\U00011f02"
+)
 _VIRAMA_CLASS = 9
 
 
@@ -76,12 +81,12 @@ def is_cut_allowed(text: str, index: int) -> bool:
     if not 0 < index < len(text):
         return True
     before, after = text[index - 1], text[index]
-    if unicodedata.category(after) in _JOINED_TO_THE_LEFT or after in _LETTERS_JOINED_TO_THE_LEFT:
+    if _is_mark(after) or _is_jamo_inside(after) or (_is_leading_jamo(before) and _is_hangul(after)):
         return False
-    if _is_skin_tone(after) or _is_jamo_inside(after):
+    if unicodedata.category(before) == "Cf" or before in _LETTERS_JOINED_TO_THE_RIGHT:
+        return False  # joiners, prepended marks
+    if _ends_with_virama(text, index):
         return False
-    if unicodedata.category(before) == "Cf" or unicodedata.combining(before) == _VIRAMA_CLASS:
-        return False  # joiners, prepended marks, conjuncts
     if before == "\r" and after == "\n":
         return False
     if "\ud800" <= before <= "\udbff" and "\udc00" <= after <= "\udfff":
@@ -89,8 +94,29 @@ def is_cut_allowed(text: str, index: int) -> bool:
     return not (_is_regional(before) and _is_regional(after) and _regionals_before(text, index) % 2)
 
 
-def _is_skin_tone(character: str) -> bool:
-    return "\U0001f3fb" <= character <= "\U0001f3ff"
+def _is_mark(character: str) -> bool:
+    """What only adds to the character before it, skin tones too."""
+    is_joined = unicodedata.category(character) in _JOINED_TO_THE_LEFT
+    return is_joined or character in _LETTERS_JOINED_TO_THE_LEFT or "\U0001f3fb" <= character <= "\U0001f3ff"
+
+
+def _ends_with_virama(text: str, index: int) -> bool:
+    """Whether a conjunct goes on at `index`: further marks may stand between its virama and what follows."""
+    while index and _is_mark(text[index - 1]):
+        index -= 1
+        if unicodedata.combining(text[index]) == _VIRAMA_CLASS:
+            return True
+    return False
+
+
+def _is_leading_jamo(character: str) -> bool:
+    """The first consonant of a Hangul syllable written in its parts; there may be several."""
+    return "\u1100" <= character <= "\u115f" or "\ua960" <= character <= "\ua97c"
+
+
+def _is_hangul(character: str) -> bool:
+    """What may follow a leading consonant, apart from vowels: another, or a whole syllable."""
+    return _is_leading_jamo(character) or "\uac00" <= character <= "\ud7a3"
 
 
 def _is_jamo_inside(character: str) -> bool:

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 import pytest
+import regex
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from wcwidth import iter_graphemes
 
-from hub_lambdas.channels.text import one, split, utf16_units
+from hub_lambdas.channels.text import is_cut_allowed, one, split, utf16_units
 
 CHARACTERS = st.text(
     st.sampled_from("ab .!?\n\r\t。é\u0301\u200d\ufe0f\u0915\u094d\u0937가\u1100\u1161\u11a8\u0e19\u0e33")
@@ -35,6 +35,34 @@ def test_joined_they_are_the_text_and_each_fits(text: str, limit: int, measure: 
         assert size(piece, measure) <= limit or len(piece) == 1
 
 
+# One or two of each kind that Unicode Standard Annex #29 tells apart, and letters that they join.
+JOINERS = (
+    "a\u0301\u200d\u200c\r\n\ufe0f"
+    "가각\u1100\u115f\ua960\u1161\ud7b0\u11a8\ud7cb"  # Hangul: syllables; first, middle and last parts
+    "\u0915\u0937\u094d\u093c\u093f\u0d4e\U000111c2\u0600\u0bcd\u1039"  # Indic and Arabic marks
+    "\u0e33\u0eb3\uff9e👩🏽❤🇩🇪"
+)
+
+
+def borders(text: str) -> set[int]:
+    """Where readers see one character end: the package `regex` as the oracle."""
+    return {0, *(found.end() for found in regex.finditer(r"\X", text))}
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.text(st.sampled_from(JOINERS), max_size=12)
+    | st.text(st.characters(exclude_categories=["Cn"]), max_size=12)  # Python knows an older Unicode
+)
+@example("\u1100\u1100\u1161")
+@example("\u1100가")
+@example("\u0d4e\u0d15")
+@example("\u0915\u094d\u093c\u0937")
+def test_no_place_within_a_character_is_one_to_cut_at(text: str) -> None:
+    cuts = {index for index in range(len(text) + 1) if is_cut_allowed(text, index)}
+    assert cuts <= borders(text)
+
+
 @settings(max_examples=400, deadline=None)
 @given(CHARACTERS)
 @example("🇩🇪" * 20)
@@ -43,17 +71,11 @@ def test_joined_they_are_the_text_and_each_fits(text: str, limit: int, measure: 
 @example("e\u0301" * 30)
 @example("क्षि" * 15)
 def test_no_character_is_torn(text: str) -> None:
-    """wcwidth as the oracle of what readers see as one character."""
-    graphemes = list(iter_graphemes(text))
-    limit = max([25, *map(len, graphemes)])
-    borders, position = {0}, 0
-    for grapheme in graphemes:
-        position += len(grapheme)
-        borders.add(position)
+    limit = max([25, *map(len, regex.findall(r"\X", text))])
     position = 0
     for piece in split(text, limit):
         position += len(piece)
-        assert position in borders
+        assert position in borders(text)
 
 
 @pytest.mark.parametrize(
