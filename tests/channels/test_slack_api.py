@@ -21,7 +21,8 @@ from hub_lambdas.channels.base import (
     SendUnknown,
     SignatureError,
 )
-from hub_lambdas.channels.slack import SIGNATURE_HEADER, TIMESTAMP_HEADER, Slack
+from hub_lambdas.channels.slack import Slack
+from hub_lambdas.channels.slack.signing import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from hub_lambdas.http import Request, Response
 from tests.channels.listening import listening
 from tests.fakes.platform import Fault, Habits

@@ -25,7 +25,8 @@ from hub_lambdas.channels.base import (
     SendRejected,
     SendUnknown,
 )
-from hub_lambdas.channels.telegram import ALLOWED_UPDATES, Telegram
+from hub_lambdas.channels.telegram import Telegram
+from hub_lambdas.channels.telegram.connecting import ALLOWED_UPDATES
 from hub_lambdas.http import Request
 from tests.channels.conftest import CHAT, SECRET, TOKEN
 from tests.fakes.platform import Fault
@@ -131,7 +132,7 @@ def test_a_connection_that_breaks_after_the_message_was_taken_is_unknown(
 def test_silence_after_the_message_was_taken_is_unknown(
     platform: FakeTelegram, bot: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hub_lambdas.channels.telegram.COURTESY_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr("hub_lambdas.channels.telegram.sending.COURTESY_TIMEOUT_SECONDS", 0.1)
     platform.fail_next("sendChatAction", Fault(silence_seconds=5, after=True))
     with pytest.raises(SendUnknown):
         KIND.show_typing(bot, str(CHAT), "")
