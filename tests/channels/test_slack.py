@@ -155,6 +155,38 @@ def test_a_deleted_message_that_leaves_a_mark() -> None:
     assert unsend.message_platform_id == "D1:1771442483.26"
 
 
+@pytest.mark.parametrize(
+    ("event_type", "reference"),
+    [("channels_hub_77", "77"), ("channels_hub_x", ""), ("of_somebody_else", ""), (None, "")],
+)
+def test_a_message_of_ours_comes_back_with_its_reference(event_type: str | None, reference: str) -> None:
+    metadata = {"event_type": event_type, "event_payload": {}}
+    echo = read(event(bot_id="B1", app_id="A1", text="Hi :wave:", metadata=metadata))
+    assert isinstance(echo, Echo)
+    assert echo.reference == reference
+
+
+def emoji(name: str, unicode: Any = None, **more: Any) -> dict[str, Any]:
+    return {"type": "emoji", "name": name, "unicode": unicode, **more}
+
+
+@pytest.mark.parametrize(
+    ("text", "elements", "shown"),
+    [
+        ("Hi :wave: at 10:30:wave:", [emoji("wave", "1f44b")], "Hi 👋 at 10:30👋"),
+        (":wave::skin-tone-4:!", [emoji("wave", "1f44b-1f3fd", skin_tone=4)], "👋🏽!"),
+        (":+1::+1::skin-tone-2:", [emoji("+1", "1f44d"), emoji("+1", "1f44d-1f3fb", skin_tone=2)], "👍👍🏻"),
+        (":our-logo: :wave:", [emoji("our-logo"), emoji("wave", "x")], ":our-logo: :wave:"),
+        (":wave:", [[None, {"elements": "x"}]], ":wave:"),
+    ],
+)
+def test_emoji_are_what_their_message_says(text: str, elements: list[Any], shown: str) -> None:
+    blocks = [{"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": elements}]}]
+    message = read(event(text=text, blocks=blocks))
+    assert isinstance(message, InboundMessage)
+    assert message.text == shown
+
+
 def test_a_pressed_button_is_what_stood_on_it() -> None:
     action = {"action_ts": "1767326130.2", "value": "prices", "text": {"text": "Prices &amp; times"}}
     button = {"type": "block_actions", "channel": {"id": "D1"}, "actions": [action]}

@@ -3,7 +3,8 @@
 Its apps have a token and a signing secret. Where an app's events go, a person enters on the app's page
 (`enter_address`): Slack asks the address at once whether it is meant. An event that is not answered with 2xx
 comes three times more, with the number and the reason in headers, and then no more; events do not wait for
-one another. The app is told of its own messages too.
+one another. The app is told of its own messages too. Emoji are names in what Slack tells; what they are,
+stands beside the words of people.
 
 An account is an app in a workspace. A contact is the direct-message channel ("D…") of a person with it.
 """
@@ -12,6 +13,7 @@ import hashlib
 import hmac
 import json
 import math
+import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +32,9 @@ NEEDED = {
     "users.info": "users:read",
 }
 TEXT_LIMIT = 40_000
+EVENT_TYPE = re.compile(r"[A-Za-z0-9_-]{1,255}")
+EMOJI = {"👋": ("wave", "1f44b"), "🙂": ("slightly_smiling_face", "1f642"), "🦷": ("tooth", "1f9b7")}
+"""Some of those for which Slack writes a name."""
 MESSAGE_SECONDS, MESSAGE_BURST = 1.0, 3
 RETRIES = (0, 1, 5)
 """Pauses before an event comes again: at once, and (at Slack) after one minute and five."""
@@ -144,14 +149,14 @@ class FakeSlack(FakePlatform):
         """The event that a person's message makes: `deliver` puts it on its way."""
         self._chats[str(contact)] = account
         timestamp = self._timestamp(at or self.now())
-        message = {"type": "message", "channel": str(contact), "channel_type": "im", "text": escaped(text)}
+        message = {"type": "message", "channel": str(contact), "channel_type": "im", **_written(text)}
         return {**message, "user": _person(contact), "ts": timestamp, "event_ts": timestamp, **more}
 
     def change(self, account: str, message_id: str, text: str) -> None:
         """A person changes what they wrote."""
         contact, _, timestamp = message_id.partition(":")
         now, person = self._timestamp(self.now()), _person(contact)
-        message = {"type": "message", "user": person, "text": escaped(text), "ts": timestamp}
+        message = {"type": "message", "user": person, **_written(text), "ts": timestamp}
         changed = {**message, "edited": {"user": person, "ts": now}}
         self._tell(account, contact, "message_changed", message=changed)
 
@@ -269,7 +274,7 @@ class FakeSlack(FakePlatform):
         choices = _buttons(attachments)
         self._note_sent(app.address, contact, f"{contact}:{timestamp}", unescaped(text), choices)
         message = {"type": "message", "user": app.user, "bot_id": f"B{app.id}", "app_id": f"A{app.id}"}
-        message |= {"text": text, "ts": timestamp}
+        message |= {"text": _named(text), "ts": timestamp, **_metadata(given)}
         where = {"channel": contact, "channel_type": "im", "event_ts": timestamp}
         self.deliver(app.address, {**message, **where})
         return {"channel": contact, "ts": timestamp, "message": message}
@@ -337,6 +342,28 @@ def escaped(text: str) -> str:
 def unescaped(text: str) -> str:
     """A text as a person reads it."""
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def _named(text: str) -> str:
+    """A text as Slack stores it."""
+    for emoji, (name, _) in EMOJI.items():
+        text = text.replace(emoji, f":{name}:")
+    return text
+
+
+def _written(text: str) -> dict[str, Any]:
+    """What an event tells of a person's words."""
+    used = [EMOJI[each] for each in EMOJI if each in text]
+    emoji = [{"type": "emoji", "name": name, "unicode": code} for name, code in used]
+    section = {"type": "rich_text_section", "elements": [{"type": "text", "text": "…"}, *emoji]}
+    return {"text": _named(escaped(text)), "blocks": [{"type": "rich_text", "elements": [section]}]}
+
+
+def _metadata(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Of an app that has declared no types to Slack, only the type's name is told; a bad one is ignored."""
+    event_type = str(json.loads(given.get("metadata", "{}")).get("event_type", ""))
+    is_taken = EVENT_TYPE.fullmatch(event_type)
+    return {"metadata": {"event_type": event_type, "event_payload": {}}} if is_taken else {}
 
 
 def _person(contact: Any) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
@@ -28,6 +28,8 @@ _NAME = re.compile(r"[a-z_]{1,40}")
 _WRITTEN_BY_PEOPLE = {"", "file_share", "me_message", "thread_broadcast"}
 _NOTES = {"bot_add", "bot_remove", "huddle_thread", "pinned_item", "reminder_add", "unpinned_item"}
 _MAX_KIND_LENGTH = 20
+_REFERENCE = re.compile(r"channels_hub_([0-9]{1,19})")
+_UNICODE = re.compile(r"[0-9a-f]{2,5}(?:-[0-9a-f]{2,5}){0,15}")
 _MARK = re.compile(r"<([@#!]?)([^<>|]+)(?:\|([^<>]*))?>")
 _MEDIA = ("image", "audio", "video")
 MAX_MEDIA = 10
@@ -45,6 +47,12 @@ def challenge(body: bytes) -> str:
     content, _ = _content(body)
     is_question = payloads.text(content, "type") == "url_verification"
     return payloads.line(content, "challenge") if is_question else ""
+
+
+def marked(reference: str) -> dict[str, object]:
+    """The metadata by which a message of ours is known when Slack reports it. The reference is the type's
+    name, which every event tells: the rest only those of apps that declare it to Slack."""
+    return {"event_type": f"channels_hub_{reference}", "event_payload": {}}
 
 
 class _Webhook:
@@ -110,7 +118,8 @@ class _Webhook:
         own = payloads.text(self._content, "api_app_id")
         if payloads.text(self._event, "app_id") not in ("", own):
             return self._other("bot_message", contact)
-        return Echo(contact, message_id, text, True, self._payload)
+        found = _REFERENCE.fullmatch(payloads.text(self._event, "metadata", "event_type"))
+        return Echo(contact, message_id, text, True, self._payload, found[1] if found else "")
 
     def _edit(self, contact: Sender, message: Any) -> Inbound:
         """Slack reports a change also where it only adds the preview of a link, and where it leaves a mark in
@@ -185,7 +194,7 @@ def _moment(value: Any, *path: str) -> datetime | None:
 
 def _said(message: Any) -> tuple[str, str]:
     """Kind and text of a message."""
-    text, files = _shown(payloads.text(message, "text")), _files(message)
+    text, files = _with_emoji(_shown(payloads.text(message, "text")), message), _files(message)
     if files:
         return _file_kind(payloads.text(files[0], "mimetype")), text
     if text:
@@ -209,6 +218,30 @@ def _unmarked(mark: re.Match[str]) -> str:
     if not label or (is_web and label not in target):
         return f"{label} ({target})" if label else str(target)
     return str(label)
+
+
+def _with_emoji(text: str, message: Any) -> str:
+    """The text with the emoji of its message, for which Slack writes names like `:wave:`. What they are, its
+    blocks tell; for those of the workspace's own there is no other way to write them."""
+    known = dict(_emoji(payloads.find(message, "blocks")))
+    if not known:
+        return text
+    names = "|".join(re.escape(name) for name in sorted(known, key=len, reverse=True))
+    return re.sub(names, lambda found: known[found[0]], text)
+
+
+def _emoji(blocks: Any) -> Iterator[tuple[str, str]]:
+    """How the text of a message names an emoji, and what it is."""
+    left = [blocks]
+    while left:
+        each = left.pop()
+        inner = each if isinstance(each, list) else payloads.find(each, "elements")
+        left += inner if isinstance(inner, list) else []
+        name, codes = payloads.text(each, "name"), payloads.text(each, "unicode")
+        if payloads.text(each, "type") == "emoji" and name and _UNICODE.fullmatch(codes):
+            tone = payloads.integer(each, "skin_tone")
+            suffix = f":skin-tone-{tone}:" if tone else ""
+            yield f":{name}:{suffix}", "".join(chr(int(code, 16)) for code in codes.split("-"))
 
 
 def _files(message: Any) -> Sequence[Any]:

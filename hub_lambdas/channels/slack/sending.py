@@ -8,17 +8,17 @@ from hub_lambdas.channels import text as texts
 from hub_lambdas.channels.base import Account, FetchedMedia, Media, MediaRefused, Sender
 from hub_lambdas.channels.download import Download, is_at
 from hub_lambdas.channels.slack.api import api_url, call, token
-from hub_lambdas.channels.slack.receiving import id_of
+from hub_lambdas.channels.slack.receiving import id_of, marked
 
 FILES_URL = "https://files.slack.com"
 
 
 def send(account: Account, contact: str, text: str, reference: str, choices: Sequence[str]) -> str:
-    """Send a message; returns Slack's id for it. Without markup, for the text is nobody's mrkdwn. Slack's
-    echo has no reference: it is known by its text. Raises ChannelError."""
+    """Send a message; returns Slack's id for it. Without markup, for the text is nobody's mrkdwn. Raises
+    ChannelError."""
     plain = {"mrkdwn": "false", "unfurl_links": "false", "unfurl_media": "false"}
     message = {"channel": contact, "text": escaped(text), **plain, **_buttons(choices)}
-    sent = call(account, "chat.postMessage", **message).content
+    sent = call(account, "chat.postMessage", **message, metadata=json.dumps(marked(reference))).content
     return id_of(Sender(contact), payloads.text(sent, "ts")) or f"sent:{reference}"
 
 
