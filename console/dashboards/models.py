@@ -43,4 +43,13 @@ class Tally(models.Model):
                 name="tally_of_a_channel_or_of_all",
             ),
         ]
-        indexes = [models.Index(fields=["organization", "hour"], name="tally_by_organization")]
+        indexes = [
+            models.Index(
+                fields=["organization", "hour"],
+                include=[
+                    *("channel", "received", "sent", "turns", "answered", "handed_over", "declined"),
+                    *("in_time", "slow", "prompt_tokens", "completion_tokens"),
+                ],
+                name="tally_sums",
+            )
+        ]

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from django.contrib.postgres.search import SearchQuery, SearchVectorField
 from django.db.models import F, Func, Max, Q, QuerySet, TextField
+from django.db.models.expressions import RawSQL
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -66,7 +67,8 @@ class Finds:
 
     @property
     def condition(self) -> Q:
-        return Q(pk__in=list(self.message_ids))
+        # As one array: thousands of parameters would take longer than the search itself.
+        return Q(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [list(self.message_ids)]))  # noqa: S611
 
 
 def find(text: str, user: User) -> Finds:
