@@ -68,7 +68,7 @@ class Finds:
     @property
     def condition(self) -> Q:
         # As one array: thousands of parameters would take longer than the search itself.
-        return Q(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [list(self.message_ids)]))  # noqa: S611
+        return Q(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [list(self.message_ids)]))
 
 
 def find(text: str, user: User) -> Finds:
