@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from django.contrib.postgres.search import SearchQuery, SearchVectorField
-from django.db.models import F, Func, Max, Q, QuerySet, TextField
+from django.db.models import F, Func, Max, Model, Q, QuerySet, TextField
 from django.db.models.expressions import RawSQL
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -23,13 +23,16 @@ from console.conversations.models import Contact, Conversation, Message
 from console.exact_text import escape
 from console.organizations.models import User
 
+ModelT = TypeVar("ModelT", bound=Model)
+
 _PERMISSION = "conversations.view_conversation"
 JOINTS = "-./@_:+#"
 INDEXED_CHARACTERS = 20_000
 """Of a message: longer than any that a platform delivers, and far from what Postgres takes."""
 MAX_WORDS = 8
 MIN_LENGTH = 2
-"""Of the longest word: nearly every message has a word that begins with some letter."""
+"""Of the longest word, and of what the index is asked for: nearly every message has a word that begins with
+some letter."""
 
 
 class Words(Func):
@@ -51,7 +54,7 @@ class _Joined(Func):
 
 
 def words(text: str) -> list[str]:
-    """The words that somebody searches for; none where a single letter is all."""
+    """The words that somebody searches for; none where none is long enough."""
     spaced = escape(text).translate(dict.fromkeys(map(ord, f"{JOINTS}'\\"), " "))
     found = [word for word in spaced.split() if any(map(str.isalnum, word))][:MAX_WORDS]
     return found if any(len(word) >= MIN_LENGTH for word in found) else []
@@ -87,12 +90,22 @@ def find(text: str, user: User) -> Finds:
 
 def messages(text: str) -> QuerySet[Message]:
     """Messages with all the words."""
-    return Message.objects.alias(words=Words(F("text"))).filter(words=_query(text))
+    return _with_all(Message.objects.alias(searched=F("text"), words=Words(F("text"))), text)
 
 
 def contacts(text: str) -> QuerySet[Contact]:
     """Contacts with all the words in their name and id."""
-    return Contact.objects.alias(words=Words(_Joined("name", "platform_id"))).filter(words=_query(text))
+    searched = _Joined("name", "platform_id")
+    return _with_all(Contact.objects.alias(searched=searched, words=Words(searched)), text)
+
+
+def _with_all(rows: QuerySet[ModelT], text: str) -> QuerySet[ModelT]:
+    """What is too short for the index, which would have to read half of itself, is looked for in what the
+    longer words leave."""
+    for word in words(text):
+        if len(word) < MIN_LENGTH:
+            rows = rows.filter(searched__iregex=rf"(^|[^[:alnum:]]){re.escape(word)}")
+    return rows.filter(words=_query(text))
 
 
 def excerpt(text: str, found: str, length: int) -> str:
@@ -119,5 +132,5 @@ def _in_pairs(pieces: Sequence[str]) -> Iterator[tuple[str, SafeString | str]]:
 
 
 def _query(text: str) -> SearchQuery:
-    beginnings = " & ".join(f"'{word}':*" for word in words(text))
+    beginnings = " & ".join(f"'{word}':*" for word in words(text) if len(word) >= MIN_LENGTH)
     return SearchQuery(beginnings, config="simple", search_type="raw")

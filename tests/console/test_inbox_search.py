@@ -50,6 +50,11 @@ def _messages(world: World) -> None:
         ("i", []),
         ("i 1", []),
         ("invoice w", ["Ann Müller-Lüdenscheidt"]),
+        ("invoice x", []),
+        ("2026-1", ["Ann Müller-Lüdenscheidt"]),
+        ("2026-3", []),
+        ("ann m", ["Ann Müller-Lüdenscheidt"]),
+        ("ann x", []),
         ("\x00", []),
     ],
 )
