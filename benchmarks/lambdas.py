@@ -56,8 +56,6 @@ def measure_warm() -> dict[str, float]:
     for number in range(WARM_RECORDS + 5):
         for name, call in stage.journey(f"contact-{number}"):
             timed(name, call)
-    for name, call in stage.batched():
-        timed(name, call)
     return {name: statistics.median(times[5:]) for name, times in spent.items()}
 
 
@@ -78,8 +76,6 @@ def print_table(rounds: int) -> None:
         peak = statistics.median(cold["peak_mb"] for cold in colds)
         per_record = f"{warm[handler]:.1f}" if handler in warm else "-"
         print(f"{handler:<14}{cpu:>12.2f}{peak:>10.0f}{per_record:>16}")
-    for name in sorted(set(warm) - set(HANDLERS)):
-        print(f"webhook, {name:<25}{'':>11}{warm[name]:>16.1f}")
     cpu, peak, warm_ms = AIMS["cold_cpu_seconds"], AIMS["peak_mb"], AIMS["warm_ms"]
     print(f"{'aim, at most':<14}{cpu:>12.2f}{peak:>10.0f}{warm_ms:>16.1f}")
 

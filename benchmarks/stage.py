@@ -1,16 +1,12 @@
 """A hub without its surroundings: real Postgres, real handlers, queues in memory, and a platform that takes
 everything."""
 
-import hashlib
-import hmac
 import itertools
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
-from django.conf import settings
 from django.core.management import call_command
 from django.utils import timezone
 
@@ -23,56 +19,12 @@ from hub_lambdas import dead_letters, errands, inbound, outbound, queues, replie
 from tests.fakes.sqs import FakeSqs
 
 Call = tuple[str, Callable[[], Any]]
-BATCH = 10
-WEBHOOKS = 40
 _number = itertools.count(1)
-
-
-def _whatsapp_entry(address: str) -> dict[str, Any]:
-    message = {"from": "49170", "id": f"wamid.{next(_number)}", "type": "text", "text": {"body": "Hello?"}}
-    value = {"metadata": {"phone_number_id": address}, "messages": [{**message, "timestamp": "1764000000"}]}
-    return {"id": "1", "changes": [{"field": "messages", "value": value}]}
-
-
-def _messaging_entry(address: str) -> dict[str, Any]:
-    message = {"mid": f"m_{next(_number)}", "text": "Hello?"}
-    item = {"sender": {"id": "7"}, "recipient": {"id": address}, "timestamp": 1764000000000}
-    return {"id": address, "time": 1764000000000, "messaging": [{**item, "message": message}]}
-
-
-META_ENTRIES: dict[str, Callable[[str], dict[str, Any]]] = {
-    "whatsapp": _whatsapp_entry,
-    "messenger": _messaging_entry,
-    "instagram": _messaging_entry,
-}
-_OBJECTS = {"whatsapp": "whatsapp_business_account", "messenger": "page", "instagram": "instagram"}
-
-
-def _signed(kind: str, make: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
-    """A webhook of the hub's own app as API Gateway hands it over."""
-    settings.META_APP_SECRET, settings.META_VERIFY_TOKEN = "secret", "token"
-    entries = [make(f"{1000 + number}") for number in range(BATCH)]
-    body = json.dumps({"object": _OBJECTS[kind], "entry": entries})
-    signature = hmac.new(b"secret", body.encode(), hashlib.sha256).hexdigest()
-    return {
-        "version": "2.0",
-        "rawPath": f"/{kind}",
-        "headers": {"x-hub-signature-256": f"sha256={signature}", "content-type": "application/json"},
-        "requestContext": {"http": {"method": "POST", "sourceIp": "127.0.0.1"}},
-        "body": body,
-        "isBase64Encoded": False,
-    }
 
 
 def prepare_database() -> None:
     """All tables, in an empty database."""
     call_command("migrate", verbosity=0)
-
-
-def _post(event: dict[str, Any]) -> None:
-    answer = webhook.handler(event, None)
-    if answer["statusCode"] != 200:
-        raise RuntimeError(f"the webhook answered {answer}")
 
 
 class Stage:
@@ -107,19 +59,6 @@ class Stage:
         self.sqs.put("wakeups-dead", {"turn": 1})
         yield "dead_letters", lambda: self._run("wakeups-dead", dead_letters.handler)
         yield "sweep", lambda: sweep.handler({}, None)
-
-    def batched(self) -> Iterator[Call]:
-        """For each kind of Meta's a webhook of the hub's own app with BATCH entries, each for a channel of an
-        organization of its own."""
-        organizations = [
-            Organization.objects.create(slug=f"meta-{number}", name="Meta") for number in range(BATCH)
-        ]
-        for name, make in META_ENTRIES.items():
-            for number, organization in enumerate(organizations):
-                address = f"{1000 + number}"
-                Channel.objects.create(organization=organization, kind=name, name=name, address=address)
-            for _ in range(WEBHOOKS):
-                yield f"{name} x{BATCH}", partial(_post, _signed(name, make))
 
     def _run(self, queue: str, handler: Callable[[dict[str, Any], object], dict[str, Any]]) -> None:
         failed = self.sqs.run(queue, handler)

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,18 +13,11 @@ import boto3
 import pytest
 
 from infra.local.environment import ROOT
-from infra.local.health import answers
 from infra.packages.build import build, head, packed
 from infra.packages.package import PACKAGES
+from tests.emulator import emulator as emulator_of_aws
 
 WAIT_SECONDS = 30
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def wait_until(condition: Callable[[], Any], timeout_seconds: float = WAIT_SECONDS) -> Any:
@@ -40,29 +32,8 @@ def wait_until(condition: Callable[[], Any], timeout_seconds: float = WAIT_SECON
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a ministack that lives as long as the tests of this folder."""
-    port = free_port()
-    folder = tmp_path_factory.mktemp("aws")
-    environment = os.environ | {
-        "BIND_HOST": "127.0.0.1",
-        "MINISTACK_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "SERVICES": "sqs,s3,cloudformation,cloudwatch,sts",
-        "IOT_MTLS_ENABLED": "0",
-        "SFTP_ENABLED": "0",
-        "LOG_LEVEL": "WARNING",
-        "STATE_DIR": str(folder / "state"),
-        "S3_DATA_DIR": str(folder / "s3"),
-    }
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ministack"], env=environment, stdout=log, stderr=log
-        )
-    try:
-        wait_until(lambda: process.poll() is None and answers(f"http://127.0.0.1:{port}/_ministack/ready"))
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
+    with emulator_of_aws(tmp_path_factory.mktemp("aws"), "sqs,s3,cloudformation,cloudwatch,sts") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 from infra.local.checks import check_model, check_ports
 from infra.local.environment import home_of, ports_of
 from infra.local.errors import ModelError, PortBusyError, SettingError
-from tests.infra.conftest import free_port
+from tests.emulator import free_port
 
 
 def test_a_busy_port_names_itself_its_setting_and_the_process() -> None:

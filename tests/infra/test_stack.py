@@ -15,7 +15,7 @@ from infra.local.errors import StackError
 from infra.local.platforms import simulator_values
 from infra.local.stack import only_one, set_environment, summary
 from infra.local.stack_env import write_stack_env
-from tests.infra.conftest import free_port
+from tests.emulator import free_port
 
 PORTS = Ports(console=8000, webhook=8080, llm=8001, aws=4566, simulator=8002)
 

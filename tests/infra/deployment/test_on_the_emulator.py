@@ -24,9 +24,10 @@ from infra.deployment.running import releases_of
 from infra.deployment.stage import Emulator, Stage, load_stage
 from infra.local.environment import ROOT
 from infra.packages.build import build_static, head
+from tests.emulator import free_port
 from tests.fakes.llm import FakeLlm
 from tests.fakes.telegram import FakeTelegram
-from tests.infra.conftest import free_port, wait_until
+from tests.infra.conftest import wait_until
 from tests.infra.deployment.deploy_once import deploy_once
 
 pytestmark = pytest.mark.long
