@@ -30,6 +30,8 @@ JOINTS = "-./@_:+#"
 INDEXED_CHARACTERS = 20_000
 """Of a message: longer than any that a platform delivers, and far from what Postgres takes."""
 MAX_WORDS = 8
+MAX_FINDS = 2_000
+"""Of so many conversations the newest finds: whoever has more needs another word."""
 MIN_LENGTH = 2
 """Of the longest word, and of what the index is asked for: nearly every message has a word that begins with
 some letter."""
@@ -85,7 +87,8 @@ def find(text: str, user: User) -> Finds:
     named = tenancy.scope_in_view(contacts(text), user, _PERMISSION)
     by_name = Conversation.objects.filter(contact__in=named).values_list("pk", flat=True)
     newest = said.values("conversation").annotate(newest=Max("pk")).values_list("conversation", "newest")
-    return Finds(text, {**dict.fromkeys(by_name), **dict(newest)})
+    found = newest.order_by("-newest")[:MAX_FINDS]
+    return Finds(text, {**dict.fromkeys(by_name[:MAX_FINDS]), **dict(found)})
 
 
 def messages(text: str) -> QuerySet[Message]:

@@ -97,6 +97,13 @@ def test_it_is_as_many_queries_however_much_is_found(
             assert len(found(world, "invoice")) == number + 2
 
 
+def test_of_too_many_finds_the_newest_are_shown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "MAX_FINDS", 2)
+    for number in range(3):
+        factories.make_inbound(factories.make_conversation(world.channel, f"Bob {number}"), "A heron?")
+    assert sorted(found(world, "heron")) == ["Bob 1", "Bob 2"]
+
+
 @pytest.mark.parametrize(
     ("query", "index"), [(search.messages, "channel_words"), (search.contacts, "contact_words")]
 )
