@@ -8,6 +8,7 @@ from django.db import connection
 
 from console.conversations.models import LlmRequest, Turn
 from console.organizations.models import Organization
+from hub_lambdas import thumbs
 from hub_lambdas.turns import Reason
 
 MINUTE = timedelta(minutes=1)
@@ -31,6 +32,7 @@ SELECT
     (SELECT count(*) FROM (
         SELECT FROM conversations_message message
         WHERE message.conversation_id = %(conversation)s AND message.direction = 'in'
+          AND message.kind <> %(press)s
           AND coalesce(message.platform_at, message.received_at) > %(minute_ago)s
         LIMIT %(contact_rate)s) AS found),
     (SELECT count(*) FROM (
@@ -82,6 +84,7 @@ def used(turn: Turn, now: datetime) -> Used:
                 "conversation": turn.conversation_id,
                 "wanted_since": _wanted_since(organization, now),
                 "minute_ago": now - MINUTE,
+                "press": thumbs.KIND,
                 "day_ago": now - DAY,
                 "pending_requests": at_llm,
                 **{reason.value: limit for reason, limit in limits.items()},

@@ -52,6 +52,15 @@ def test_the_last_press_counts(sqs: FakeSqs, write: Write) -> None:
     assert opinions() == [("240 €.", False)]
 
 
+def test_presses_use_up_no_limit(sqs: FakeSqs, write: Write, pigeon: Pigeon) -> None:
+    Organization.objects.update(contact_messages_per_minute=2)
+    answered(sqs, write, "240 €.")
+    for thumb in ("👍", "👎", "👍"):
+        press(sqs, write, thumb)
+    answered(sqs, write, "9 to 5.")
+    assert [text for _, text in pigeon.sent] == ["240 €.", "9 to 5."]
+
+
 def test_what_comes_twice_is_stored_once(sqs: FakeSqs, write: Write) -> None:
     answered(sqs, write, "240 €.")
     for _ in range(2):
