@@ -50,9 +50,11 @@ def _patterns(language: str) -> list[tuple[re.Pattern[str], str]]:
 
 
 def _pattern(template: str) -> re.Pattern[str]:
+    """A value that stands there twice is the same in both places."""
     pieces = _VALUE.split(template)
     texts, names = pieces[::2], pieces[1::2]
     made = re.escape(texts[0])
-    for name, text in zip(names, texts[1:], strict=True):
-        made += f"(?P<{name}>.*?){re.escape(text)}"
+    for number, (name, text) in enumerate(zip(names, texts[1:], strict=True)):
+        value = f"(?P={name})" if name in names[:number] else f"(?P<{name}>.*?)"
+        made += value + re.escape(text)
     return re.compile(made, re.DOTALL)

@@ -26,7 +26,7 @@ from infra.local.environment import ROOT
 from infra.packages.start import SETTINGS
 
 LANGUAGES = ("es",)
-SOURCES = ("console", "hub_lambdas")
+SOURCES = ("console", "hub_lambdas", "infra")
 STORED = "stored"
 """What marks sentences that are kept in English: a function, and the context in the catalogue."""
 SENTENCES = (

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from console.audit.models import Change
+from console.audit.names import field_name, shown
 from console.exact_text import printable
 from console.tenant_admin import OrganizationFilter, TenantAdmin
 
@@ -54,7 +55,10 @@ class ChangeAdmin(TenantAdmin):
     def difference(self, change: Change) -> Any:
         if change.action != Change.Action.CHANGED:
             return ""
-        lines = ((name, _short(old), _short(new)) for name, old, new in _fields(change))
+        lines = (
+            (field_name(change.thing, name), *(_short(shown(change.thing, name, value)) for value in values))
+            for name, *values in _fields(change)
+        )
         said = format_html_join(
             "", '<div class="hub-change"><b>{}</b> <s>{}</s> → <span>{}</span></div>', lines
         )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from django.db.models import Model
+from django.db.models import Field, Model
 from django.db.models.signals import post_delete, post_save, pre_save
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
@@ -82,6 +82,11 @@ def start() -> None:
         post_delete.connect(_deleted, sender=model)
 
 
+def audited_fields(model: "type[Model]") -> "list[Field[Any, Any]]":
+    """Those whose changes are written down."""
+    return [field for field in model._meta.concrete_fields if field.name not in _IGNORED]
+
+
 def _user() -> User | None:
     request = _request.get()
     user: Any = _doer.get() or getattr(request, "user", None)
@@ -141,7 +146,7 @@ def _logs(instance: Any, user: User) -> list[Any]:
 def _values(instance: Model) -> dict[str, str]:
     """Its fields, and the parts that it names itself, as text. A secret is compared by this, and masked
     before it is stored."""
-    fields = [field for field in instance._meta.concrete_fields if field.name not in _IGNORED]
+    fields = audited_fields(type(instance))
     parts: dict[str, str] = instance.audited_parts() if hasattr(instance, "audited_parts") else {}
     return {field.name: _text(getattr(instance, field.attname)) for field in fields} | parts
 

@@ -7,7 +7,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.core.mail import send_mail
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
@@ -111,13 +111,16 @@ def take_up(deploy_id: int) -> None:
 
 
 def _tell_others(user: User, deploy: Deploy) -> None:
-    """E-mail those who may approve it. They see it in the console too, whatever the mail server says."""
+    """E-mail those who may approve it, each in their language. They see it in the console too, whatever the
+    mail server says."""
     others = User.objects.filter(is_ops=True, is_active=True).exclude(pk=user.pk)
     address = f"{settings.CONSOLE_URL}/releases/deploys/{deploy.pk}/"
-    text = f"{user} wants the {deploy}. It begins when you approve it:\n\n{address}\n"
     try:
         for other in others:
-            send_mail(f"To approve: {deploy}", text, None, [other.email])
+            with translation.override(other.language or settings.LANGUAGE_CODE):
+                said = {"who": user, "what": deploy}
+                text = _("%(who)s asks for this: %(what)s. It begins when you approve it:") % said
+                send_mail(_("To approve: %(what)s") % said, f"{text}\n\n{address}\n", None, [other.email])
     except (SMTPException, OSError):
         log.exception("deploy %s: not everybody could be told that it waits for approval", deploy.pk)
 

@@ -70,7 +70,10 @@ class Checkout:
             self._git("merge-base", "--is-ancestor", found, HEAD)
         except CheckoutError as error:
             raise CheckoutError(
-                f"{commit[:12]} is not on the branch that is deployed from: push it there first."
+                stored(
+                    "%(commit)s is not on the branch that is deployed from: push it there first.",
+                    commit=commit[:12],
+                )
             ) from error
         return found
 
@@ -138,7 +141,8 @@ def _run(command: list[str], folder: Path, address: str = "") -> str:
         command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise CheckoutError(f"{Path(command[0]).name} says: {_harmless(done.stderr, address) or 'nothing'}")
+        said = _harmless(done.stderr, address) or stored("nothing")
+        raise CheckoutError(stored("%(program)s says: %(said)s", program=Path(command[0]).name, said=said))
     return done.stdout
 
 

@@ -10,6 +10,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
 
+from hub_lambdas.sentences import stored
+
 LOOK_SECONDS = 1.0
 SAID_LINES = 12
 
@@ -59,7 +61,7 @@ def _told(process: "subprocess.Popen[str]", is_cancelled: Callable[[], bool]) ->
             has_spoken, has_outcome = True, has_outcome or "outcome" in said
             yield said
     if not has_outcome:
-        yield {"outcome": "failed", "reason": "\n".join(others) or "It ended without a word."}
+        yield {"outcome": "failed", "reason": "\n".join(others) or stored("It ended without a word.")}
 
 
 def _pump(process: "subprocess.Popen[str]", lines: "SimpleQueue[str | None]") -> None:

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 LOCK_PATIENCE_SECONDS = 150
 """Longer than the stage's lock outlives a worker that was killed elsewhere (infra/deployment/lock.py)."""
 WAIT_SECONDS = 2.0
+FETCH = stored("fetch")
+"""The first step, which is done here; infra.deployment.job tells of the others."""
 
 
 @app.task(name="look_at_releases")
@@ -81,7 +83,7 @@ def _carry_out_or_say_why(writer: "Writer", goes_on: bool) -> None:
 def _carry_out(writer: "Writer", checkout: Checkout, goes_on: bool) -> None:
     deploy = writer.deploy
     began = time.monotonic()
-    writer.take({"began": "fetch"})
+    writer.take({"began": FETCH})
     looking.fetch(checkout)
     stage = looking.see(deploy.stage)
     if problem := _refusal(deploy, stage, goes_on):
@@ -103,7 +105,8 @@ def _carry_out(writer: "Writer", checkout: Checkout, goes_on: bool) -> None:
         checkout.put(release)
         python, folder = checkout.python(), checkout.folder
     seconds = time.monotonic() - began
-    writer.take({"ended": "fetch", "note": f"{deploy.short} of the repository", "seconds": seconds})
+    note = stored("%(release)s of the repository", release=deploy.short)
+    writer.take({"ended": FETCH, "note": note, "seconds": seconds})
     patience = LOCK_PATIENCE_SECONDS if goes_on else 0
     command = [python, *looking.JOB, task, deploy.stage, release, "--who", _who(deploy)]
     command += ["--patience-seconds", str(patience)]
@@ -120,10 +123,16 @@ def _refusal(deploy: Deploy, stage: Stage, goes_on: bool) -> str:
     """Why a deploy may not go on, by what the stage is now."""
     approved = deploy.decided_by_id is not None and deploy.decided_by_id != deploy.asked_by_id
     if deploy.task == Deploy.Task.DEPLOY and stage.needs_approval and not approved:
-        return f"{stage.name} needs the approval of a second person by now: ask for it again."
+        return stored(
+            "%(stage)s needs the approval of a second person by now: ask for it again.", stage=stage.name
+        )
     if not goes_on and stage.release != deploy.replaces:
-        now, then = stage.release or "nothing", deploy.replaces or "nothing"
-        return f"{stage.name} runs {now}, and {then} when this was asked for: look at the changes again."
+        return stored(
+            "%(stage)s runs %(now)s, and %(then)s when this was asked for: look at the changes again.",
+            stage=stage.name,
+            now=stage.release or stored("nothing"),
+            then=deploy.replaces or stored("nothing"),
+        )
     return ""
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from console.deployments.checkout import Checkout, CheckoutError, of_settings
 from console.deployments.follow import follow
 from console.deployments.models import Commit, Repository, Stage
+from hub_lambdas.sentences import stored
 
 JOB = ("-m", "infra.deployment.job")
 
@@ -55,6 +56,8 @@ def see(name: str) -> Stage:
     python, folder = own_code()
     found: dict[str, Any] = next(follow([python, *JOB, "look", name], folder, lambda: False))
     if "outcome" in found:
-        raise CheckoutError(f"{name} cannot be looked at: {found['reason']}")
+        raise CheckoutError(
+            stored("%(stage)s cannot be looked at: %(reason)s", stage=name, reason=found["reason"])
+        )
     stage, _ = Stage.objects.update_or_create(name=name, defaults={**found, "seen_at": timezone.now()})
     return stage

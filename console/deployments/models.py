@@ -7,11 +7,13 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from hub_lambdas.sentences import stored
 
+RESTART = gettext_noop("Restart")
+"""What `make restart` leaves in a stage's history; nobody asks for it here."""
 APPROVED_WITHIN = timedelta(hours=24)
 """A deploy that nobody has approved by then ends."""
 SHOWN_LENGTH = 12
@@ -151,7 +153,7 @@ class Deploy(models.Model):
 
 def title(task: str, release: str, stage: str) -> str:
     """What somebody wants: "Deploy of 0123456789ab on prod"."""
-    label = Deploy.Task(task).label if task in Deploy.Task.values else task.capitalize()
+    label = Deploy.Task(task).label if task in Deploy.Task.values else gettext(task.capitalize())
     said = {"task": label, "release": release, "stage": stage}
     return gettext("%(task)s of %(release)s on %(stage)s") % said
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
+from hub_lambdas.sentences import stored
 from infra.deployment.functions import Functions, wanted_triggers
 from infra.deployment.plan import Step
 from infra.deployment.releases import Releases
@@ -68,13 +69,13 @@ class Deployment:
     def deploying(self, release: str) -> list[Step]:
         """The steps that put a new release on the stage, and keep it once it answers."""
         return [
-            Step("build", lambda: self._build(release)),
-            Step("upload", lambda: self._upload(release)),
-            Step("infra", lambda: self._apply_stacks(release), alters=True),
-            Step("static files", lambda: self._publish(release)),
-            Step("addresses", lambda: self._make_addresses(release)),
-            Step("migrate", lambda: self._migrate(release)),
-            Step("update", lambda: self._update(release)),
+            Step(stored("build"), lambda: self._build(release)),
+            Step(stored("upload"), lambda: self._upload(release)),
+            Step(stored("infra"), lambda: self._apply_stacks(release), alters=True),
+            Step(stored("static files"), lambda: self._publish(release)),
+            Step(stored("addresses"), lambda: self._make_addresses(release)),
+            Step(stored("migrate"), lambda: self._migrate(release)),
+            Step(stored("update"), lambda: self._update(release)),
             *self._finishing(release),
         ]
 
@@ -85,29 +86,29 @@ class Deployment:
 
     def restarting(self, release: str) -> list[Step]:
         """The steps that give every function its release anew, so that it reads its secrets again."""
-        return [Step("forget", self._forget_marks), *self.returning(release)]
+        return [Step(stored("forget"), self._forget_marks), *self.returning(release)]
 
     def restoring(self, release: str | None) -> list[Step]:
         """The steps that undo a deploy that failed, where a release ran before it."""
         if release is None:
             return []
         return [
-            Step(f"restore {release}", lambda: self._restore(release), alters=True),
-            Step("triggers", lambda: self._set_triggers(release)),
-            Step("orphans", lambda: self._remove_orphans(release)),
+            Step(stored("restore %(release)s", release=release), lambda: self._restore(release), alters=True),
+            Step(stored("triggers"), lambda: self._set_triggers(release)),
+            Step(stored("orphans"), lambda: self._remove_orphans(release)),
         ]
 
     def _finishing(self, release: str) -> list[Step]:
         return [
-            Step("triggers", lambda: self._set_triggers(release)),
-            Step("orphans", lambda: self._remove_orphans(release)),
+            Step(stored("triggers"), lambda: self._set_triggers(release)),
+            Step(stored("orphans"), lambda: self._remove_orphans(release)),
             *self._testing(release),
         ]
 
     def _testing(self, release: str) -> list[Step]:
         return [
-            Step("smoke test", lambda: self._test(release)),
-            Step("keep", lambda: self._keep(release)),
+            Step(stored("smoke test"), lambda: self._test(release)),
+            Step(stored("keep"), lambda: self._keep(release)),
         ]
 
     # --- the steps; each says in a few words what it did ---
@@ -116,22 +117,25 @@ class Deployment:
         missing = [name for name in self._packages.names() if not self._releases.has(release, name)]
         self._built = {name: self._packages.build(name) for name in missing}
         sizes = [f"{name} {path.stat().st_size / 1024 / 1024:.1f} MB" for name, path in self._built.items()]
-        return ", ".join(sizes) or "kept from before"
+        return ", ".join(sizes) or stored("kept from before")
 
     def _upload(self, release: str) -> str:
         for name, path in self._built.items():
             self._releases.keep(release, path, name)
         if BOXES in self._stage.stacks:
             self._releases.keep(release, TEMPLATES / _BOXES_FILE, _BOXES_FILE)
-        return _count(self._built, "file")
+        return _count(len(self._built), stored("1 file"), stored("%(count)s files"))
 
     def _apply_stacks(self, release: str) -> str:
         changed = [template for template in self._stage.stacks if self._stacks.apply(template, release)]
         made = self._secret.complete()
-        return f"{', '.join(changed) or 'nothing'} changed" + (f"; made {', '.join(made)}" if made else "")
+        changes = stored("%(templates)s changed", templates=", ".join(changed) or stored("nothing"))
+        if not made:
+            return changes
+        return stored("%(changes)s; made %(secrets)s", changes=changes, secrets=", ".join(made))
 
     def _publish(self, release: str) -> str:
-        return f"{self._static_files.publish(release)} put"
+        return stored("%(count)s put", count=self._static_files.publish(release))
 
     def _make_addresses(self, release: str) -> str:
         """An address belongs to a function, and the functions are told their addresses: so those that have
@@ -154,7 +158,8 @@ class Deployment:
 
     def _update(self, release: str) -> str:
         settings = self._releases.settings(release)
-        return _count(self._put(settings, release, settings), "function")
+        put = self._put(settings, release, settings)
+        return _count(len(put), stored("1 function"), stored("%(count)s functions"))
 
     def _forget_marks(self) -> str:
         for name in read_functions():
@@ -173,8 +178,12 @@ class Deployment:
         wanted = wanted_triggers(settings)
         changes = self._functions.set_triggers(wanted)
         schedules = self._functions.expect_schedules(settings)
-        mended = len(changes.made) + len(changes.mended)
-        return f"{len(wanted)} queues and {_count(range(schedules), 'schedule')} verified, {mended} mended"
+        return stored(
+            "%(queues)s queues and %(schedules)s verified, %(mended)s mended",
+            queues=len(wanted),
+            schedules=_count(schedules, stored("1 schedule"), stored("%(count)s schedules")),
+            mended=len(changes.made) + len(changes.mended),
+        )
 
     def _remove_orphans(self, release: str) -> str:
         own = {self._stage.function_name(name) for name in self._releases.settings(release)}
@@ -182,7 +191,7 @@ class Deployment:
         for name in orphans:
             self._functions.remove(name)
             self._stacks.delete(name)
-        return ", ".join(orphans) or "none"
+        return ", ".join(orphans) or stored("none")
 
     def _test(self, release: str) -> str:
         said = self._zappa.manage(
@@ -197,7 +206,7 @@ class Deployment:
         old = self._releases.forget_old()
         for each in old:
             self._static_files.forget(each)
-        return _count(old, "old release") + " removed"
+        return _count(len(old), stored("1 old release removed"), stored("%(count)s old releases removed"))
 
     # --- how they do it ---
 
@@ -249,5 +258,5 @@ class Deployment:
         return is_there and self._functions.mark(name) == fingerprint(settings[name])
 
 
-def _count(things: Collection[Any], name: str) -> str:
-    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"
+def _count(number: int, one: str, many: str) -> str:
+    return one if number == 1 else many % {"count": number}

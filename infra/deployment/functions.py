@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from hub_lambdas.sentences import stored
 from infra.deployment.clients import Clients
 from infra.deployment.errors import TriggerError
 from infra.deployment.settings import Settings
@@ -131,7 +132,11 @@ class Functions:
             states = {self._events.describe_rule(Name=rule)["State"] for rule in rules}
             if states != {"ENABLED"}:
                 raise TriggerError(
-                    f"Nothing calls {function} by its schedule: see the rules of EventBridge, deploy again."
+                    stored(
+                        "Nothing calls %(function)s by its schedule: see the rules of EventBridge, deploy "
+                        "again.",
+                        function=function,
+                    )
                 )
         return len(scheduled)
 
@@ -185,7 +190,9 @@ class Functions:
         try:
             _wait(is_done, "The triggers are not what they should be")
         except ClientError as error:
-            raise TriggerError(f"The triggers could not be looked at: {error}") from error
+            raise TriggerError(
+                stored("The triggers could not be looked at: %(error)s", error=error)
+            ) from error
 
 
 def _as_it_should_be(trigger: Trigger) -> dict[str, Any]:

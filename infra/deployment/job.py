@@ -20,6 +20,7 @@ from dataclasses import asdict
 from threading import Event
 from typing import Any
 
+from hub_lambdas.sentences import stored
 from infra.deployment.errors import Cancelled, DeployError, Locked, ReleaseError
 from infra.deployment.ground import Ground
 from infra.deployment.plan import Step, carry_out
@@ -57,7 +58,7 @@ def look(stage: Stage) -> dict[str, Any]:
     found: dict[str, Any] = {"place": stage.place, "needs_approval": stage.needs_approval}
     found |= {"release": "", "before": "", "kept": [], "history": [], "problem": ""}
     if stage.emulator and not Ground(stage, stage.emulator).is_up():
-        return found | {"problem": "It is not started: a deploy starts it."}
+        return found | {"problem": stored("It is not started: a deploy starts it.")}
     try:
         with aws_errors():
             found |= _look(releases_of(stage))
@@ -89,8 +90,8 @@ def put(task: str, stage: Stage, release: str, who: str, patience_seconds: float
     try:
         if stage.emulator:
             ground = Ground(stage, stage.emulator)
-            start = Step("ground", lambda: f"started {', '.join(ground.start()) or 'nothing, it runs'}")
-            carry_out([start], [], caller.report, caller.is_cancelled)
+            begin = Step(stored("ground"), lambda: _start(ground))
+            carry_out([begin], [], caller.report, caller.is_cancelled)
         _put_patiently(task, stage, release, caller, patience_seconds)
     except Cancelled as error:
         say(outcome=CANCELLED, reason=str(error))
@@ -100,6 +101,11 @@ def put(task: str, stage: Stage, release: str, who: str, patience_seconds: float
         return 1
     say(outcome=DONE, reason="")
     return 0
+
+
+def _start(ground: Ground) -> str:
+    started = ", ".join(ground.start())
+    return stored("started %(programs)s", programs=started or stored("nothing, it runs"))
 
 
 def _put_patiently(task: str, stage: Stage, release: str, caller: Caller, patience_seconds: float) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import psutil
 from botocore.exceptions import BotoCoreError, ClientError
 
+from hub_lambdas.sentences import stored
 from infra.deployment.bucket import Bucket, Taken
 from infra.deployment.errors import Locked
 
@@ -75,8 +76,16 @@ def _take(bucket: Bucket, holder: Holder, now: datetime) -> str:
         return tag
     if not other.is_dead(now, holder.host):
         raise Locked(
-            f"{other.who} ({other.host}) is at “{other.task}” of this stage since {other.since}, last seen "
-            f"{other.seen}: wait for its end. A dead one's lock ends {STALE_AFTER.seconds} s after that."
+            stored(
+                "%(who)s (%(host)s) is at “%(task)s” of this stage since %(since)s, last seen %(seen)s: wait "
+                "for its end. A dead one's lock ends %(seconds)s s after that.",
+                who=other.who,
+                host=other.host,
+                task=other.task,
+                since=other.since,
+                seen=other.seen,
+                seconds=STALE_AFTER.seconds,
+            )
         )
     try:
         return bucket.replace(KEY, asdict(holder), tag)

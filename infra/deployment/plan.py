@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from hub_lambdas.sentences import stored
 from infra.deployment.errors import Cancelled, LockLost
 
 
@@ -43,7 +44,7 @@ def carry_out(
         try:
             _expect_lock(step, is_lost)
             if is_cancelled():
-                raise Cancelled(f"Cancelled before “{step.name}”.")
+                raise Cancelled(stored("Cancelled before “%(step)s”.", step=step.name))
             is_altered = is_altered or step.alters
             _do(step, report)
         except LockLost:
@@ -62,10 +63,12 @@ def _restore(restoring: Sequence[Step], report: Report, is_lost: Callable[[], bo
 
 def _expect_lock(step: Step, is_lost: Callable[[], bool], reason: str = "") -> None:
     if is_lost():
-        raise LockLost(
-            f"{reason}The lock of this stage was lost before “{step.name}”, and somebody else may be at it: "
-            "nothing was put back. See `make releases`; then deploy again, or roll back."
+        said = stored(
+            "The lock of this stage was lost before “%(step)s”, and somebody else may be at it: nothing was "
+            "put back. See `make releases`; then deploy again, or roll back.",
+            step=step.name,
         )
+        raise LockLost(f"{reason}{said}")
 
 
 def _do(step: Step, report: Report) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from hub_lambdas.sentences import stored
 from infra.deployment.bucket import Bucket
 from infra.deployment.errors import ReleaseError
 from infra.deployment.settings import Settings
@@ -80,7 +81,10 @@ class Releases:
         found = self._bucket.read(f"{release}/settings.json")
         if found is None:
             raise ReleaseError(
-                f"Release {release} is not kept: `make releases STAGE=…` lists those that are."
+                stored(
+                    "Release %(release)s is not kept: `make releases STAGE=…` lists those that are.",
+                    release=release,
+                )
             )
         settings: dict[str, dict[str, Any]] = found[0]
         return settings
@@ -131,8 +135,10 @@ class Releases:
         if before:
             return before[-1]
         raise ReleaseError(
-            "No other release ran on this stage, or it was rolled back from: there is nothing to go back to. "
-            "RELEASE=… names one all the same."
+            stored(
+                "No other release ran on this stage, or it was rolled back from: there is nothing to go back "
+                "to. RELEASE=… names one all the same."
+            )
         )
 
     def _history(self) -> Iterator[Entry]:

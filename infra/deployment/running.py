@@ -9,6 +9,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from hub_lambdas.sentences import stored
 from infra.deployment import secret
 from infra.deployment.bucket import Bucket
 from infra.deployment.checkout import expect_checked_out
@@ -80,7 +81,9 @@ def manage(stage: Stage, command: str) -> str:
 def _current(stage: Stage, releases: Releases) -> str:
     if current := releases.current():
         return current
-    raise ReleaseError(f"Nothing runs on {stage.name} yet: `make deploy STAGE={stage.name}`.")
+    raise ReleaseError(
+        stored("Nothing runs on %(stage)s yet: `make deploy STAGE=%(stage)s`.", stage=stage.name)
+    )
 
 
 def releases_of(stage: Stage) -> Releases:
@@ -139,8 +142,13 @@ def _place(stage: Stage, packages: Packages) -> _Place:
         account = clients.client("sts").get_caller_identity()["Account"]
         if account != stage.account:
             raise StageError(
-                f"The credentials are those of account {account}, and infra/stages/{stage.name}.yaml names "
-                f"{stage.account}: use the right ones, or put your account there."
+                stored(
+                    "The credentials are those of account %(account)s, and infra/stages/%(stage)s.yaml names "
+                    "%(other)s: use the right ones, or put your account there.",
+                    account=account,
+                    stage=stage.name,
+                    other=stage.account,
+                )
             )
         stacks = Stacks(stage, clients)
         if not stacks.exists("storage"):
@@ -188,4 +196,4 @@ def aws_errors() -> Iterator[None]:
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        raise DeployError(f"AWS refused: {error}") from error
+        raise DeployError(stored("AWS refused: %(error)s", error=error)) from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from botocore.exceptions import ClientError
 
+from hub_lambdas.sentences import stored
 from infra.deployment.clients import Clients
 from infra.deployment.errors import StackError
 from infra.deployment.stage import Stage
@@ -106,7 +107,13 @@ class Stacks:
         status = found["StackStatus"] if found else "absent"
         if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
             raise StackError(
-                f"{template}.yaml could not be applied, stack {name} is {status}: {self._reason(name)}"
+                stored(
+                    "%(template)s.yaml could not be applied, stack %(name)s is %(status)s: %(reason)s",
+                    template=template,
+                    name=name,
+                    status=status,
+                    reason=self._reason(name),
+                )
             )
 
     def _reason(self, name: str) -> str:
@@ -117,7 +124,7 @@ class Stacks:
                 return (
                     f"{each.get('LogicalResourceId')}: {each.get('ResourceStatusReason', 'no reason given')}"
                 )
-        return "see its events in the console of CloudFormation."
+        return stored("see its events in the console of CloudFormation.")
 
     def _find(self, name: str) -> "StackTypeDef | None":
         try:
@@ -134,7 +141,12 @@ class Stacks:
         while (found := self._find(name)) and found["StackStatus"].endswith("_IN_PROGRESS"):
             if time.monotonic() > deadline:
                 raise StackError(
-                    f"Stack {name} is {found['StackStatus']} for {PATIENCE_SECONDS // 60} minutes."
+                    stored(
+                        "Stack %(name)s is %(status)s for %(minutes)s minutes.",
+                        name=name,
+                        status=found["StackStatus"],
+                        minutes=PATIENCE_SECONDS // 60,
+                    )
                 )
             time.sleep(pause_seconds)
             pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)

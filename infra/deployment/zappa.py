@@ -9,6 +9,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from threading import Lock
 
+from hub_lambdas.sentences import stored
 from infra.deployment.errors import ZappaError
 from infra.deployment.settings import Settings
 
@@ -55,7 +56,14 @@ class Zappa:
                 process.join()
             said = _COLOURS.sub("", Path(folder, SAID).read_text()).strip()
         if process.exitcode:
-            raise ZappaError(f"zappa {command} {function} failed: {reason(said)}")
+            raise ZappaError(
+                stored(
+                    "zappa %(command)s %(function)s failed: %(reason)s",
+                    command=command,
+                    function=function,
+                    reason=reason(said),
+                )
+            )
         return said
 
 

@@ -32,8 +32,24 @@ def test_a_setting_is_recorded_as_it_was_and_as_it_is(world: World) -> None:
         {"handover_after_seconds": "30"},
     )
     page = body(client.get(LOG))
-    assert "handover_after_seconds" in page
-    assert "<s>60</s> → <span>30</span>" in page
+    assert "<b>Hand over after (seconds)</b> <s>60</s> → <span>30</span>" in page
+
+
+def test_fields_and_what_is_chosen_are_named_as_on_their_pages(world: World) -> None:
+    url = f"/organizations/organization/{world.organization.pk}/change/"
+    client = signed_in(world.admin)
+    client.post(url, settings_data(world.organization) | {"late_policy": "answer", "asks_for_feedback": "on"})
+    Change.objects.create(
+        organization=world.organization, thing="prompt", action="changed", before={"“Price?”": "240 €"}
+    )
+    Change.objects.create(
+        organization=world.organization, thing="of old", action="changed", before={"x": "y"}
+    )
+    page = body(client.get(LOG))
+    assert "<b>Late messages</b> <s>Answer them with an apology</s> → <span>Answer them</span>" in page
+    assert "<b>Ask contacts whether answers help</b> <s>No</s> → <span>Yes</span>" in page
+    assert "<b>“Price?”</b> <s>240 €</s>" in page
+    assert "<b>x</b> <s>y</s>" in page
 
 
 def test_secrets_are_masked(world: World) -> None:

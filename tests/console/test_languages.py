@@ -8,17 +8,25 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core import mail
+from django.db.models import BooleanField
 from django.test import Client
 from django.utils import timezone, translation
 
+from console.audit.models import Change
+from console.audit.recording import AUDITED, audited_fields
+from console.deployments import jobs
+from console.deployments.models import Deploy, Stage
+from console.deployments.steps import Step, take
 from console.operations import cloudwatch
-from console.organizations.models import User
+from console.organizations.models import Organization, User
 from console.stored_sentences import translate_stored
 from hub_lambdas import alerts
 from infra import catalogue
+from infra.deployment.deployment import Deployment
 from tests import factories
 from tests.console import walk
 from tests.console.conftest import World, make_letter, signed_in, text
+from tests.console.test_releases import with_factor
 from tests.fakes.cloudwatch import FakeCloudWatch
 from tests.fakes.sqs import FakeSqs
 
@@ -29,6 +37,7 @@ SAME = (
     "sweep letters dead deploys tokens text general deutsch de"
 )
 """Words that are the same in both languages, and names."""
+RELEASE = "012345678901"
 DATA = ("zebra", "heron", "example.com", "semaphore", "letter-", "smollm2", "contact ")
 
 
@@ -94,9 +103,54 @@ def _is_english(said: str) -> bool:
     return bool(set(words) - set(SAME.split())) and not any(each in said.lower() for each in DATA)
 
 
-def pages(user: User, world: World) -> Iterator[tuple[str, set[str]]]:
-    """What every page says that `user` may open."""
-    client = signed_in(user)
+def make_change(organization: Organization) -> None:
+    """A change of every field that the audit log may tell of."""
+    for model in AUDITED:
+        fields = audited_fields(model)
+        with translation.override(None):
+            thing = str(model._meta.verbose_name)
+        Change.objects.create(
+            organization=organization,
+            thing=thing,
+            action=Change.Action.CHANGED,
+            before={field.name: _example(field, 0) for field in fields},
+            after={field.name: _example(field, 1) for field in fields},
+        )
+
+
+def _example(field: Any, number: int) -> str:
+    if field.flatchoices:
+        return str(field.flatchoices[-number][0])
+    return str(bool(number)) if isinstance(field, BooleanField) else str(number)
+
+
+def make_deploy() -> None:
+    """A deploy with every step that there is, on a stage where nothing runs."""
+    nobody: Any = None
+    deployment = Deployment(*[nobody] * 8)
+    steps = [*deployment.deploying(RELEASE), *deployment.restarting(RELEASE), *deployment.restoring(RELEASE)]
+    told: list[Step] = []
+    for name in (jobs.FETCH, *(step.name for step in steps)):
+        take(told, {"began": name})
+        take(told, {"ended": name, "note": "kept from before", "seconds": 1})
+    Deploy.objects.create(
+        pk=1,
+        stage="zebra",
+        task="deploy",
+        release=RELEASE,
+        state="failed",
+        steps=told,
+        reason="The lock of this stage was lost before “keep”, and somebody else may be at it: nothing was "
+        "put back. See `make releases`; then deploy again, or roll back.",
+    )
+    entry = {"task": "restart", "release": RELEASE, "who": "zebra", "finished": "", "reason": ""}
+    entry |= {"outcome": "cancelled", "started": "2026-11-29T10:00:00.000+00:00"}
+    problem = "It is not started: a deploy starts it."
+    Stage.objects.create(name="zebra", place="zebra", problem=problem, history=[entry])
+
+
+def pages(client: Client, world: World) -> Iterator[tuple[str, set[str]]]:
+    """What every page says that may be opened in a browser."""
     for address in walk.addresses(world.organization):
         response = client.get(address)
         content = text(response)
@@ -112,10 +166,13 @@ def test_no_page_says_anything_in_english(
     monkeypatch.setattr(cloudwatch, "client", FakeCloudWatch)
     user: User = getattr(world, role)
     make_letter(world.organization, turn=world.conversation.turns.get())
+    make_change(world.organization)
+    make_deploy()
+    client = with_factor(user) if user.is_ops else signed_in(user)
     User.objects.filter(pk=user.pk).update(language="en")
-    english = dict(pages(user, world))
+    english = dict(pages(client, world))
     User.objects.filter(pk=user.pk).update(language="es")
-    spanish = dict(pages(user, world))
+    spanish = dict(pages(client, world))
     organizations = (world.organization, world.other)
     own = {str(value) for each in organizations for value in vars(each).values()}  # what contacts are told
     left = {
@@ -224,6 +281,9 @@ def test_a_stored_sentence_is_read_in_any_language() -> None:
             "a platform."
         )
         assert translate_stored("") == ""
+        assert translate_stored("Nothing runs on prod yet: `make deploy STAGE=prod`.") == (
+            "Todavía no funciona nada en prod: `make deploy STAGE=prod`."
+        )
 
 
 def test_the_settings_name_what_is_translated() -> None:

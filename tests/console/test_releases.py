@@ -448,11 +448,15 @@ def approving(repository: Repository, ann: Client) -> Repository:
 def test_a_second_person_lets_a_deploy_begin(
     ann: Client, bob: Client, approving: Repository, queued: list[Any]
 ) -> None:
+    factories.make_user("carla@example.com", is_ops=True, language="es")
     assert "A second person of ops has to approve it" in body(ask(ann, approving.first))
     assert queued == []
-    told = {each.to[0]: each.body for each in mail.outbox}
-    assert list(told) == ["bob@example.com"]
-    assert f"/releases/deploys/{latest().pk}/" in told["bob@example.com"]
+    release = approving.first[:12]
+    assert {each.to[0]: each.subject for each in mail.outbox} == {
+        "bob@example.com": f"To approve: Deploy of {release} on trial",
+        "carla@example.com": f"Por aprobar: Despliegue de {release} en trial",
+    }
+    assert all(f"/releases/deploys/{latest().pk}/" in each.body for each in mail.outbox)
     assert "A second person has to approve it." in do(ann, latest(), "approve")
     assert queued == []
     do(bob, latest(), "approve")
