@@ -113,7 +113,7 @@ _FOR_WORKERS = [
 
 # What functions need of the console, as git is told: its models, and what they and the functions import.
 _BELOW_PAGES = [
-    *(f":(glob)console/*/{name}.py" for name in ("__init__", "apps", "models")),
+    *(f":(glob)console/*/{name}.py" for name in ("__init__", "apps", "models", "models/*")),
     *(
         f"console/{name}.py"
         for name in (
