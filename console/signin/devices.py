@@ -1,4 +1,4 @@
-"""What a browser calls itself, in two words."""
+"""What a browser calls itself, in a few words."""
 
 import re
 from collections.abc import Sequence
@@ -27,8 +27,10 @@ _SYSTEMS: Sequence[tuple[str, str]] = (
 
 
 def device(agent: str) -> str:
-    """ "Firefox, Windows"; what it says itself where nobody knows it."""
-    named = [
+    """ "Firefox on Windows"; what it says itself where nobody knows it."""
+    browser, system = (
         next((name for name, mark in each if re.search(mark, agent)), "") for each in (_BROWSERS, _SYSTEMS)
-    ]
-    return ", ".join(filter(None, named)) or agent[:60] or _("Unknown device")
+    )
+    if browser and system:
+        return _("%(browser)s on %(system)s") % {"browser": browser, "system": system}
+    return browser or system or agent[:60] or _("Unknown device")
