@@ -3,6 +3,7 @@
 import json
 import re
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -117,9 +118,7 @@ def test_a_member_takes_over_and_talks_with_the_visitor(stack: RunningStack, new
     expect(answers(chat)).to_contain_text([HOURS], timeout=ANSWER_TIMEOUT_MS)
 
     sign_in(console, stack)
-    open_section(console, "Inbox")
-    console.get_by_role("link", name=re.compile("^All")).click()
-    console.locator(".inbox-row").first.click()
+    open_newest_conversation(console)
     console.get_by_role("button", name="Take over").click()
     expect(console.get_by_text("You answer", exact=True)).to_be_visible()
 
@@ -153,6 +152,43 @@ def test_an_export_is_made_by_the_worker_and_downloaded(stack: RunningStack, new
     assert texts["in"] == HOURS_QUESTION
     assert HOURS in texts["out"]
     assert download.value.suggested_filename.endswith(".jsonl")
+
+
+def test_a_contact_is_exported_and_erased_and_nobody_retires_by_a_click(
+    stack: RunningStack, new_page: NewPage
+) -> None:
+    chat, console = new_page(), new_page()
+    chat.goto(stack.chat_url)
+    ask(chat, HOURS_QUESTION)
+    expect(answers(chat)).to_contain_text([HOURS], timeout=ANSWER_TIMEOUT_MS)
+
+    sign_in(console, stack)
+    contact = open_newest_conversation(console)
+    console.get_by_title("More").click()
+    console.get_by_role("button", name="Export all there is of this contact").click()
+    made = console.locator("#result_list tbody tr").filter(has_text=f"Contact: {contact}")
+    with console.expect_download() as download:
+        made.get_by_role("link", name="Download").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert HOURS_QUESTION in "".join(archive.read(name).decode() for name in archive.namelist())
+
+    assert open_newest_conversation(console) == contact
+    console.get_by_title("More").click()
+    console.get_by_role("button", name="Erase this contact").click()
+    expect(console.get_by_role("heading", name=f"Erase {contact} for ever?")).to_be_visible()
+    console.get_by_role("button", name="Erase", exact=True).click()
+    erased = console.locator("#result_list tbody tr").first
+    expect(erased).to_contain_text("Done")
+    open_section(console, "Exports")
+    expect(console.get_by_text(f"Contact: {contact}")).to_have_count(0)
+
+    open_section(console, "Organization")
+    console.get_by_role("link", name="Bright Smile Dental").click()
+    console.get_by_role("link", name="Retire this organization").click()
+    console.get_by_role("button", name="Stop and export").click()
+    expect(console.get_by_role("heading", name="Stop Bright Smile Dental?")).to_be_visible()
+    console.get_by_role("link", name="Cancel").click()
+    expect(console.get_by_role("heading", name="Retire this organization")).to_be_visible()
 
 
 def test_a_bot_is_connected_and_answers_its_first_message_within_a_minute(
@@ -202,6 +238,14 @@ def sign_in(page: Page, stack: RunningStack, email: str = "") -> None:
     page.get_by_label("Password").fill(stack.admin_password)
     page.get_by_role("button", name="Log in").click()
     expect(page.get_by_role("heading", name="Today")).to_be_visible()
+
+
+def open_newest_conversation(page: Page) -> str:
+    """In the inbox; whose it is."""
+    open_section(page, "Inbox")
+    page.get_by_role("link", name=re.compile("^All")).click()
+    page.locator(".inbox-row").first.click()
+    return page.locator("#inbox-head strong").inner_text()
 
 
 def open_workshop(page: Page) -> None:

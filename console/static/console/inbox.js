@@ -108,6 +108,18 @@ document.addEventListener("change", (event) => {
     if (event.target.id === "write-reply") replyBox().focus();
 });
 
+/* --- what is seldom done, in a menu of its own --- */
+
+function closeMenu(event) {
+    const menu = document.querySelector(".inbox-menu[open]");
+    if (!menu || (event.type === "click" && menu.contains(event.target)) || (event.key ?? "Escape") !== "Escape") return;
+    if (menu.contains(document.activeElement)) menu.querySelector("summary").focus();
+    menu.open = false;
+}
+
+document.addEventListener("click", closeMenu);
+document.addEventListener("keydown", closeMenu);
+
 /* --- quick replies: found by any of their words --- */
 
 document.addEventListener("toggle", (event) => {
