@@ -77,7 +77,7 @@ def test_what_is_refused_is_said(world: World, changes: dict[str, Any], problem:
 
 def test_the_texts_that_a_language_lacks(world: World) -> None:
     page = body(signed_in(world.admin).get(f"/organizations/organization/{world.organization.pk}/change/"))
-    assert "<b>Deutsch (de)</b>: Fallback, Apology, Limit line, Media line, Away text" in page
+    assert "<b>Deutsch (de)</b>: Fallback, Apology, Limit line, Busy line, Media line, Away text" in page
 
 
 def test_what_the_bot_does_on_each_channel(world: World) -> None:
