@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 NAMES = ("contact.name", "organization.name", "channel.name")
 HELP = ", ".join(f"{{{{{name}}}}}" for name in NAMES)
@@ -27,7 +28,6 @@ def validate(text: str, names: Sequence[str] = NAMES) -> None:
     for found in _VARIABLE.finditer(text):
         if found["name"] not in names:
             known = ", ".join(f"{{{{{name}}}}}" for name in names)
-            raise ValidationError(
-                f"There is no variable {{{{{found['name']}}}}}: write one of {known}.",
-                code="unknown_variable",
-            )
+            said = _("There is no variable %(variable)s: write one of %(known)s.")
+            unknown = {"variable": f"{{{{{found['name']}}}}}", "known": known}
+            raise ValidationError(said, code="unknown_variable", params=unknown)

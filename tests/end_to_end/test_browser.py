@@ -122,9 +122,15 @@ def test_a_member_takes_over_and_talks_with_the_visitor(stack: RunningStack, new
     console.get_by_role("button", name="Take over").click()
     expect(console.get_by_text("You answer", exact=True)).to_be_visible()
 
+    search = console.get_by_label("Search messages and contacts")
+    search.press_sequentially("whit")
     ask(chat, "And on Sundays?")
     written = console.locator(".hub-bubble.is-in").filter(has_text="And on Sundays?")
     expect(written).to_be_visible(timeout=NEWS_TIMEOUT_MS)  # nobody reloads the page
+    search.press_sequentially("e")
+    expect(search).to_have_value("white")  # the list waits until somebody has typed
+    search.press("Escape")
+    expect(console.locator(".inbox-row").first).to_contain_text("And on Sundays?", timeout=NEWS_TIMEOUT_MS)
 
     console.get_by_label("Reply", exact=True).last.fill("Sam here: closed on Sundays.")
     console.get_by_role("button", name="Send").click()

@@ -1,8 +1,14 @@
 "use strict";
 
-/* The inbox polls for news by itself (htmx); a tab that nobody looks at does not. */
+/* The inbox polls for news by itself (htmx); a tab that nobody looks at does not. Nor is the list exchanged
+   under somebody who types into its search: what they have typed would be gone, and the rest be shortcuts. */
 document.addEventListener("htmx:beforeRequest", (event) => {
-    if (document.hidden && isPoll(event.detail.elt)) event.preventDefault();
+    const { elt } = event.detail;
+    if (isPoll(elt) && (document.hidden || wouldInterrupt(elt))) event.preventDefault();
+});
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+    if (wouldInterrupt(event.detail.requestConfig.elt)) event.detail.shouldSwap = false;
 });
 
 /* Whoever is not signed in any more gets the sign-in page, whole. */
@@ -17,6 +23,10 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 
 function isPoll(element) {
     return element.id === "news" || element.id === "list-news";
+}
+
+function wouldInterrupt(element) {
+    return element.id === "list-news" && Boolean(document.activeElement?.closest(".inbox-filter"));
 }
 
 /* --- what stays where it is while parts are exchanged: positions, unfolded turns --- */
