@@ -11,13 +11,16 @@ from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.test import Client
 from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from console.operations import cloudwatch
-from console.organizations.models import User
+from console.workshop.models import CaseRun
 from tests import factories
 from tests.console.conftest import World, make_letter, signed_in
+from tests.console.test_languages import make_deploy
+from tests.console.test_releases import with_factor
 from tests.fakes.cloudwatch import FakeCloudWatch
 from tests.fakes.sqs import FakeSqs
 
@@ -46,23 +49,30 @@ def visits(world: World, server: LiveServer) -> Iterator[Visit]:
         *("/", "/preferences/", "/sessions/", "/audit/change/", "/protection/erasure/"),
         *("/inbox/?queue=all", f"/inbox/{world.conversation.pk}/?queue=all"),
         *("/dashboard/organization/zebra-clinic/", "/proof/organization/zebra-clinic/"),
-        *(f"/workshop/zebra-clinic/{page}" for page in ("", "playground/", "cases/", "unanswered/")),
+        *(
+            f"/workshop/zebra-clinic/{page}"
+            for page in ("", "playground/", "cases/", "unanswered/", "publish/")
+        ),
+        f"/workshop/zebra-clinic/cases/run/{CaseRun.objects.get(organization=world.organization).pk}/",
+        "/retirement/zebra-clinic/",
         *(f"/organizations/organization/{own}", "/organizations/member/", "/organizations/invitation/"),
         *(f"/channels/channel/{page}" for page in ("", "add/", f"{world.channel.pk}/change/")),
         f"/conversations/deadletter/{letter.pk}/change/",
     ]
-    ops = ["/health/", "/capacity/", "/releases/", "/organizations/user/"]
+    make_deploy()
+    ops = ["/health/", "/capacity/", "/releases/", "/releases/deploys/1/", "/organizations/user/"]
     yield Visit("en", "light", [], ["/login/"])
-    yield Visit("en", "light", _cookies(world.admin, server), admins)
-    yield Visit("en", "light", _cookies(world.ops, server), ops)
+    yield Visit("en", "light", _cookies(signed_in(world.admin), server), admins)
+    yield Visit("en", "light", _cookies(with_factor(world.ops), server), ops)
     admin = factories.make_member(world.organization, language="es")
     yield Visit("es", "dark", [], ["/login/"])
-    yield Visit("es", "dark", _cookies(admin, server), admins)
-    yield Visit("es", "dark", _cookies(factories.make_user(is_ops=True, language="es"), server), ops)
+    yield Visit("es", "dark", _cookies(signed_in(admin), server), admins)
+    other = factories.make_user(is_ops=True, language="es")
+    yield Visit("es", "dark", _cookies(with_factor(other), server), ops)
 
 
-def _cookies(user: User, server: LiveServer) -> list[Any]:
-    kept = signed_in(user).cookies.items()
+def _cookies(client: Client, server: LiveServer) -> list[Any]:
+    kept = client.cookies.items()
     return [{"name": name, "value": morsel.value, "url": server.url} for name, morsel in kept]
 
 
