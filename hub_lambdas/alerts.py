@@ -16,7 +16,7 @@ from smtplib import SMTPException
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone, translation
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
@@ -28,7 +28,7 @@ from console.conversations.timeline import explain
 from console.organizations.models import Member, Organization, User
 from console.stored_sentences import translate_stored
 from console.zones import find_zone
-from hub_lambdas import queues
+from hub_lambdas import queues, thumbs
 from hub_lambdas.turns import Reason
 
 log = logging.getLogger(__name__)
@@ -134,24 +134,44 @@ def _recent_turns(now: datetime) -> "QuerySet[Turn]":
 def _old_turns(now: datetime) -> "QuerySet[Turn]":
     """Those that somebody waits for, looked up by who waits: of old turns of which nobody is to be told there
     are ever more."""
-    waiting = Conversation.objects.filter(waiting_since__lte=now - RECENT).values_list("pk", flat=True)
+    waiting = Conversation.objects.filter(waiting_since__isnull=False).values_list("pk", flat=True)
     old = _untold_turns().filter(conversation__in=list(waiting), settled_at__lte=now - RECENT)
-    return old.filter(conversation__waiting_since__lte=F("last_message_at"))
+    return old.filter(_is_waited_for())
 
 
 def _untold_turns() -> "QuerySet[Turn]":
-    """Hand-overs that are news: not what a contact adds while they wait for staff already, but what they
-    write after staff have answered, or after a member took the conversation over without a word."""
-    handed_over = Turn.objects.filter(
-        state=Turn.State.HANDED_OVER, staff_told_at__isnull=True, conversation__contact__is_test=False
-    )
+    """Hand-overs that are news: not what a contact adds while they wait for a member or for staff who have
+    been told, but what they write after staff have answered, or after a member took the conversation over
+    without a word, and what a member has left to all."""
+    untold = _handed_over().filter(staff_told_at__isnull=True, conversation__contact__is_test=False)
     first = Message.objects.filter(turn=OuterRef(OuterRef("pk"))).order_by("id").values("id")[:1]
-    before = Message.objects.filter(conversation=OuterRef("conversation"), id__lt=first).order_by("-id")
+    said = Message.objects.filter(conversation=OuterRef("conversation"), id__lt=first)
+    before = said.exclude(kind=thumbs.KIND).order_by("-id")
     added = Q(reason=Reason.STAFF_OWNS) & (Q(before__isnull=True) | Q(before__in=WAITING))
+    left_to_all = Q(conversation__assignee__isnull=True) & _is_waited_for() & ~Exists(_told_before())
     return (
-        handed_over.annotate(before=Subquery(before.values("purpose")[:1]))
-        .exclude(added)
+        untold.annotate(before=Subquery(before.values("purpose")[:1]))
+        .exclude(added & ~left_to_all)
         .order_by("settled_at")
+    )
+
+
+def _handed_over() -> "QuerySet[Turn]":
+    return Turn.objects.filter(state=Turn.State.HANDED_OVER)
+
+
+def _is_waited_for() -> Q:
+    """Of a hand-over: where a reply has failed, its contact waits since that for what they wrote before."""
+    later = _handed_over().filter(conversation=OuterRef("conversation"), pk__gt=OuterRef("pk"))
+    is_of_the_wait = Q(last_message_at__gte=F("conversation__waiting_since")) | Q(~Exists(later))
+    return Q(conversation__waiting_since__isnull=False) & is_of_the_wait
+
+
+def _told_before() -> "QuerySet[Turn]":
+    """Hand-overs of the same wait before one, of which staff know."""
+    before = _handed_over().filter(conversation=OuterRef("conversation"), pk__lt=OuterRef("pk"))
+    return before.filter(
+        staff_told_at__isnull=False, last_message_at__gte=OuterRef("conversation__waiting_since")
     )
 
 

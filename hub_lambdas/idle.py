@@ -4,7 +4,7 @@ back to the bot or, where its contact waits, from the member who answers it to a
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Greatest
 
 from console.conversations.models import Conversation, Message, Turn
@@ -38,10 +38,11 @@ def give_to_all(now: datetime, conversation_id: int) -> None:
         return
     conversation.assignee = None
     conversation.save(update_fields=["assignee"])
-    waiting = conversation.turns.filter(
-        state=Turn.State.HANDED_OVER, last_message_at__gte=conversation.waiting_since
-    )
-    waiting.update(staff_told_at=None)
+    handed_over = conversation.turns.filter(state=Turn.State.HANDED_OVER)
+    # Where a reply has failed, the contact waits since that for what they wrote before.
+    newest = Q(pk__in=handed_over.order_by("-pk").values("pk")[:1])
+    waiting = Q(last_message_at__gte=conversation.waiting_since)
+    handed_over.filter(waiting | newest).update(staff_told_at=None)
 
 
 def _done_with(conversations: QuerySet[Conversation], now: datetime) -> list[int]:

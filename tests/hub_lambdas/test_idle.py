@@ -1,16 +1,18 @@
 """What becomes of conversations that staff let rest."""
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.db.models import F, Model
 from django.utils import timezone
 
 from console.channels.models import Channel
-from console.conversations.models import Conversation, Message
-from console.organizations.models import Organization, User
+from console.conversations.models import Conversation, Message, Turn
+from console.organizations.models import Member, Organization, User
 from hub_lambdas import staff, sweep
-from hub_lambdas.channels.base import SendRejected, SendUnknown
+from hub_lambdas.channels.base import ChannelError, SendRejected, SendUnknown
 from tests.fakes.sqs import FakeSqs
 from tests.hub_lambdas.conftest import Pigeon
 from tests.hub_lambdas.steps import Write, ask, member, send
@@ -24,12 +26,18 @@ def ann(channel: Channel) -> User:
     return User.objects.create_user("ann@example.com")
 
 
+MOMENTS: Mapping[type[Model], Sequence[str]] = {
+    Message: ("received_at", "sent_at"),
+    Conversation: ("owned_since", "waiting_since"),
+    Turn: ("first_message_at", "last_message_at", "settled_at"),
+}
+
+
 def passes(minutes: int) -> dict[str, int]:
-    """Let so much time pass in silence; what the sweep does then."""
-    ago = timezone.now() - timedelta(minutes=minutes)
-    Message.objects.exclude(sent_at=None).update(sent_at=ago)
-    Conversation.objects.update(owned_since=ago)
-    Conversation.objects.exclude(waiting_since=None).update(waiting_since=ago)
+    """Let so much more time pass in silence; what the sweep does then."""
+    time = timedelta(minutes=minutes)
+    for model, names in MOMENTS.items():
+        model._default_manager.update(**{name: F(name) - time for name in names})
     return sweep.handler({}, None)
 
 
@@ -47,7 +55,7 @@ class TestReturnToBot:
         send(sqs)
         passes(719)
         assert standing() == ("staff", "ann@example.com", False)
-        passes(721)
+        passes(2)
         assert standing() == ("bot", None, False)
 
     def test_where_a_member_took_it_over_without_a_word(self, sqs: FakeSqs, write: Write, ann: User) -> None:
@@ -57,7 +65,7 @@ class TestReturnToBot:
         staff.take_over(Conversation.objects.get().pk, ann)
         passes(719)
         assert standing() == ("staff", "ann@example.com", False)
-        passes(721)
+        passes(2)
         assert standing() == ("bot", None, False)
         ask(sqs, write, "and on Sunday?")
         assert outcomes()[-1] == ("asked", "")
@@ -122,7 +130,7 @@ class TestNeglected:
         member("bob@example.com")
         assert passes(719)["neglected"] == 0
         assert len(mail.outbox) == 1, "of the hand-over"
-        assert passes(721)["neglected"] == 1
+        assert passes(2)["neglected"] == 1
         assert standing() == ("staff", None, True)
         assert [message.subject for message in mail.outbox] == ["1 conversation waits · The Loft"] * 2
         assert passes(10_000)["neglected"] == 0
@@ -137,21 +145,87 @@ class TestNeglected:
         ask(sqs, write, "and on Sunday?")
         assert passes(719)["neglected"] == 0
         told = len(mail.outbox)
-        assert passes(721)["neglected"] == 1
+        assert passes(2)["neglected"] == 1
         assert standing() == ("staff", None, True)
         assert len(mail.outbox) == told + 1
 
-    def test_nor_does_one_know_whether_the_reply_arrived(
-        self, sqs: FakeSqs, pigeon: Pigeon, ann: User
+    @pytest.mark.parametrize("silence_minutes", [1, 5_000])
+    @pytest.mark.parametrize("fault", [SendRejected("blocked"), SendUnknown("no answer within 8 s")])
+    def test_nor_is_a_reply_that_failed_or_may_have(
+        self, sqs: FakeSqs, pigeon: Pigeon, ann: User, fault: ChannelError, silence_minutes: int
     ) -> None:
-        pigeon.faults = [SendUnknown("no answer within 8 s")]
+        member("bob@example.com")
+        passes(silence_minutes)
+        told = len(mail.outbox)
+        pigeon.faults = [fault]
         staff.reply(Conversation.objects.get().pk, ann, "It is open.")
         send(sqs)
         assert passes(721)["neglected"] == 1
         assert standing() == ("staff", None, True)
+        assert len(mail.outbox) == told + 1
+        passes(10_000)
+        assert len(mail.outbox) == told + 1, "once"
 
     def test_who_took_it_over_last_has_the_whole_time(self, ann: User) -> None:
         ago = timezone.now() - timedelta(minutes=721)
         Conversation.objects.update(waiting_since=ago)
         staff.take_over(Conversation.objects.get().pk, ann)
         assert sweep.handler({}, None)["neglected"] == 0
+
+
+class TestNeglectedFromTheStart:
+    """A member takes a conversation over before the bot has answered, and writes nothing."""
+
+    @pytest.fixture(autouse=True)
+    def bob(self, channel: Channel) -> Member:
+        return member("bob@example.com")
+
+    def test_staff_are_told_once_it_is_anybodys(self, sqs: FakeSqs, write: Write, ann: User) -> None:
+        ask(sqs, write)
+        staff.take_over(Conversation.objects.get().pk, ann)
+        assert outcomes() == [("handed_over", "staff_owns")]
+        passes(719)
+        assert mail.outbox == [], "it is Ann's"
+        passes(2)
+        assert standing() == ("staff", None, True)
+        assert len(mail.outbox) == 1
+        ask(sqs, write, "hello?")
+        passes(10_000)
+        assert len(mail.outbox) == 1, "of what comes with it nobody is told"
+
+    def test_after_an_earlier_hand_over_too(self, sqs: FakeSqs, write: Write, ann: User) -> None:
+        ask(sqs, write, kind="image")
+        send(sqs)
+        passes(1)
+        told = len(mail.outbox)
+        conversation = Conversation.objects.get()
+        staff.return_to_bot(conversation.pk, Message.objects.latest("pk").pk)
+        ask(sqs, write)
+        staff.take_over(conversation.pk, ann)
+        passes(721)
+        assert standing() == ("staff", None, True)
+        assert len(mail.outbox) == told + 1
+
+    def test_not_of_what_waits_no_more(self, sqs: FakeSqs, write: Write, ann: User) -> None:
+        ask(sqs, write)
+        conversation = Conversation.objects.get()
+        staff.take_over(conversation.pk, ann)
+        staff.return_to_bot(conversation.pk, Message.objects.latest("pk").pk)
+        passes(1)
+        assert (standing(), mail.outbox) == (("bot", None, False), [])
+
+
+def test_a_thumb_is_no_word_that_staff_know_of(sqs: FakeSqs, write: Write, ann: User) -> None:
+    Organization.objects.update(asks_for_feedback=True)
+    member("bob@example.com")
+    ask(sqs, write)
+    answer(sqs, "It is open.")
+    send(sqs)
+    staff.reply(Conversation.objects.get().pk, ann, "On Sunday too.")
+    send(sqs)
+    ask(sqs, write, "👍", kind="button")
+    passes(1)
+    assert mail.outbox == []
+    ask(sqs, write, "and on Monday?")
+    passes(1)
+    assert len(mail.outbox) == 1
