@@ -27,14 +27,13 @@ def bury(record: SqsRecord, cause: str = "") -> None:
     """Keep a record as a dead letter and see to it that its contact is not left waiting. A second time it
     changes nothing. The letter stays even where the rest fails: it is the only word of its cause. Of what a
     member asked the LLM there is none: no contact waits for it, and they ask again. Nor is there one of what
-    was erased meanwhile."""
+    was erased meanwhile, or of a typing sign."""
     queue = source_queue(record)
     if (queue in _OF_THE_LLM and _is_for_console(record["body"])) or _is_erased(queue, record["body"]):
         return
-    letter, _ = DeadLetter.objects.get_or_create(
-        queue_message_id=record["messageId"],
-        defaults={"queue": queue, "body": record["body"], "cause": cause},
-    )
+    if queue == queues.OUTBOUND and _is_typing_sign(record["body"]):
+        return
+    letter = _keep(record, queue, cause)
     turn = _turn_behind(queue, record["body"])
     organization = turn.organization if turn else _organization_named(record["body"])
     with transaction.atomic():
@@ -45,6 +44,29 @@ def bury(record: SqsRecord, cause: str = "") -> None:
             _hand_over(turn.pk, queue)
         if queue == queues.OUTBOUND:
             unsent.give_up(record["body"])
+
+
+def _keep(record: SqsRecord, queue: str, cause: str) -> DeadLetter:
+    """The letter of a record. The sweep queues what could not be sent again and again: of one message one
+    letter waits, which tells of its last failure."""
+    id_, body = record["messageId"], record["body"]
+    if queue == queues.OUTBOUND and not DeadLetter.objects.filter(queue_message_id=id_).exists():
+        same = DeadLetter.objects.filter(queue=queue, body=body, state=DeadLetter.State.WAITING)
+        told = {"cause": cause} if cause else {}
+        newest = same.order_by("-pk").values("pk")[:1]
+        same.filter(pk__in=newest).update(queue_message_id=id_, stored_at=timezone.now(), **told)
+    letter, _ = DeadLetter.objects.get_or_create(
+        queue_message_id=id_, defaults={"queue": queue, "body": body, "cause": cause}
+    )
+    return letter
+
+
+def _is_typing_sign(body: str) -> bool:
+    try:
+        named = json.loads(body)
+    except ValueError:
+        return False
+    return isinstance(named, dict) and "typing" in named
 
 
 _OF_THE_LLM = (queues.LLM_REQUESTS, queues.LLM_REPLIES)

@@ -90,8 +90,8 @@ def _note_webhook(channel: Channel, received_at: datetime, inbound: Inbound) -> 
 def _store_message(channel: Channel, received_at: datetime, inbound: InboundMessage) -> None:
     conversation = _conversation(channel, inbound.sender)
     known = Message.objects.only("turn").filter(channel=channel, platform_id=inbound.platform_id).first()
-    if known is None and (answer := thumbs.pressed_at(conversation, inbound)):
-        thumbs.store(conversation, answer, inbound, received_at)
+    if known is None and thumbs.is_press(conversation, inbound):
+        thumbs.store(conversation, inbound, received_at)
     elif known is None:
         do_what_is_due(_add_message(conversation, received_at, inbound))
         _order_errands(conversation, inbound)

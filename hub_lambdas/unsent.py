@@ -5,7 +5,7 @@ answer is not among them: its turn is handed over, and it never leaves.
 """
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import Q
 from django.utils import timezone
@@ -15,7 +15,7 @@ from hub_lambdas import actions, sending, staff
 from hub_lambdas.sentences import stored
 
 TRIED_FOR = timedelta(hours=1)
-"""How long the sweep goes on with a message that has become a dead letter."""
+"""How long the sweep goes on with a message that has become a dead letter, since its channel was repaired."""
 GIVEN_UP = stored("The hub failed to send it each time: it is among the dead letters.")
 
 
@@ -24,7 +24,7 @@ def give_up(body: str) -> None:
     its contact wait for staff where it was from them or told of them. What has left, or may have, is left
     alone. Call it in a transaction."""
     message = _find(body, Message.State.PENDING)
-    if message is None or timezone.now() < message.stored_at + TRIED_FOR:
+    if message is None or timezone.now() < _tried_since(message) + TRIED_FOR:
         return
     is_reply = message.purpose == Message.Purpose.STAFF
     if not is_reply and sending.is_overtaken(message):
@@ -35,6 +35,11 @@ def give_up(body: str) -> None:
     is_for_staff = is_reply or message.purpose == Message.Purpose.FALLBACK
     if message.state == Message.State.FAILED and is_for_staff:
         actions.await_staff(message.conversation, message.stored_at)
+
+
+def _tried_since(message: Message) -> datetime:
+    resumed_at = message.channel.resumed_at
+    return max(message.stored_at, resumed_at) if resumed_at else message.stored_at
 
 
 def revive(body: str) -> None:

@@ -73,7 +73,7 @@ def test_long_texts_are_split_by_what_they_are_on_the_way() -> None:
 
 def test_choices_are_buttons_and_come_back(platform: FakeSlack) -> None:
     """And so does the message itself, as an echo."""
-    choices, arrived = ["Prices & times", "営業時間"], []
+    choices, arrived = ["Prices & times", "<営業時間>", "👍"], []
 
     def take(request: Request) -> Response:
         KIND.verify(request, ACCOUNT)

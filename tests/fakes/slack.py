@@ -33,7 +33,13 @@ NEEDED = {
 }
 TEXT_LIMIT = 40_000
 EVENT_TYPE = re.compile(r"[A-Za-z0-9_-]{1,255}")
-EMOJI = {"👋": ("wave", "1f44b"), "🙂": ("slightly_smiling_face", "1f642"), "🦷": ("tooth", "1f9b7")}
+EMOJI = {
+    "👋": ("wave", "1f44b"),
+    "👍": ("+1", "1f44d"),
+    "👎": ("-1", "1f44e"),
+    "🙂": ("slightly_smiling_face", "1f642"),
+    "🦷": ("tooth", "1f9b7"),
+}
 """Some of those for which Slack writes a name."""
 MESSAGE_SECONDS, MESSAGE_BURST = 1.0, 3
 RETRIES = (0, 1, 5)
@@ -376,4 +382,9 @@ def _buttons(attachments: Sequence[Any]) -> dict[str, Any]:
     elements = [each for block in blocks if block["type"] == "actions" for each in block["elements"]]
     if any(len(each["text"]["text"]) > 75 or len(each["value"]) > 2000 for each in elements):
         raise ApiError("invalid_attachments")
-    return {each["text"]["text"]: each for each in elements}
+    return {each["text"]["text"]: {**each, "text": _label(each["text"])} for each in elements}
+
+
+def _label(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands on a button, as Slack tells it."""
+    return {**given, "text": _named(escaped(given["text"]))}

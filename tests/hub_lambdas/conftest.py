@@ -108,7 +108,9 @@ class Pigeon:
                 sender = Sender(item["from"], alias=item.get("alias", ""))
                 files = tuple(Media(each) for each in item.get("files", []))
                 kind, text = item["kind"], item.get("text", "")
-                found.append(InboundMessage(sender, item["id"], kind, text, at, "{}", files))
+                below = item.get("below", "")
+                message = InboundMessage(sender, item["id"], kind, text, at, "{}", files)
+                found.append(replace(message, below_platform_id=below))
             found[-1] = replace(found[-1], address=item.get("address", ""), parent=item.get("parent", ""))
         return found
 

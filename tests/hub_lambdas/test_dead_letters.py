@@ -1,5 +1,6 @@
 """What nobody could process: why, who is told, and what a replay does."""
 
+import uuid
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -12,7 +13,7 @@ from console.channels.models import Channel
 from console.conversations.dead_letters import resolution
 from console.conversations.models import Contact, Conversation, DeadLetter, Message, MessageMedia, Turn
 from console.organizations.models import Organization, User
-from hub_lambdas import dead_letters, inbound, outbound, queues, sending, staff, sweep, wakeups
+from hub_lambdas import burial, dead_letters, inbound, outbound, queues, sending, staff, sweep, wakeups
 from hub_lambdas.channels.base import InboundMessage, Sender, Unread
 from hub_lambdas.record import MAX_RECEIVES
 from hub_lambdas.unsent import GIVEN_UP, TRIED_FOR
@@ -164,6 +165,51 @@ class TestDeadLetterCauses:
         sqs.run("dm-outbound-dead.fifo", dead_letters.handler)
         sweep.handler({}, None)
         assert [each.subject for each in mail.outbox] == ["1 reply could not be sent · The Loft"]
+
+    def test_of_a_message_that_fails_again_and_again_staff_are_told_once(
+        self, sqs: FakeSqs, write: Write
+    ) -> None:
+        ask(sqs, write, kind="image")
+        [message] = staff.reply(Conversation.objects.get().pk, member().user, "Hello, Ann here.")
+        Turn.objects.update(staff_told_at=timezone.now())
+        for _ in range(4):
+            buried(sqs, message, tried_for=timedelta(minutes=6))
+            sweep.handler({}, None)
+        assert [each.subject for each in mail.outbox] == ["1 reply could not be sent · The Loft"]
+        assert DeadLetter.objects.count() == 1
+
+    def test_its_letter_tells_of_the_last_failure(self, sqs: FakeSqs, write: Write) -> None:
+        message = unsent(sqs, write, "staff")
+        buried(sqs, message, tried_for=timedelta(minutes=6))
+        earlier = DeadLetter.objects.get()
+        record = {"messageId": "later", "body": earlier.body, "eventSourceARN": "arn:dm-outbound.fifo"}
+        burial.bury(record, "TimeoutError")
+        letter = DeadLetter.objects.get()
+        assert (letter.pk, letter.cause) == (earlier.pk, "TimeoutError")
+        assert letter.stored_at > earlier.stored_at
+
+    def test_one_that_fails_after_its_replay_is_told_of_anew(self, sqs: FakeSqs, write: Write) -> None:
+        message = unsent(sqs, write, "staff")
+        buried(sqs, message)
+        assert resolution.replay(DeadLetter.objects.get().pk, User.objects.get())
+        buried(sqs, message)
+        assert sorted(DeadLetter.objects.values_list("state", flat=True)) == ["replayed", "waiting"]
+
+    def test_a_typing_sign_is_no_message_to_anybody(self, sqs: FakeSqs, channel: Channel) -> None:
+        sqs.put("dm-outbound-dead.fifo", {"typing": str(uuid.uuid4())})
+        assert sqs.run("dm-outbound-dead.fifo", dead_letters.handler) == 0
+        assert not DeadLetter.objects.exists()
+
+    def test_what_a_paused_channel_held_is_tried_for_as_long_after_its_repair(
+        self, sqs: FakeSqs, write: Write
+    ) -> None:
+        message = unsent(sqs, write, "staff")
+        Channel.objects.update(resumed_at=timezone.now() - timedelta(minutes=6))
+        buried(sqs, message, tried_for=timedelta(hours=5))
+        assert Message.objects.get(pk=message.pk).state == "pending"
+        Channel.objects.update(resumed_at=timezone.now() - TRIED_FOR)
+        buried(sqs, message, tried_for=timedelta(hours=5))
+        assert Message.objects.get(pk=message.pk).state == "failed"
 
     @pytest.mark.parametrize("purpose", ["staff", "fallback"])
     def test_what_was_never_sent_has_failed_and_its_contact_waits(

@@ -24,8 +24,8 @@ def _asks(channel: Channel) -> None:
     Organization.objects.update(asks_for_feedback=True)
 
 
-def press(sqs: FakeSqs, write: Write, thumb: str, kind: str = "button") -> None:
-    write(thumb, kind=kind)
+def press(sqs: FakeSqs, write: Write, thumb: str, kind: str = "button", below: str = "") -> None:
+    write(thumb, kind=kind, below=below)
     assert sqs.run("dm-inbound.fifo", inbound.handler) == 0
 
 
@@ -82,6 +82,26 @@ def test_a_thumb_that_nobody_asked_for_is_a_message(sqs: FakeSqs, write: Write, 
     assert pigeon.choices == [[]]
     press(sqs, write, "👍")
     assert opinions() == []
+    assert Turn.objects.count() == 2
+
+
+def test_a_press_below_an_answer_that_is_no_longer_here_is_no_turn(sqs: FakeSqs, write: Write) -> None:
+    answered(sqs, write, "240 €.")
+    press(sqs, write, "👍", below="deleted-by-retention")
+    assert opinions() == []
+    assert Message.objects.get(kind="feedback").text == "👍"
+    assert Turn.objects.count() == 1
+    assert sqs.requests() == []
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_thumb_among_an_answers_own_choices_is_a_message(
+    sqs: FakeSqs, write: Write, is_named: bool
+) -> None:
+    answered(sqs, write, "Was it good?")
+    asked = Message.objects.filter(purpose="answer")
+    asked.update(choices=["👍", "👎", "?"], **({} if is_named else {"platform_id": None, "state": "unknown"}))
+    press(sqs, write, "👍", below=asked.get().platform_id or "not-known-yet")
     assert Turn.objects.count() == 2
 
 

@@ -144,14 +144,20 @@ class _Webhook:
         actions = payloads.find(self._content, "actions")
         action = actions[0] if isinstance(actions, list) and actions else None
         pressed_at = payloads.text(action, "action_ts")
-        text = payloads.text(action, "text", "text") or payloads.text(action, "value")
+        label = payloads.text(action, "text", "text") or payloads.text(action, "value")
+        text = _offered(action) or _shown(label)
         if contact is None or not text or not _TIMESTAMP.fullmatch(pressed_at):
             return self._other("unreadable_button" if contact else "channel_button", contact)
         id_, at = f"{contact.platform_id}:button:{pressed_at}", _moment(action, "action_ts")
         below = id_of(contact, payloads.text(self._content, "container", "message_ts"))
-        return InboundMessage(
-            contact, id_, "button", _shown(text), at, self._payload, below_platform_id=below
-        )
+        return InboundMessage(contact, id_, "button", text, at, self._payload, below_platform_id=below)
+
+
+def _offered(action: Any) -> str:
+    """The choice behind a button of the hub's, "" for any other. What stands on the button may come back with
+    names for its emoji."""
+    is_ours = payloads.text(action, "action_id").startswith("choice-")
+    return _unescaped(payloads.text(action, "value")) if is_ours else ""
 
 
 def _content(body: bytes) -> tuple[Any, str]:
@@ -204,8 +210,11 @@ def _said(message: Any) -> tuple[str, str]:
 
 def _shown(text: str) -> str:
     """A text as people see it: Slack escapes three characters and marks links and mentions."""
-    plain = _MARK.sub(_unmarked, text)
-    return plain.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    return _unescaped(_MARK.sub(_unmarked, text))
+
+
+def _unescaped(text: str) -> str:
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def _unmarked(mark: re.Match[str]) -> str:
