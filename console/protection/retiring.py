@@ -3,7 +3,7 @@
 Each part may be called again after it died in between, and goes on where it was.
 """
 
-from contextlib import suppress
+import errno
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
@@ -88,14 +88,26 @@ def _delete(model: type[Model], keys: list[object]) -> None:
 
 
 def _delete_folder(name: str) -> None:
-    """Whatever no row knew, and on a disk the folder itself."""
-    with suppress(FileNotFoundError):
-        folders, files = default_storage.listdir(name)
-        for folder in folders:
-            _delete_folder(f"{name}/{folder}")
-        for file in files:
-            default_storage.delete(f"{name}/{file}")
-        default_storage.delete(name)
+    """Whatever no row knew, and on a disk the folder itself; with what somebody stores there meanwhile."""
+    for looks_again in (True, True, False):
+        try:
+            _delete_what_is_in(name)
+            default_storage.delete(name)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            if error.errno == errno.ENOTEMPTY and looks_again:
+                continue
+            raise
+        return
+
+
+def _delete_what_is_in(folder: str) -> None:
+    folders, files = default_storage.listdir(folder)
+    for each in folders:
+        _delete_folder(f"{folder}/{each}")
+    for file in files:
+        default_storage.delete(f"{folder}/{file}")
 
 
 def _forget_history(model: type[Model], keys: list[object]) -> None:

@@ -91,7 +91,7 @@ EXPECTED: dict[str, Inbound] = {
         "",
         parent="102290129340398",
     ),
-    "button_interactive_reply.json": message(1698266730, "button", "title", below="wamid.xyzxyz=="),
+    "button_interactive_reply.json": message(1698266730, "button", "title", below="wamid.xyzxyz"),
     "button_quick_reply_without_context.json": message(1698269027, "button", "title", "wamid.xsidjx"),
     "button_template_quick_reply.json": message(
         1698269027, "button", "title", "wamid.xsidjw", below="wamid.xyzxyz=="
