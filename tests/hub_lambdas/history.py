@@ -118,24 +118,22 @@ class Queues(FakeSqs):
 
     def visible(self) -> list[tuple[str, dict[str, Any]]]:
         """What a handler could be given now, in no order that it may rely on; but for what SQS promises of a
-        FIFO queue: while one record of a group is with a handler or postponed, the others wait."""
-        now, busy = self.clock.now, self._busy_groups()
+        FIFO queue: of a group the one that was given out is gone before another follows."""
+        begun = self._begun_groups()
         return [
             (queue, record)
             for queue, records in self.queues.items()
             for record in records
-            if self.due[record["messageId"]] <= now and queue in HANDLERS
-            if _group(queue, record) not in busy
+            if self.due[record["messageId"]] <= self.clock.now and queue in HANDLERS
+            if _is_begun(record) or _group(queue, record) not in begun
         ]
 
-    def _busy_groups(self) -> set[tuple[str, str]]:
+    def _begun_groups(self) -> set[tuple[str, str]]:
         return {
             _group(queue, record)
             for queue, records in self.queues.items()
             for record in records
-            if queue.endswith(".fifo")
-            and record["attributes"]["ApproximateReceiveCount"] != "0"
-            and self.due[record["messageId"]] > self.clock.now
+            if queue.endswith(".fifo") and _is_begun(record)
         }
 
     def due_at(self) -> datetime | None:
@@ -168,6 +166,11 @@ class Queues(FakeSqs):
 
 def _group(queue: str, record: dict[str, Any]) -> tuple[str, str]:
     return queue, record["attributes"]["MessageGroupId"]
+
+
+def _is_begun(record: dict[str, Any]) -> bool:
+    """Whether it was given to a handler, which has not finished it."""
+    return bool(record["attributes"]["ApproximateReceiveCount"] != "0")
 
 
 class Llm:
