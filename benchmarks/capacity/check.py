@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import psycopg
 
-from benchmarks.overload import Bench, Phase, is_answer, line, say
+from benchmarks.overload import Bench
+from benchmarks.overload_report import Phase, is_answer, line, say
 from console.capacity.fleet import Boxes
 from console.capacity.outcome import Outcome
 from console.capacity.prefixes import Prefixes
