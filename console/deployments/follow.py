@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -65,8 +66,9 @@ def _told(process: "subprocess.Popen[str]", is_cancelled: Callable[[], bool]) ->
 
 
 def _pump(process: "subprocess.Popen[str]", lines: "SimpleQueue[str | None]") -> None:
-    for line in process.stdout or ():
-        lines.put(line)
+    with suppress(ValueError):  # the pipe was closed under it: nobody follows any more
+        for line in process.stdout or ():
+            lines.put(line)
     lines.put(None)
 
 
