@@ -80,11 +80,14 @@ class Clock:
 
 
 class Queues(FakeSqs):
-    """`FakeSqs` with a clock: delays and visibility pass, and what fails five times is a dead letter."""
+    """`FakeSqs` with a clock: delays and visibility pass, and what fails five times is a dead letter.
+    `keeps_groups`: as SQS promises of a FIFO queue, of a group the record that was given out is gone before
+    another follows; else there is no order at all."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, keeps_groups: bool) -> None:
         super().__init__()
         self.clock = clock
+        self.keeps_groups = keeps_groups
         self.loses_next = False
         self.refuses_next = False
         self.due: dict[str, datetime] = {}
@@ -117,8 +120,7 @@ class Queues(FakeSqs):
         self.due["m" + ReceiptHandle[1:]] = self.clock.now + timedelta(seconds=VisibilityTimeout)
 
     def visible(self) -> list[tuple[str, dict[str, Any]]]:
-        """What a handler could be given now, in no order that it may rely on; but for what SQS promises of a
-        FIFO queue: of a group the one that was given out is gone before another follows."""
+        """What a handler could be given now, in no order that it may rely on but that of groups."""
         begun = self._begun_groups()
         return [
             (queue, record)
@@ -133,7 +135,7 @@ class Queues(FakeSqs):
             _group(queue, record)
             for queue, records in self.queues.items()
             for record in records
-            if queue.endswith(".fifo") and _is_begun(record)
+            if self.keeps_groups and queue.endswith(".fifo") and _is_begun(record)
         }
 
     def due_at(self) -> datetime | None:

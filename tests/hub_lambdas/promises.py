@@ -60,7 +60,7 @@ def broken(history: History) -> list[str]:
         *_unasked(history, messages),
         *_unsent(messages),
         *_repeated(history, messages),
-        *_disordered(history, messages),
+        *(_disordered(history, messages) if history.queues.keeps_groups else ()),
         *_wakeups(history),
         *_poison(history),
     ]
