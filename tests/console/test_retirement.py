@@ -12,6 +12,8 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -23,7 +25,7 @@ from console.organizations.models import Invitation, Member, Organization, User
 from console.protection import batches, jobs, relations, retiring
 from console.protection.models import Erasure, Retirement
 from console.signin.models import FailedAttempt
-from hub_lambdas import inbound, inbox, queues, replies
+from hub_lambdas import inbound, inbox, media, queues, replies
 from hub_lambdas.channels.base import InboundMessage, Sender
 from tests import factories
 from tests.console.conftest import TOKEN, Semaphore, World, body, everything_stored, make_letter, signed_in
@@ -191,7 +193,26 @@ def test_nothing_is_left_in_any_table_or_file(files: Path, world: World, sqs: Fa
     assert User.objects.filter(pk__in=[world.outsider.pk, world.ops.pk]).count() == 2
 
 
-def test_who_is_elsewhere_too_keeps_their_account(world: World, sqs: FakeSqs) -> None:
+def test_a_file_that_is_stored_while_its_folder_is_deleted_goes_too(
+    world: World, files: Path, sqs: FakeSqs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retirement, folder = stopped(world), media.folder(world.organization.slug)
+    default_storage.save(f"{folder}/early", ContentFile(b"zebra"))
+    listdir, late = FileSystemStorage.listdir, [f"{folder}/late"]
+
+    def list_and_store(storage: FileSystemStorage, path: str) -> Any:
+        found = listdir(storage, path)
+        if late:
+            storage.save(late.pop(), ContentFile(b"zebra"))
+        return found
+
+    monkeypatch.setattr(FileSystemStorage, "listdir", list_and_store)
+    erase(retirement)
+    assert late == []
+    assert not (files / folder).exists()
+
+
+def test_who_is_elsewhere_too_keeps_their_account(world: World, files: Path, sqs: FakeSqs) -> None:
     Member.objects.create(organization=world.other, user=world.agent, role="agent")
     erase(stopped(world))
     assert User.objects.filter(pk=world.agent.pk).exists()
