@@ -18,8 +18,9 @@ from infra.packages.site import CONSTRAINTS
 NAME = "llm.tar.gz"
 SOURCES = ("llm_api", "infra/__init__.py", "infra/llm_box", "requirements")
 _PINS = (ROOT / "requirements" / "llm.txt", ROOT / "requirements" / "model.txt", CONSTRAINTS)
+OPTIONS = ROOT / "scripts" / "llama_cpp" / "options.cmake"
 # For any x86-64 of the last ten years (AVX2), not for the machine that compiles.
-_CMAKE_ARGS = f"-DGGML_NATIVE=OFF -DCMAKE_PROJECT_llama_cpp_INCLUDE='{ROOT}/scripts/llama_cpp/options.cmake'"
+_FLAGS = "-DGGML_NATIVE=OFF"
 
 
 def build_llm(commit: str, folder: Path) -> Path:
@@ -28,10 +29,16 @@ def build_llm(commit: str, folder: Path) -> Path:
     return pack(commit, wheels(folder), folder / commit[:12])
 
 
+def digest(options: Path = OPTIONS) -> str:
+    """What the wheels are made of: two builds of one digest are the same. Covers every file beside `options`,
+    wherever the folder lies."""
+    facts = [_FLAGS.encode(), *(path.read_bytes() for path in (*_PINS, *sorted(options.parent.iterdir())))]
+    return hashlib.sha256(b"\0".join(facts)).hexdigest()[:12]
+
+
 def wheels(folder: Path) -> Path:
     """The folder with a wheel of each package. Raises PackageError."""
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in _PINS)).hexdigest()
-    made = folder / f"wheels-{digest[:12]}"
+    made = folder / f"wheels-{digest()}"
     if not made.exists():
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
@@ -61,7 +68,7 @@ def _wheel(folder: Path, *arguments: str) -> None:
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
     done = subprocess.run(  # noqa: S603 - our own arguments
         [*command, "--no-cache-dir", "--wheel-dir", str(folder), *arguments],
-        env={**os.environ, "CMAKE_ARGS": _CMAKE_ARGS},
+        env={**os.environ, "CMAKE_ARGS": f"{_FLAGS} -DCMAKE_PROJECT_llama_cpp_INCLUDE='{OPTIONS}'"},
         capture_output=True,
         text=True,
         check=False,

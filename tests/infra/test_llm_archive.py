@@ -1,6 +1,7 @@
 """llm.tar.gz: unpacked in an empty folder, what an LLM box runs is there."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra.packages.build import head
-from infra.packages.llm import pack
+from infra.packages.llm import OPTIONS, digest, pack
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +44,13 @@ def test_its_services_need_nothing_else_of_the_hub(box: Path, module: str) -> No
 
     assert done.returncode == 0, done.stderr
     assert Path(done.stdout.strip()).is_relative_to(box)
+
+
+@pytest.mark.parametrize("name", ["options.cmake", "ldtilecfg.h"])
+def test_what_llama_cpp_is_compiled_with_makes_other_wheels(tmp_path: Path, name: str) -> None:
+    options = Path(shutil.copytree(OPTIONS.parent, tmp_path / "llama_cpp"), OPTIONS.name)
+    assert digest(options) == digest()
+
+    options.with_name(name).write_text("other")
+
+    assert digest(options) != digest()
