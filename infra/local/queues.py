@@ -28,10 +28,19 @@ _CONFIG = Config(connect_timeout=2, read_timeout=30, retries={"mode": "standard"
 
 
 class TemplateLoader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms (`!Sub x`, `!GetAtt x.Arn`) as the text after the tag."""
+    """Reads CloudFormation's short forms (`!Sub x`, `!If [a, b, c]`) as what is after the tag."""
 
 
-TemplateLoader.add_multi_constructor("!", lambda loader, tag, node: loader.construct_scalar(node))
+def _without_tag(loader: TemplateLoader, tag: str, node: yaml.Node) -> object:
+    if isinstance(node, yaml.ScalarNode):
+        return loader.construct_scalar(node)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    assert isinstance(node, yaml.MappingNode)  # there is no other kind
+    return loader.construct_mapping(node, deep=True)
+
+
+TemplateLoader.add_multi_constructor("!", _without_tag)
 
 
 def queue_properties(prefix: str = "") -> dict[str, dict[str, object]]:
