@@ -115,8 +115,14 @@ def _engine(settings: Settings, root: Path) -> Engine:
     if settings.url is not None:
         key = settings.api_key.get_secret_value() if settings.api_key else None
         return RemoteEngine(settings.url, api_key=key, model_name=settings.model_name, slots=settings.slots)
-    from llm_api.tuning.record import Records  # llama.cpp is not needed, nor loaded, with HUB_LLM_URL
+    from llm_api.engine.model import has_gpu  # llama.cpp is not needed, nor loaded, with HUB_LLM_URL
+    from llm_api.tuning.record import Records
 
+    if settings.gpu and not has_gpu():
+        raise SettingsError(
+            "HUB_LLM_GPU is true, and llama.cpp finds no GPU: see what nvidia-smi says, and whether "
+            "llama-cpp-python was compiled for one, or set it to false to compute on the CPU."
+        )
     records = Records(root / settings.home, settings.find_model())
     tuned = records.load() if settings.tuned else None
     if tuned is None:

@@ -78,6 +78,11 @@ class Settings(BaseSettings):
         alias="HUB_LLM_THREADS",
         description="CPU threads of the embedded model; unset, one per CPU.",
     )
+    gpu: bool = Field(
+        False,
+        alias="HUB_LLM_GPU",
+        description="Do not start where the embedded model would be computed without a GPU.",
+    )
     tuned: bool = Field(
         True,
         alias="HUB_LLM_TUNED",

@@ -113,7 +113,8 @@ class _Packages:
 
     def build(self, name: str) -> Path:
         if name == llm.NAME:
-            return llm.build_llm(self._commit, FOLDER)
+            size = self._stacks[BOXES].get("Size", "small")
+            return llm.build_llm(self._commit, FOLDER, size)
         if name == ops.NAME:
             return ops.pack(self._commit, FOLDER)
         if name == static.NAME:

@@ -7,44 +7,71 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 from infra.local.environment import ROOT
 from infra.packages.build import export
+from infra.packages.cuda import install_compiler
 from infra.packages.errors import PackageError
 from infra.packages.site import CONSTRAINTS
 
 NAME = "llm.tar.gz"
 SOURCES = ("llm_api", "infra/__init__.py", "infra/llm_box", "requirements")
-_PINS = (ROOT / "requirements" / "llm.txt", ROOT / "requirements" / "model.txt", CONSTRAINTS)
-OPTIONS = ROOT / "scripts" / "llama_cpp" / "options.cmake"
+_PINS = ROOT / "requirements"
+_CMAKE = ROOT / "scripts" / "llama_cpp"
 # For any x86-64 of the last ten years (AVX2), not for the machine that compiles.
 _FLAGS = "-DGGML_NATIVE=OFF"
+# Of Ubuntu 24.04, the image of the boxes: its Python, and its C library (2.39).
+_PYTHON = "3.12"
+_PLATFORMS = ("linux_x86_64", "manylinux2014_x86_64", *(f"manylinux_2_{n}_x86_64" for n in range(17, 40)))
 
 
-def build_llm(commit: str, folder: Path) -> Path:
-    """Pack `commit` for the LLM boxes. Compiles llama.cpp, which takes some minutes, where `folder` does not
-    hold the wheels of these versions yet. Raises PackageError."""
-    return pack(commit, wheels(folder), folder / commit[:12])
+@dataclass(frozen=True)
+class Recipe:
+    """What the wheels of a box are made of. `options` say how llama.cpp is compiled; `alone` pins what is
+    used without what it depends on; `compiler` pins what compiles it beyond this machine's own."""
+
+    options: Path
+    alone: Sequence[Path]
+    compiler: Path | None = None
+
+    @property
+    def digest(self) -> str:
+        """Wheels of one digest are the same. Covers every file beside `options`, wherever the folder lies."""
+        pins = [_PINS / "llm.txt", CONSTRAINTS, *self.alone, *([self.compiler] if self.compiler else [])]
+        files = [*pins, *sorted(self.options.parent.iterdir())]
+        facts = [f"{_FLAGS} {_PYTHON} {self.options.name}".encode(), *(path.read_bytes() for path in files)]
+        return hashlib.sha256(b"\0".join(facts)).hexdigest()[:12]
 
 
-def digest(options: Path = OPTIONS) -> str:
-    """What the wheels are made of: two builds of one digest are the same. Covers every file beside `options`,
-    wherever the folder lies."""
-    facts = [_FLAGS.encode(), *(path.read_bytes() for path in (*_PINS, *sorted(options.parent.iterdir())))]
-    return hashlib.sha256(b"\0".join(facts)).hexdigest()[:12]
+CPU = Recipe(_CMAKE / "options.cmake", [_PINS / "model.txt"])
+GPU = Recipe(_CMAKE / "cuda.cmake", [_PINS / "model.txt", _PINS / "cuda.txt"], _PINS / "nvcc.txt")
+RECIPES: Mapping[str, Recipe] = {"small": CPU, "medium": CPU, "gpu": GPU}
+"""By the sizes of infra/llm.yaml."""
 
 
-def wheels(folder: Path) -> Path:
+def build_llm(commit: str, folder: Path, size: str) -> Path:
+    """Pack `commit` for LLM boxes of a size. Compiles llama.cpp, which takes some minutes, and for a GPU more
+    than an hour, where `folder` does not hold the wheels of these versions yet. Raises PackageError."""
+    if size not in RECIPES:
+        raise PackageError(f"There are no LLM boxes of Size {size!r}: choose one of {', '.join(RECIPES)}.")
+    return pack(commit, wheels(folder, RECIPES[size]), folder / commit[:12])
+
+
+def wheels(folder: Path, recipe: Recipe) -> Path:
     """The folder with a wheel of each package. Raises PackageError."""
-    made = folder / f"wheels-{digest()}"
+    made = folder / f"wheels-{recipe.digest}"
     if not made.exists():
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             unfinished = Path(scratch, "wheels")
-            _wheel(unfinished, "--constraint", str(CONSTRAINTS), "-r", str(_PINS[0]))
-            _wheel(unfinished, "--no-deps", "-r", str(_PINS[1]))
+            _compile(unfinished, recipe, Path(scratch, "compiler"))
+            fetch(unfinished, "--constraint", str(CONSTRAINTS), "-r", str(_PINS / "llm.txt"))
+            for pins in recipe.alone:
+                fetch(unfinished, "--no-deps", "-r", str(pins))
             unfinished.rename(made)
     return made
 
@@ -63,12 +90,26 @@ def pack(commit: str, wheels: Path, folder: Path) -> Path:
         return unfinished.rename(folder / NAME)
 
 
-def _wheel(folder: Path, *arguments: str) -> None:
+def _compile(folder: Path, recipe: Recipe, compiler: Path) -> None:
+    """The wheel of llama.cpp, which fits every Python."""
+    environment = dict(install_compiler(recipe.compiler, compiler)) if recipe.compiler else {}
+    environment["CMAKE_ARGS"] = f"{_FLAGS} -DCMAKE_PROJECT_llama_cpp_INCLUDE='{recipe.options}'"
     # Not from pip's cache, where llama.cpp may lie as it was compiled for this machine.
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
+    options = ["--no-cache-dir", "--no-deps", "--constraint", str(CONSTRAINTS), "--wheel-dir", str(folder)]
+    _pip(["wheel", *options, "llama-cpp-python"], environment)
+
+
+def fetch(folder: Path, *arguments: str) -> None:
+    """The wheels that fit a box, whatever this machine runs."""
+    box = ["--python-version", _PYTHON, *(word for name in _PLATFORMS for word in ("--platform", name))]
+    options = ["--only-binary", ":all:", *box, "--find-links", str(folder), "--dest", str(folder)]
+    _pip(["download", *options, *arguments], {})
+
+
+def _pip(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     done = subprocess.run(  # noqa: S603 - our own arguments
-        [*command, "--no-cache-dir", "--wheel-dir", str(folder), *arguments],
-        env={**os.environ, "CMAKE_ARGS": f"{_FLAGS} -DCMAKE_PROJECT_llama_cpp_INCLUDE='{OPTIONS}'"},
+        [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments],
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,

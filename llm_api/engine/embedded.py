@@ -13,7 +13,7 @@ from llm_api.engine.base import ChatRequest, Engine, EngineError, Event, Finishe
 from llm_api.engine.core import Core, Load, Shape
 from llm_api.engine.drafting import guess_answer
 from llm_api.engine.lane import ComputeError
-from llm_api.engine.model import Model
+from llm_api.engine.model import Model, describe_gpu
 from llm_api.engine.plan import Plan, default_plan
 from llm_api.engine.prefix_store import PrefixStore, StoreCounts
 from llm_api.engine.prompt import read_prompt
@@ -69,7 +69,7 @@ class EmbeddedEngine(Engine):
             self._spill = DiskSpill(spill_folder, fingerprint(path, shape.slots, plan.memory), spill_bytes)
         self._store = PrefixStore(prefix_bytes, self._spill)
         self.slots = shape.lanes * shape.slots
-        self.about = self.plan.describe()
+        self.about = {**self.plan.describe(), **describe_gpu(plan.gpu_layers)}
         try:
             self._core = Core(
                 self._model,

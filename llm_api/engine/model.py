@@ -19,6 +19,16 @@ _PIECE_BYTES = 256
 _TEMPLATE_KEY = b"tokenizer.chat_template"
 
 
+def has_gpu() -> bool:
+    """Whether llama.cpp was compiled for a GPU and finds one."""
+    return bool(llama_cpp.llama_supports_gpu_offload())
+
+
+def describe_gpu(layers: int) -> dict[str, str]:
+    """How many layers a GPU computes, for people; nothing where there is none."""
+    return {"GPU layers": "all" if layers < 0 else str(layers)} if has_gpu() else {}
+
+
 class Model:
     """Reads and writes tokens. All methods may be called from any thread."""
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import llama_cpp
 
+from llm_api.engine.model import describe_gpu, has_gpu
 from llm_api.engine.plan import Plan
 from llm_api.tuning.trial import Speed
 from llm_api.tuning.weights import Difference
@@ -33,8 +34,7 @@ class Tuned:
 
     def __str__(self) -> str:
         described = {"weights": self.weights or "as in the file", **self.plan.describe()}
-        if llama_cpp.llama_supports_gpu_offload():
-            described["GPU layers"] = "all" if self.plan.gpu_layers < 0 else str(self.plan.gpu_layers)
+        described |= describe_gpu(self.plan.gpu_layers)
         return ", ".join(f"{name.lower()} {value}" for name, value in described.items())
 
     @property
@@ -98,7 +98,7 @@ class Records:
 def _key(model: Path) -> str:
     with model.open("rb") as file:
         digest = hashlib.file_digest(file, "blake2b")
-    machine = (VERSION, llama_cpp.__version__, llama_cpp.llama_supports_gpu_offload(), *_processor())
+    machine = (VERSION, llama_cpp.__version__, has_gpu(), *_processor())
     digest.update(repr(machine).encode())
     return digest.hexdigest()[:32]
 

@@ -15,10 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-import llama_cpp
-
 from llm_api.engine.base import EngineError
 from llm_api.engine.lane import ComputeError
+from llm_api.engine.model import has_gpu
 from llm_api.engine.plan import Plan, default_plan
 from llm_api.tuning import trial, weights
 from llm_api.tuning.record import Records, Tuned
@@ -153,7 +152,7 @@ class Search:
                 yield Choice(form, self._best.plan, found)
 
     def _gpu(self) -> Iterable[Choice]:
-        if llama_cpp.llama_supports_gpu_offload():
+        if has_gpu():
             yield self._with(gpu_layers=0)
 
     def _shapes(self) -> Iterable[Choice]:

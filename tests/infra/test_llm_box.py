@@ -137,10 +137,11 @@ def test_an_llm_that_answers_is_left_alone() -> None:
 def test_a_box_gets_the_settings_of_llm_api_and_no_other_secret() -> None:
     secret = {"HUB_LLM_TOKEN": 'a"b$c', "HUB_META_APP_SECRET": "no", "HUB_CREDENTIAL_KEYS": "no"}
 
-    written = lines({"HUB_QUEUE_PREFIX": "prod-", "PATH": "/bin"}, secret)
+    written = lines({"HUB_QUEUE_PREFIX": "prod-", "HUB_LLM_GPU": "true", "PATH": "/bin"}, secret)
 
     assert written == [
         'HUB_HOME="/var/lib/channels-hub"',
+        'HUB_LLM_GPU="true"',
         'HUB_LLM_TOKEN="a\\"b$c"',
         'HUB_QUEUE_PREFIX="prod-"',
     ]

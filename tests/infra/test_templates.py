@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import yaml
 
 from console.capacity.catalog import read_speeds
 from console.capacity.designs import USED_SHARE
+from infra.llm_box.environment import OF_THE_BOX
 from infra.local.environment import ROOT
 from infra.local.queues import queue_properties
+from infra.packages.llm import GPU, RECIPES
 
 TEMPLATES = sorted((ROOT / "infra").glob("*.yaml"))
 
@@ -115,6 +118,39 @@ def test_boxes_scale_at_what_the_simulation_finds_for_their_size() -> None:
             assert (name, float(sizes[name]["RequestsPerBox"])) == (name, found)
             assert int(sizes[name]["Slots"]) == kind.speed.slots
             assert int(sizes[name]["Held"]) >= 2 * kind.speed.slots
+
+
+def test_the_archive_is_compiled_for_a_gpu_where_a_size_has_one() -> None:
+    sizes = load("llm.yaml")["Mappings"]["Sizes"]
+
+    assert {name: recipe is GPU for name, recipe in RECIPES.items()} == {
+        name: size["Gpu"] == "true" for name, size in sizes.items()
+    }
+
+
+def test_an_llm_box_is_told_what_its_services_are_told() -> None:
+    user_data = load("llm.yaml")["Resources"]["Template"]["Properties"]["LaunchTemplateData"]["UserData"]
+    script = user_data["Fn::Base64"]["Sub"][0]
+
+    assert [name for name in OF_THE_BOX if f" {name}=" not in script] == []
+
+
+def test_whoever_deploys_may_look_up_the_image_of_every_box() -> None:
+    [allowed] = [
+        found["Resource"]
+        for found in within(load("ops.yaml"))
+        if isinstance(found, dict) and found.get("Action") == "ssm:GetParameters"
+    ]
+    images = [
+        parameter["Default"]
+        for name in ("llm", "ops")
+        for parameter in load(f"{name}.yaml")["Parameters"].values()
+        if parameter["Type"].startswith("AWS::SSM::Parameter::Value")
+    ]
+
+    patterns = [each["Sub"].partition(":parameter")[2] for each in allowed]
+    assert len(images) == 3
+    assert [image for image in images if not any(fnmatch(image, each) for each in patterns)] == []
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from llm_api.engine.model import has_gpu
 from llm_api.settings import find_packaged_model
 from tests.llm_api.conftest import clean_environment, free_port, make_client, wait_for
 
@@ -188,8 +189,10 @@ def truncated_model(folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("fault", ["token", "url", "model", "broken", "port"])
+@pytest.mark.parametrize("fault", ["token", "url", "model", "broken", "port", "gpu"])
 def test_what_keeps_it_from_starting_is_said_in_one_sentence(tmp_path: Path, fault: str) -> None:
+    if fault == "gpu" and has_gpu():
+        pytest.skip("there is a GPU")
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
@@ -199,6 +202,7 @@ def test_what_keeps_it_from_starting_is_said_in_one_sentence(tmp_path: Path, fau
             "model": ({"HUB_LLM_MODEL": "/nowhere.gguf"}, "The model file /nowhere.gguf cannot be read"),
             "broken": ({"HUB_LLM_MODEL": str(truncated_model(tmp_path))}, "cannot be loaded"),
             "port": ({"HUB_LLM_PORT": str(busy.getsockname()[1])}, "set HUB_LLM_PORT"),
+            "gpu": ({"HUB_LLM_GPU": "true"}, "HUB_LLM_GPU is true, and llama.cpp finds no GPU"),
         }
         settings, words = faults[fault]
         sound = {"HUB_LLM_TOKEN": TOKEN, "HUB_LLM_PORT": str(free_port())}

@@ -122,6 +122,17 @@ def test_what_a_machine_cannot_compute_is_left_out(records: Records, model: Path
     assert chosen(records, model, FakeTools(speed)).plan == USUAL
 
 
+def test_a_gpu_is_left_alone_where_the_cpus_are_faster(
+    records: Records, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llama_cpp.llama_supports_gpu_offload", lambda: True)
+
+    tuned = chosen(records, model, FakeTools(lambda _, plan: 300.0 if plan.gpu_layers == 0 else 100.0))
+
+    assert "gpu layers 0" in str(tuned)
+    assert "gpu layers all" in str(TUNED)
+
+
 def test_a_model_that_cannot_be_computed_at_all_is_an_error(records: Records, model: Path) -> None:
     def speed(form: str, plan: Plan) -> float:
         raise ComputeError("no memory")

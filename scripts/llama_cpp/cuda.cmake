@@ -1,0 +1,13 @@
+# How llama-cpp-python is compiled for a box with a GPU: as elsewhere, and for an L4 besides.
+include("${CMAKE_CURRENT_LIST_DIR}/options.cmake")
+
+set(GGML_CUDA ON)
+set(CMAKE_CUDA_ARCHITECTURES 89-real)
+# Nothing of the driver is linked: the library loads without one, too, and llm_api can say that there is no GPU.
+set(GGML_CUDA_NO_VMM ON)
+# Half of the compiling: llm_api computes without flash attention (docs/llm_engine.md, "Exactness").
+set(GGML_CUDA_FA OFF)
+# For several GPUs.
+set(GGML_CUDA_NCCL OFF)
+# CUDA's libraries, as requirements/cuda.txt installs them beside llama_cpp.
+add_link_options("LINKER:-rpath,$ORIGIN/../../nvidia/cu13/lib")
