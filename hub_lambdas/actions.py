@@ -68,7 +68,8 @@ def do_what_is_due(turn: Turn) -> None:
 
 
 def decide_anew(turn: Turn, now: datetime) -> None:
-    """The same for one that may have its outcome: only what a platform reports changes that."""
+    """The same for one that may have its outcome: only what a platform reports changes that, and staff who
+    leave it to one another call for a word to the contact."""
     carry_out(turn, turns.decide(snapshot(turn, now), now), now)
 
 

@@ -16,7 +16,7 @@ from smtplib import SMTPException
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone, translation
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
@@ -28,7 +28,7 @@ from console.conversations.timeline import explain
 from console.organizations.models import Member, Organization, User
 from console.stored_sentences import translate_stored
 from console.zones import find_zone
-from hub_lambdas import queues, thumbs
+from hub_lambdas import queues, thumbs, waits
 from hub_lambdas.turns import Reason
 
 log = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ def _untold_turns() -> "QuerySet[Turn]":
     """Hand-overs that are news: not what a contact adds while they wait for a member or for staff who have
     been told, but what they write after staff have answered, or after a member took the conversation over
     without a word, and what a member has left to all."""
-    untold = _handed_over().filter(staff_told_at__isnull=True, conversation__contact__is_test=False)
+    untold = waits.handed_over().filter(staff_told_at__isnull=True, conversation__contact__is_test=False)
     first = Message.objects.filter(turn=OuterRef(OuterRef("pk"))).order_by("id").values("id")[:1]
     said = Message.objects.filter(conversation=OuterRef("conversation"), id__lt=first)
     before = said.exclude(kind=thumbs.KIND).order_by("-id")
@@ -156,20 +156,13 @@ def _untold_turns() -> "QuerySet[Turn]":
     )
 
 
-def _handed_over() -> "QuerySet[Turn]":
-    return Turn.objects.filter(state=Turn.State.HANDED_OVER)
-
-
 def _is_waited_for() -> Q:
-    """Of a hand-over: where a reply has failed, its contact waits since that for what they wrote before."""
-    later = _handed_over().filter(conversation=OuterRef("conversation"), pk__gt=OuterRef("pk"))
-    is_of_the_wait = Q(last_message_at__gte=F("conversation__waiting_since")) | Q(~Exists(later))
-    return Q(conversation__waiting_since__isnull=False) & is_of_the_wait
+    return Q(conversation__waiting_since__isnull=False) & waits.is_newest_or_since()
 
 
 def _told_before() -> "QuerySet[Turn]":
     """Hand-overs of the same wait before one, of which staff know."""
-    before = _handed_over().filter(conversation=OuterRef("conversation"), pk__lt=OuterRef("pk"))
+    before = waits.handed_over().filter(conversation=OuterRef("conversation"), pk__lt=OuterRef("pk"))
     return before.filter(
         staff_told_at__isnull=False, last_message_at__gte=OuterRef("conversation__waiting_since")
     )

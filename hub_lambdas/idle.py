@@ -4,10 +4,10 @@ back to the bot or, where its contact waits, from the member who answers it to a
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import Greatest
 
-from console.conversations.models import Conversation, Message, Turn
+from console.conversations.models import Conversation, Message
 from hub_lambdas import actions, staff, thumbs
 
 
@@ -32,17 +32,11 @@ def neglected(now: datetime) -> list[int]:
 
 @transaction.atomic
 def give_to_all(now: datetime, conversation_id: int) -> None:
-    """Let any member answer, and have them told, if nothing has happened in the conversation meanwhile."""
+    """Let any member answer, and have them told, and the contact where they never heard of staff, if nothing
+    has happened in the conversation meanwhile."""
     conversation = actions.lock_conversation(conversation_id)
-    if not _neglected(Conversation.objects.filter(pk=conversation_id), now):
-        return
-    conversation.assignee = None
-    conversation.save(update_fields=["assignee"])
-    handed_over = conversation.turns.filter(state=Turn.State.HANDED_OVER)
-    # Where a reply has failed, the contact waits since that for what they wrote before.
-    newest = Q(pk__in=handed_over.order_by("-pk").values("pk")[:1])
-    waiting = Q(last_message_at__gte=conversation.waiting_since)
-    handed_over.filter(waiting | newest).update(staff_told_at=None)
+    if _neglected(Conversation.objects.filter(pk=conversation_id), now):
+        staff.leave_to_all(conversation)
 
 
 def _done_with(conversations: QuerySet[Conversation], now: datetime) -> list[int]:

@@ -43,7 +43,8 @@ def snapshot(turn: Turn, now: datetime) -> turns.Turn:
     )
     # Limits are for turns that the LLM is to be asked about now: nothing is counted for the others.
     if (
-        known.is_sealed
+        known.is_settled
+        or known.is_sealed
         or now < known.window_ends_at
         or any(known.is_fresh(request) for request in known.requests)
     ):
@@ -69,13 +70,16 @@ def _standing(messages: list[Message], purpose: Message.Purpose) -> list[Message
 
 
 def _is_overtaken(turn: Turn, answer: Sequence[Message]) -> bool:
-    """Whether something that was written later has left, or may have. Asked only where that is possible: the
-    queue keeps the order of what leaves at once."""
+    """Whether something that was written later has left, or may have. Asked only where that is possible, for
+    the queue keeps the order of what leaves at once: of an answer that is interrupted, and of a hand-over
+    whose contact may have to be told late."""
     states = {part.state for part in answer}
     is_begun = {Message.State.SENT, Message.State.PENDING} <= states
-    if not is_begun and not any(part.unknown_attempts for part in answer):
+    is_silent = turn.state == Turn.State.HANDED_OVER and not answer
+    if not (is_begun or is_silent or any(part.unknown_attempts for part in answer)):
         return False
-    later = Message.objects.filter(conversation=turn.conversation_id, pk__gt=answer[0].pk)
+    newest = answer[0] if answer else turn.message_rows[-1]
+    later = Message.objects.filter(conversation=turn.conversation_id, pk__gt=newest.pk)
     return later.exclude(turn=turn).filter(state__in=LEFT).exists()
 
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from console.conversations.models import Contact, Conversation, Message, Turn
 from console.inbox.models import Draft
 from console.organizations.models import User
-from hub_lambdas import actions, outbox, queues, thumbs
+from hub_lambdas import actions, outbox, queues, thumbs, waits
 
 WAITS_NOTED_WITHIN = timedelta(days=7)
 """How old a message may be of which the sweep notes that its contact waits."""
@@ -71,6 +71,20 @@ def give_to_bot(conversation: Conversation) -> None:
     conversation.waiting_since = None
     conversation.save(update_fields=["owner", "assignee", "waiting_since"])
     Draft.drop(conversation.pk, None, timezone.now())
+
+
+def leave_to_all(conversation: Conversation) -> None:
+    """Let any member answer a conversation that one of them had. Where its contact waits, staff are told of
+    that again, and so is the contact, if they have not heard of staff yet: the member was to write to them.
+    The caller holds the conversation's lock."""
+    conversation.assignee = None
+    conversation.save(update_fields=["assignee"])
+    if conversation.waiting_since is None:
+        return
+    awaited = waits.of(conversation)
+    awaited.update(staff_told_at=None)
+    for turn_id in awaited.reverse().values_list("pk", flat=True):
+        actions.decide_anew(actions.load_turn(turn_id), timezone.now())
 
 
 def _demand_all_read(conversation: Conversation, seen_id: int) -> None:

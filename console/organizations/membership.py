@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy
 from console import tenancy
 from console.conversations.models import Conversation
 from console.organizations.models import Member, Organization, User
+from hub_lambdas import staff
 
 KEEPS_AN_ADMIN = gettext_lazy("This is the last admin: make somebody else an admin first.")
 
@@ -58,11 +59,14 @@ def change(member: Member) -> None:
 
 
 def free_conversations(leaving: QuerySet[Member]) -> None:
-    """What they answered waits for whoever takes it over."""
+    """What they answered waits for whoever takes it over. Whose contact waits for them is left to all as by
+    themselves: under its lock."""
     for member in leaving:
-        Conversation.objects.filter(organization=member.organization_id, assignee=member.user_id).update(
-            assignee=None
-        )
+        theirs = Conversation.objects.filter(organization=member.organization_id, assignee=member.user_id)
+        awaited = theirs.filter(waiting_since__isnull=False).order_by("pk")
+        for conversation in awaited.select_for_update():
+            staff.leave_to_all(conversation)
+        theirs.update(assignee=None)
 
 
 def _settle(leaving: QuerySet[Member]) -> None:

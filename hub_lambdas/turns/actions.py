@@ -77,8 +77,8 @@ class Settle:
 
 @dataclass(frozen=True)
 class TellContact:
-    """Tell the contact now that staff have the turn: until now an answer might have arrived. `back_at`: when
-    they are back, where they are away."""
+    """Tell the contact now that staff have the turn: until now an answer might have arrived, or a member was
+    to write. `back_at`: when they are back, where they are away."""
 
     back_at: datetime | None = None
 

@@ -163,7 +163,8 @@ class Turn:
     `is_sealed`: its answer started on its way: later messages belong to the next turn, and its requests,
     which are left out then, are of no use any more. `is_held_off`: its
     organization has as many requests at the LLM as one may have. `over_limit`: the limit that it exceeds.
-    `is_overtaken`: the contact was sent something after its answer. `is_untold`: its conversation is staff's,
+    `is_overtaken`: the contact was sent something after its answer, or, where staff got it without one, after
+    its messages. `is_untold`: its conversation is staff's,
     nobody of them has taken it up, and the contact does not know. `is_unreachable`: the platform says that
     nothing reaches the contact. `heard_of_staff_at`: when they were last told that staff have what they
     wrote, or heard from staff; looked for only while these are away. `is_assigned`: a member answers.

@@ -66,9 +66,9 @@ def hand_over(
 def _news_of_staff(turn: Turn, now: datetime) -> TellContact | None:
     """What the contact hears of staff having the turn: when the conversation leaves the bot, with a later
     turn where they could not be told then, and once in each time that staff are away. Nothing where an answer
-    may have arrived, or nothing can."""
-    may_have_arrived = any(part.may_have_arrived for part in turn.parts)
-    if may_have_arrived or turn.policy.cannot_send or turn.is_unreachable or not turn.policy.speaks:
+    may have arrived, or nothing can, or the contact is to get none."""
+    policy, may_have_arrived = turn.policy, any(part.may_have_arrived for part in turn.parts)
+    if may_have_arrived or turn.is_unreachable or policy.cannot_send or policy.declines or not policy.speaks:
         return None
     back_at = _back_at(turn, now)
     is_news = turn.owner is Owner.BOT or turn.is_untold or back_at is not None
@@ -87,8 +87,8 @@ def _back_at(turn: Turn, now: datetime) -> datetime | None:
 
 def decide(turn: Turn, now: datetime) -> list[Action]:
     """What is due for `turn` at `now`, in order. Empty when it has its outcome (unless its answer turns out
-    not to have arrived), while a part of its answer is being sent, and while it waits for the repair of its
-    channel."""
+    not to have arrived, or its contact has yet to hear that staff have it), while a part of its answer is
+    being sent, and while it waits for the repair of its channel."""
     if turn.is_settled:
         return _correct(turn, now)
     if turn.is_sealed:
@@ -113,12 +113,12 @@ def is_holding_line_due(turn: Turn) -> bool:
 
 def _correct(turn: Turn, now: datetime) -> list[Action]:
     """What a platform took it may report as undelivered later: then whoever counts as answered is not, and
-    whoever may have had an answer has none."""
-    if all(part.state is not SendState.FAILED for part in turn.parts):
-        return []
+    whoever may have had an answer has none. And the member who was to write to the contact may have left that
+    to all of them without a word: then the contact hears it from the hub."""
     if turn.state is State.ANSWERED:
-        return [hand_over(turn, Reason.DELIVERY_FAILED, now)]
-    is_waiting = turn.state is State.HANDED_OVER and turn.is_untold
+        is_lost = any(part.state is SendState.FAILED for part in turn.parts)
+        return [hand_over(turn, Reason.DELIVERY_FAILED, now)] if is_lost else []
+    is_waiting = turn.state is State.HANDED_OVER and turn.is_untold and not turn.is_overtaken
     news = _news_of_staff(turn, now) if is_waiting else None
     return [news] if news else []
 

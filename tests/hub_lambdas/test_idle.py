@@ -9,7 +9,8 @@ from django.db.models import F, Model
 from django.utils import timezone
 
 from console.channels.models import Channel
-from console.conversations.models import Conversation, Message, Turn
+from console.conversations.models import Contact, Conversation, Message, Turn
+from console.organizations import membership
 from console.organizations.models import Member, Organization, User
 from hub_lambdas import staff, sweep
 from hub_lambdas.channels.base import ChannelError, SendRejected, SendUnknown
@@ -19,6 +20,7 @@ from tests.hub_lambdas.steps import Write, ask, member, send
 from tests.hub_lambdas.test_pipeline import answer, outcomes
 
 pytestmark = pytest.mark.django_db(transaction=True)
+FALLBACK = Organization._meta.get_field("fallback").default
 
 
 @pytest.fixture
@@ -136,6 +138,11 @@ class TestNeglected:
         assert passes(10_000)["neglected"] == 0
         assert len(mail.outbox) == 2
 
+    def test_the_contact_has_heard_of_staff_and_hears_it_once(self, sqs: FakeSqs, pigeon: Pigeon) -> None:
+        passes(721)
+        send(sqs)
+        assert pigeon.sent == [("ann", FALLBACK)]
+
     def test_a_reply_is_heard_of_and_what_comes_after_it_waits_anew(
         self, sqs: FakeSqs, write: Write, ann: User
     ) -> None:
@@ -192,6 +199,72 @@ class TestNeglectedFromTheStart:
         ask(sqs, write, "hello?")
         passes(10_000)
         assert len(mail.outbox) == 1, "of what comes with it nobody is told"
+
+    def test_the_contact_hears_of_staff_then_and_once(
+        self, sqs: FakeSqs, write: Write, pigeon: Pigeon, ann: User
+    ) -> None:
+        ask(sqs, write)
+        ask(sqs, write, "hello?")
+        staff.take_over(Conversation.objects.get().pk, ann)
+        ask(sqs, write, "anybody?")
+        passes(719)
+        send(sqs)
+        assert pigeon.sent == [], "Ann is to write to them"
+        passes(2)
+        send(sqs)
+        assert pigeon.sent == [("ann", FALLBACK)]
+        assert Message.objects.get(purpose="fallback").turn == Turn.objects.latest("pk")
+        ask(sqs, write, "still nobody?")
+        passes(10_000)
+        send(sqs)
+        assert pigeon.sent == [("ann", FALLBACK)]
+        assert outcomes() == [("handed_over", "staff_owns")] * 3
+
+    @pytest.mark.parametrize("why", ["blocked", "silent", "heard", "unreachable"])
+    def test_who_is_to_hear_nothing_hears_nothing_then_either(
+        self, sqs: FakeSqs, write: Write, pigeon: Pigeon, ann: User, why: str
+    ) -> None:
+        if why == "silent":
+            Channel.objects.update(bot="silent", tells_contacts=False)
+        ask(sqs, write)
+        if why == "heard":
+            pigeon.faults = [SendUnknown("no answer within 8 s")]
+            answer(sqs, "It is open.")
+            send(sqs)
+        staff.take_over(Conversation.objects.get().pk, ann)
+        Contact.objects.update(is_blocked=why == "blocked", is_unreachable=why == "unreachable")
+        assert passes(721)["neglected"] == 1
+        send(sqs)
+        assert pigeon.sent == []
+
+    def test_nor_who_was_answered_later(self, sqs: FakeSqs, write: Write, pigeon: Pigeon, ann: User) -> None:
+        """Their draft waits, and the bot has answered what they wrote after it."""
+        Channel.objects.update(bot="drafts", tells_contacts=False)
+        ask(sqs, write)
+        answer(sqs, "It is open.")
+        Channel.objects.update(bot="answers")
+        ask(sqs, write, "and on Sunday?")
+        answer(sqs, "On Sunday too.")
+        send(sqs)
+        staff.take_over(Conversation.objects.get().pk, ann)
+        assert passes(721)["neglected"] == 1
+        send(sqs)
+        assert pigeon.sent == [("ann", "On Sunday too.")]
+
+    def test_so_does_whose_member_leaves_the_organization(
+        self, sqs: FakeSqs, write: Write, pigeon: Pigeon
+    ) -> None:
+        leaving = member("leaving@example.com")
+        ask(sqs, write)
+        staff.take_over(Conversation.objects.get().pk, leaving.user)
+        passes(1)
+        assert mail.outbox == []
+        membership.remove(Member.objects.filter(pk=leaving.pk))
+        send(sqs)
+        assert standing() == ("staff", None, True)
+        assert pigeon.sent == [("ann", FALLBACK)]
+        passes(1)
+        assert [message.to for message in mail.outbox] == [["bob@example.com"]]
 
     def test_after_an_earlier_hand_over_too(self, sqs: FakeSqs, write: Write, ann: User) -> None:
         ask(sqs, write, kind="image")

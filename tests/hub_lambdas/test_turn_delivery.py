@@ -6,6 +6,7 @@ import pytest
 
 from hub_lambdas.turns import (
     Action,
+    Bot,
     Cancel,
     Deliver,
     Owner,
@@ -188,6 +189,8 @@ def test_an_answer_on_its_way(turn: Turn, seconds: float, due: list[Action]) -> 
 ANSWERED = a_turn(parts=[LOST], sealed=True, state=State.ANSWERED)
 WITH_STAFF = replace(ANSWERED, state=State.HANDED_OVER, owner=Owner.STAFF, is_untold=True)
 REST = Part(10, FIRST, SendState.SENT)
+LEFT_TO_ALL = a_turn(state=State.HANDED_OVER, owner=Owner.STAFF)
+UNHEARD = replace(LEFT_TO_ALL, is_untold=True)
 NOT_ANSWERED = [Settle(State.HANDED_OVER, Reason.DELIVERY_FAILED)]
 
 
@@ -222,4 +225,28 @@ NOT_ANSWERED = [Settle(State.HANDED_OVER, Reason.DELIVERY_FAILED)]
     ],
 )
 def test_an_answer_that_turns_out_not_to_have_arrived(turn: Turn, due: list[Action]) -> None:
+    assert decide(turn, after(90)) == due
+
+
+@pytest.mark.parametrize(
+    ("turn", "due"),
+    [
+        pytest.param(UNHEARD, [TellContact()], id="the member wrote nothing, and the contact heard nothing"),
+        pytest.param(LEFT_TO_ALL, [], id="the contact knows, or a member has it"),
+        pytest.param(replace(UNHEARD, parts=[SENT]), [], id="the contact has an answer"),
+        pytest.param(replace(UNHEARD, is_overtaken=True), [], id="they got something for what came after"),
+        pytest.param(replace(UNHEARD, state=State.DECLINED), [], id="it was declined"),
+        pytest.param(
+            replace(UNHEARD, policy=replace(POLICY, declines=Reason.CONTACT_BLOCKED)),
+            [],
+            id="staff have blocked them",
+        ),
+        pytest.param(
+            replace(UNHEARD, policy=replace(POLICY, bot=Bot.SILENT, tells_contacts=False)),
+            [],
+            id="the channel tells nobody",
+        ),
+    ],
+)
+def test_a_turn_that_a_member_leaves_to_all(turn: Turn, due: list[Action]) -> None:
     assert decide(turn, after(90)) == due

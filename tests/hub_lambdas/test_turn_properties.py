@@ -85,7 +85,7 @@ policies = st.builds(
     is_held=st.booleans(),
     reconciles=st.booleans(),
 )
-heard = {"is_untold": st.booleans(), "is_unreachable": st.booleans()}
+heard = {name: st.booleans() for name in ("is_untold", "is_unreachable", "is_overtaken")}
 turns = st.builds(
     Turn,
     state=st.sampled_from(State),
@@ -153,7 +153,8 @@ def test_a_conversation_of_staff_is_left_to_staff(turn: Turn, seconds: float) ->
 def test_the_contact_is_told_of_staff_wherever_it_is_news_and_only_there(turn: Turn, seconds: float) -> None:
     is_news = turn.owner is Owner.BOT or turn.is_untold
     has_something = any(part.may_have_arrived for part in turn.parts)
-    is_due = is_news and not (has_something or turn.is_unreachable or turn.policy.cannot_send)
+    is_out_of_reach = turn.is_unreachable or turn.policy.cannot_send or turn.policy.declines
+    is_due = is_news and not (has_something or is_out_of_reach)
     for action in decide(turn, after(seconds)):
         if isinstance(action, Settle) and action.outcome is State.HANDED_OVER:
             assert action.tell_contact is is_due
@@ -163,12 +164,16 @@ def test_the_contact_is_told_of_staff_wherever_it_is_news_and_only_there(turn: T
 
 @given(turn=turns.filter(lambda turn: turn.is_settled), seconds=st.floats(0, 200))
 def test_an_outcome_changes_only_where_the_answer_did_not_arrive(turn: Turn, seconds: float) -> None:
+    """Besides, who got nothing is told of staff where they do not know."""
     for action in decide(turn, after(seconds)):
-        assert any(part.state is SendState.FAILED for part in turn.parts)
         if isinstance(action, Settle):
+            assert any(part.state is SendState.FAILED for part in turn.parts)
             assert (turn.state, action.reason) == (State.ANSWERED, Reason.DELIVERY_FAILED)
         else:
             assert (turn.state, action) == (State.HANDED_OVER, TellContact())
+            assert turn.is_untold
+            assert not turn.is_overtaken
+            assert not any(part.may_have_arrived for part in turn.parts)
 
 
 @given(requests=requests, seconds=st.floats(1, 80), said=st.sampled_from(["", "STAFF"]))
