@@ -12,6 +12,7 @@ from console.inbox.models import Draft
 from console.organizations.models import Organization, Translation, User
 from console.prompts.models import CannedPrompt
 from hub_lambdas import drafts, inbound, staff
+from hub_lambdas.channels.base import ChannelError, SendRejected, SendUnknown
 from tests.fakes.sqs import FakeSqs
 from tests.hub_lambdas.conftest import Pigeon
 from tests.hub_lambdas.steps import Write, age, ask, send, wake
@@ -277,6 +278,32 @@ class TestAnswersAgain:
         ]
         assert outcomes() == [("handed_over", "drafted"), ("answered", "")]
         assert self.standing() == ("staff", True, draft)
+
+    @pytest.mark.parametrize("fault", [SendRejected("too long"), SendUnknown("no answer within 8 s")])
+    def test_whose_draft_did_not_arrive_waits_on_and_the_bot_answers_what_comes(
+        self, sqs: FakeSqs, write: Write, pigeon: Pigeon, member: User, fault: ChannelError
+    ) -> None:
+        conversation, draft = Conversation.objects.get(), Draft.objects.get()
+        pigeon.faults = [fault]
+        drafts.send(conversation.pk, draft.pk, member, "240 €.")
+        send(sqs)
+        assert self.standing() == ("staff", True, None)
+        ask(sqs, write, "And for two?")
+        answer(sqs, "480 €.")
+        send(sqs)
+        assert pigeon.sent == [("ann", "480 €.")]
+        assert outcomes() == [("handed_over", "drafted"), ("answered", "")]
+        assert self.standing() == ("staff", True, None)
+
+    def test_whom_staff_answered_elsewhere_they_keep_where_that_did_not_arrive(
+        self, sqs: FakeSqs, write: Write
+    ) -> None:
+        write("We are open.", kind="echo", message_id="e1")
+        write(kind="receipt", message="e1", failure="No such number.")
+        assert sqs.run("dm-inbound.fifo", inbound.handler) == 0
+        assert self.standing()[:2] == ("staff", True)
+        ask(sqs, write, "And for two?")
+        assert outcomes()[1:] == [("handed_over", "staff_owns")]
 
     def test_what_is_held_off_is_asked_when_there_is_room(
         self, sqs: FakeSqs, write: Write, settings: Settings
