@@ -6,7 +6,8 @@ from typing import Any, NoReturn
 
 import pytest
 from django.core import mail
-from django.db import OperationalError
+from django.db import OperationalError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from console.channels.models import Channel
@@ -177,6 +178,17 @@ class TestDeadLetterCauses:
             sweep.handler({}, None)
         assert [each.subject for each in mail.outbox] == ["1 reply could not be sent · The Loft"]
         assert DeadLetter.objects.count() == 1
+
+    def test_its_letter_is_found_by_an_index_among_many(self, sqs: FakeSqs, write: Write) -> None:
+        """A table of a few rows would be read whole: that is forbidden here."""
+        message = unsent(sqs, write, "staff")
+        with CaptureQueriesContext(connection) as queries:
+            buried(sqs, message, tried_for=timedelta(minutes=6))
+        [lookup] = [each["sql"] for each in queries if '"body" = ' in each["sql"]]
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute(f"EXPLAIN {lookup}")
+            assert "dead_letter_by_body" in str(cursor.fetchall())
 
     def test_its_letter_tells_of_the_last_failure(self, sqs: FakeSqs, write: Write) -> None:
         message = unsent(sqs, write, "staff")

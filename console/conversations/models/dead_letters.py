@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.indexes import HashIndex
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -42,3 +43,4 @@ class DeadLetter(models.Model):
 
     class Meta:
         ordering = ["-stored_at"]
+        indexes = [HashIndex(fields=["body"], name="dead_letter_by_body")]
