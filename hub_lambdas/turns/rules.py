@@ -138,13 +138,15 @@ def _continue_sending(turn: Turn, now: datetime) -> list[Action]:
     if pending is None:
         return [Settle(State.ANSWERED)]
     if obstacle := _obstacle_to_sending(turn, pending, now):
-        return [Cancel(), hand_over(turn, obstacle, now)]
+        draft_of = pending.request_id if obstacle is Reason.DRAFTED else None
+        return [Cancel(), hand_over(turn, obstacle, now, draft_of=draft_of)]
     return [Deliver(pending.id, doubts=sum(part.unknown_attempts for part in turn.parts))]
 
 
 def _obstacle_to_sending(turn: Turn, pending: Part, now: datetime) -> Reason | None:
     """Why a part is not to leave any more. The rest of an answer that began to leave follows whatever the
-    limit and the owner, unless something later came between: it would read as a part of that."""
+    limit, the owner and the channel's bot, unless something later came between: it would read as a part of
+    that."""
     if turn.is_overtaken:
         return Reason.DELIVERY_UNKNOWN
     if pending.unknown_attempts:
@@ -153,6 +155,8 @@ def _obstacle_to_sending(turn: Turn, pending: Part, now: datetime) -> Reason | N
         return None
     if turn.owner is Owner.STAFF:
         return Reason.STAFF_OWNS
+    if turn.policy.bot is not Bot.ANSWERS:
+        return Reason.DRAFTED if turn.policy.bot is Bot.DRAFTS else Reason.BOT_OFF
     return Reason.NO_ANSWER_IN_TIME if now >= turn.limit_at else None
 
 
@@ -169,8 +173,8 @@ def _resolve_unknown(turn: Turn, part: Part, now: datetime) -> list[Action]:
 def _may_repeat(turn: Turn, now: datetime) -> bool:
     """Whether what may have arrived is sent once more. The hand-over limit is none here: it was kept if the
     first attempt arrived, and whoever may have got nothing is better served late than never."""
-    wanted = turn.policy.sends_again and turn.owner is Owner.BOT
-    return wanted and not turn.is_overtaken and not turn.is_late(now)
+    is_the_bots = turn.owner is Owner.BOT and turn.policy.bot is Bot.ANSWERS
+    return turn.policy.sends_again and is_the_bots and not turn.is_overtaken and not turn.is_late(now)
 
 
 def _hold(turn: Turn, now: datetime) -> list[Action]:

@@ -34,6 +34,8 @@ UNKNOWN = Part(9, FIRST, SendState.UNKNOWN, unknown_attempts=1, attempted_at=aft
 AGAIN = replace(UNKNOWN, state=SendState.PENDING)
 RATHER_TWICE = replace(POLICY, sends_again=True)
 HELD = replace(POLICY, is_held=True)
+SILENT = replace(POLICY, bot=Bot.SILENT)
+DRAFTING = replace(POLICY, bot=Bot.DRAFTS)
 
 
 @pytest.mark.parametrize(
@@ -70,10 +72,32 @@ HELD = replace(POLICY, is_held=True)
             id="refused for now, and staff took over meanwhile",
         ),
         pytest.param(
+            a_turn(parts=[Part(9, FIRST, SendState.PENDING)], sealed=True, policy=SILENT),
+            5,
+            [Cancel(), Settle(State.HANDED_OVER, Reason.BOT_OFF, True)],
+            id="refused for now, and the bot was switched off meanwhile",
+        ),
+        pytest.param(
+            a_turn(parts=[Part(9, FIRST, SendState.PENDING)], sealed=True, policy=DRAFTING),
+            5,
+            [Cancel(), Settle(State.HANDED_OVER, Reason.DRAFTED, True, draft_of=FIRST)],
+            id="refused for now, and the bot writes drafts now: it is one",
+        ),
+        pytest.param(
             a_turn(parts=[Part(9, FIRST, SendState.SENT), Part(10, FIRST, SendState.PENDING)], sealed=True),
             2,
             [Deliver(10)],
             id="a long answer goes on with its next part",
+        ),
+        pytest.param(
+            a_turn(
+                parts=[Part(9, FIRST, SendState.SENT), Part(10, FIRST, SendState.PENDING)],
+                sealed=True,
+                policy=SILENT,
+            ),
+            2,
+            [Deliver(10)],
+            id="so does one that began before the bot was switched off",
         ),
         pytest.param(
             replace(
@@ -145,6 +169,12 @@ HELD = replace(POLICY, is_held=True)
             65,
             [Deliver(9, doubts=2)],
             id="sent again, it leaves beyond the limit too",
+        ),
+        pytest.param(
+            a_turn(parts=[UNKNOWN], sealed=True, policy=replace(RATHER_TWICE, bot=Bot.SILENT)),
+            3,
+            [Cancel(), Settle(State.HANDED_OVER, Reason.DELIVERY_UNKNOWN, False)],
+            id="unknown, and the bot was switched off: nothing leaves again",
         ),
         pytest.param(
             a_turn(parts=[UNKNOWN], sealed=True, policy=RATHER_TWICE),
