@@ -9,5 +9,5 @@ set(GGML_CUDA_NO_VMM ON)
 set(GGML_CUDA_FA OFF)
 # For several GPUs.
 set(GGML_CUDA_NCCL OFF)
-# CUDA's libraries, as requirements/cuda.txt installs them beside llama_cpp.
-add_link_options("LINKER:-rpath,$ORIGIN/../../nvidia/cu13/lib")
+# Where requirements/cuda.txt installs CUDA's libraries, from llama_cpp/lib. Said last: the package sets the path, too.
+cmake_language(DEFER CALL set_property TARGET ggml-cuda APPEND PROPERTY INSTALL_RPATH "$ORIGIN/../../nvidia/cu13/lib")
