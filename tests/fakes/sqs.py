@@ -88,6 +88,10 @@ class FakeSqs:
         """Let the delays of a queue be over."""
         self.queues.setdefault(queue, []).extend(self.delayed.pop(queue, []))
 
+    def forget_ids(self) -> None:
+        """Let the five minutes be over in which a queue drops what has an id that it was given before."""
+        self._seen.clear()
+
     def run(self, queue: str, handler: Handler, *, times: int = 1) -> int:
         """Give all that waits in a queue to a handler, `times` times over; what fails stays. Returns how
         many failed."""

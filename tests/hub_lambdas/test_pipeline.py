@@ -372,7 +372,7 @@ class TestSweep:
         sqs.run("dm-inbound.fifo", inbound.handler)
         answer(sqs)
         sqs.queues.clear()
-        sqs._seen.clear()
+        sqs.forget_ids()
         self.age()
         sweep.handler({}, None)
         sqs.run("dm-outbound.fifo", outbound.handler)
