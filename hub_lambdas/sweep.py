@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from console.channels import connection
 from console.channels.models import Channel
-from console.conversations.models import LlmRequest, Message, Turn
+from console.conversations.models import DeadLetter, LlmRequest, Message, Turn
 from console.dashboards import tallying
 from hub_lambdas import actions, alerts, idle, media, metrics, newcomers, outbox, reading, staff, turns
 from hub_lambdas.faults import describe
@@ -34,12 +34,14 @@ MENDING_SECONDS = 35
 TELLING_SECONDS = 45
 EXAMINING_SECONDS = 20
 """Platforms may be slow: a channel that is not looked at in time is first in the next sweep."""
+LETTERS_ARE_NEW_FOR = timedelta(minutes=2)
+"""Longer than from one sweep to the next, so that the alarm hears of each."""
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
     """Put back on its way whatever has been waiting too long, note who waits for staff, give conversations
     that are done back to the bot, tell staff what is theirs and forget who was new; says how many of each,
-    and how many turns are still overdue."""
+    and how many turns are still overdue and dead letters new."""
     close_old_connections()
     now, started = timezone.now(), time.monotonic()
     quiet = now - timedelta(seconds=QUIET_SECONDS)
@@ -57,8 +59,10 @@ def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
         "counted": _each(tallying.due(now), tallying.count, until=started + TELLING_SECONDS),
         "forgotten": newcomers.forget(now),
         "overdue": count_overdue(now),
+        "letters": count_new_letters(now),
     }
     metrics.publish("OpenTurnsPastLimit", done["overdue"], now)
+    metrics.publish("NewDeadLetters", done["letters"], now)
     # Last, for platforms may take as long as they like to answer.
     examined = _each(connection.due_for_examination(now), _examine, until=started + EXAMINING_SECONDS)
     return {**done, "examined": examined}
@@ -104,6 +108,12 @@ def count_overdue(now: datetime) -> int:
         state__in=Turn.UNSETTLED, waits_since__lt=now - timedelta(seconds=QUIET_SECONDS) - F("limit")
     )
     return late.exclude(Channel.held("conversation__contact__channel__")).count()
+
+
+def count_new_letters(now: datetime) -> int:
+    """Dead letters that were stored lately, by whichever way, and that nobody has seen to yet."""
+    waiting = DeadLetter.objects.filter(state=DeadLetter.State.WAITING)
+    return waiting.filter(stored_at__gt=now - LETTERS_ARE_NEW_FOR).count()
 
 
 def _lost_requests(quiet: datetime) -> list[Any]:

@@ -1,4 +1,5 @@
-"""What CloudWatch is told each minute: how many turns are past their limit, for the alarm on any."""
+"""What CloudWatch is told each minute, for the alarms on any: how many turns are past their limit, and how
+many dead letters are new."""
 
 import json
 from datetime import timedelta
@@ -8,7 +9,8 @@ import pytest
 from django.utils import timezone
 
 from console.channels.models import Channel
-from hub_lambdas import sweep
+from hub_lambdas import sweep, wakeups
+from hub_lambdas.record import MAX_RECEIVES
 from tests.fakes.sqs import FakeSqs
 from tests.hub_lambdas.steps import Write, age, ask
 from tests.infra.test_templates import load, resources
@@ -42,11 +44,26 @@ def test_a_turn_of_a_channel_in_repair_is_not_overdue_and_gets_its_time_anew(cha
 def test_the_sweep_tells_what_the_alarms_wait_for(capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep.handler({}, None)["overdue"] == 0
 
-    [line] = [json.loads(each) for each in capsys.readouterr().out.splitlines() if "_aws" in each]
-    [metric] = line["_aws"]["CloudWatchMetrics"]
-    name = metric["Metrics"][0]["Name"]
-    assert (line[name], line["Stage"]) == (0, "local")
-    assert {(metric["Namespace"], name, *metric["Dimensions"][0])} == alarms_on_the_ledger()
+    lines = [json.loads(each) for each in capsys.readouterr().out.splitlines() if "_aws" in each]
+    metrics = [(line, metric) for line in lines for metric in line["_aws"]["CloudWatchMetrics"]]
+    told = {metric["Metrics"][0]["Name"]: line for line, metric in metrics}
+    assert {name: (line[name], line["Stage"]) for name, line in told.items()} == {
+        "OpenTurnsPastLimit": (0, "local"),
+        "NewDeadLetters": (0, "local"),
+    }
+    assert {
+        (metric["Namespace"], metric["Metrics"][0]["Name"], *metric["Dimensions"][0]) for _, metric in metrics
+    } == alarms_on_the_ledger()
+
+
+def test_what_a_handler_gives_up_is_counted_though_no_dead_letter_queue_gets_it(sqs: FakeSqs) -> None:
+    sqs.put("wakeups", {"nonsense": True})
+    for _ in range(MAX_RECEIVES):
+        sqs.run("wakeups", wakeups.handler)
+    assert not sqs.queues["wakeups"]
+
+    assert sweep.handler({}, None)["letters"] == 1
+    assert sweep.count_new_letters(timezone.now() + sweep.LETTERS_ARE_NEW_FOR) == 0
 
 
 def alarms_on_the_ledger() -> set[tuple[str, ...]]:
