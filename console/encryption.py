@@ -30,6 +30,15 @@ def encrypt(plain: dict[str, Any]) -> bytes:
     return _cipher().encrypt(json.dumps(plain).encode())
 
 
+def is_newest(token: bytes) -> bool:
+    """Whether a Fernet token was made with the newest key."""
+    try:
+        Fernet(settings.CREDENTIAL_KEYS[0]).decrypt(token)
+    except InvalidToken:
+        return False
+    return True
+
+
 def decrypt(token: bytes) -> dict[str, Any]:
     """The dictionary inside a Fernet token; CredentialKeyError when no current key opens it."""
     try:
