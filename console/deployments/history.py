@@ -78,7 +78,7 @@ def _other(stage: Stage, said: Mapping[str, Any]) -> Entry:
         at=datetime.fromisoformat(said["started"]),
         took=datetime.fromisoformat(said["finished"]) if said["finished"] else None,
         outcome=outcome,
-        label=str(Deploy.State(outcome).label) if outcome in Deploy.State.values else outcome.capitalize(),
+        label=str(Deploy.State(outcome).label) if outcome in Deploy.State.values else _(outcome.capitalize()),
         reason=said["reason"],
         deploy=None,
         can_return=outcome == Deploy.State.DONE and _can_return(stage, said["release"]),

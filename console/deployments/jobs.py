@@ -28,6 +28,9 @@ WAIT_SECONDS = 2.0
 FETCH = stored("fetch")
 """The first step, which is done here; infra.deployment.job tells of the others."""
 
+Outcome = tuple[str, str]
+"""How a deploy ended: its last state, and why."""
+
 
 @app.task(name="look_at_releases")
 def look_at_releases() -> None:
@@ -42,7 +45,6 @@ def run_deploy(deploy_id: int) -> None:
     while Deploy.objects.filter(pk=deploy_id, state__in=Deploy.AT_WORK).exists():
         if lease := Lease.take(deploy_id):
             _run(lease)
-            looking.look()
         else:
             time.sleep(WAIT_SECONDS)
 
@@ -60,44 +62,45 @@ def _take_up(sender: Any, **_: Any) -> None:
 def _run(lease: Lease) -> None:
     try:
         with lease.shown():
-            _carry_out_or_say_why(Writer(lease), lease.goes_on)
+            writer = Writer(lease)
+            state, reason = _carry_out_or_say_why(writer, lease.goes_on)
+            # First what runs now: whoever reads of the end looks at that.
+            looking.see_if_possible(writer.deploy.stage)
+            writer.end(state, reason)
     except LeaseLost:
         log.warning("deploy %s: another worker is at it, this one stops", lease.deploy_id)
 
 
-def _carry_out_or_say_why(writer: "Writer", goes_on: bool) -> None:
+def _carry_out_or_say_why(writer: "Writer", goes_on: bool) -> Outcome:
     """Raises LeaseLost."""
     try:
         checkout = of_settings()
         with checkout.held():
-            _carry_out(writer, checkout, goes_on)
+            return _carry_out(writer, checkout, goes_on)
     except CheckoutError as error:
-        writer.end("failed", str(error))
+        return "failed", str(error)
     except LeaseLost:
         raise
     except Exception:
         log.exception("deploy %s broke off", writer.deploy.pk)
-        writer.end("failed", stored("It broke off; the worker's log says why."))
+        return "failed", looking.BROKE_OFF
 
 
-def _carry_out(writer: "Writer", checkout: Checkout, goes_on: bool) -> None:
+def _carry_out(writer: "Writer", checkout: Checkout, goes_on: bool) -> Outcome:
     deploy = writer.deploy
     began = time.monotonic()
     writer.take({"began": FETCH})
     looking.fetch(checkout)
     stage = looking.see(deploy.stage)
     if problem := _refusal(deploy, stage, goes_on):
-        writer.end("failed", problem)
-        return
+        return "failed", problem
     task, release = deploy.task, deploy.release
     if goes_on and writer.is_cancelled():
         # It was cancelled while nobody was at it: what it has left half-way is put back.
         if stage.problem:
-            writer.end("failed", stage.problem)
-            return
+            return "failed", stage.problem
         if not stage.release:
-            writer.end("cancelled", stored("Cancelled; no release ran before."))
-            return
+            return "cancelled", stored("Cancelled; no release ran before.")
         task, release = Deploy.Task.ROLLBACK, stage.release
     python, folder = looking.own_code()
     if task == Deploy.Task.DEPLOY:
@@ -111,12 +114,16 @@ def _carry_out(writer: "Writer", checkout: Checkout, goes_on: bool) -> None:
     command = [python, *looking.JOB, task, deploy.stage, release, "--who", _who(deploy)]
     command += ["--patience-seconds", str(patience)]
     restores = task != deploy.task
+    outcome: Outcome = ("failed", "")
     with closing(follow(command, folder, lambda: writer.is_cancelled() and not restores)) as lines:
         for said in lines:
-            if restores and said.get("outcome") == Deploy.State.DONE:
-                writer.end("cancelled", stored("Cancelled; what ran before runs again."))
+            if "outcome" in said:
+                outcome = said["outcome"], said.get("reason", "")
             else:
                 writer.take(said)
+    if restores and outcome[0] == Deploy.State.DONE:
+        return "cancelled", stored("Cancelled; what ran before runs again.")
+    return outcome
 
 
 def _refusal(deploy: Deploy, stage: Stage, goes_on: bool) -> str:
@@ -155,9 +162,6 @@ class Writer:
         self._is_written = False
 
     def take(self, said: dict[str, Any]) -> None:
-        if "outcome" in said:
-            self.end(said["outcome"], said.get("reason", ""))
-            return
         steps.take(self.deploy.steps, said)
         self._write()
 

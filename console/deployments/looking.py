@@ -1,12 +1,13 @@
 """What the worker of deploys sees of the repository and of the stages, written down for the console."""
 
+import logging
 import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from console.deployments.checkout import Checkout, CheckoutError, of_settings
@@ -14,7 +15,10 @@ from console.deployments.follow import follow
 from console.deployments.models import Commit, Repository, Stage
 from hub_lambdas.sentences import stored
 
+log = logging.getLogger(__name__)
+
 JOB = ("-m", "infra.deployment.job")
+BROKE_OFF = stored("It broke off; the worker's log says why.")
 
 
 def look() -> None:
@@ -29,6 +33,9 @@ def look() -> None:
                 see(name)
     except CheckoutError as error:
         repository.problem = str(error)
+    except Exception:
+        log.exception("the releases could not be looked at")
+        repository.problem = BROKE_OFF
     else:
         repository.problem = ""
         Stage.objects.exclude(name__in=settings.DEPLOY_STAGES).delete()
@@ -61,3 +68,13 @@ def see(name: str) -> Stage:
         )
     stage, _ = Stage.objects.update_or_create(name=name, defaults={**found, "seen_at": timezone.now()})
     return stage
+
+
+def see_if_possible(name: str) -> None:
+    """The same for who goes on either way: the page says since when it is as it was."""
+    try:
+        see(name)
+    except Exception as error:
+        log.exception("%s could not be looked at", name)
+        if isinstance(error, OperationalError):
+            connection.close_if_unusable_or_obsolete()

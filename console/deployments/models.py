@@ -14,6 +14,8 @@ from hub_lambdas.sentences import stored
 
 RESTART = gettext_noop("Restart")
 """What `make restart` leaves in a stage's history; nobody asks for it here."""
+INTERRUPTED = gettext_noop("Interrupted")
+"""What the stage's history says of a deploy that was killed; the console goes on with its own."""
 APPROVED_WITHIN = timedelta(hours=24)
 """A deploy that nobody has approved by then ends."""
 SHOWN_LENGTH = 12

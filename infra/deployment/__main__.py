@@ -107,9 +107,9 @@ def _do(task: str, stage: Stage, what: str | None) -> None:
 def _list(stage: Stage) -> None:
     releases = releases_of(stage)
     current = releases.current()
-    for entry in releases.history():
+    for entry in releases.told(socket.gethostname()):
         mark = "  ← runs" if entry.release == current and entry.outcome == "done" else ""
-        print(f"{entry.started}  {entry.task:<8}  {entry.release}  {entry.outcome:<9}  {entry.who}{mark}")  # noqa: T201
+        print(f"{entry.started}  {entry.task:<8}  {entry.release}  {entry.outcome:<11}  {entry.who}{mark}")  # noqa: T201
 
 
 def _ground(stage: Stage) -> Ground:

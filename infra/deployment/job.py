@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from dataclasses import asdict
@@ -76,7 +77,7 @@ def _look(releases: Releases) -> dict[str, Any]:
         "release": releases.current() or "",
         "before": before,
         "kept": releases.kept(),
-        "history": [asdict(entry) for entry in releases.history()[:HISTORY]],
+        "history": [asdict(entry) for entry in releases.told(socket.gethostname())[:HISTORY]],
     }
 
 

@@ -63,6 +63,13 @@ def holding(
         _give_back(bucket, holder)
 
 
+def holder_of(bucket: Bucket, host: str, now: datetime) -> Holder | None:
+    """Who holds the lock of a stage, and is alive as far as `host` can tell."""
+    found = bucket.read(KEY)
+    holder = Holder(**found[0]) if found else None
+    return None if holder is None or holder.is_dead(now, host) else holder
+
+
 def _take(bucket: Bucket, holder: Holder, now: datetime) -> str:
     """The lock's tag."""
     try:

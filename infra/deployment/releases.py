@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from hub_lambdas.sentences import stored
 from infra.deployment.bucket import Bucket
 from infra.deployment.errors import ReleaseError
+from infra.deployment.lock import holder_of
 from infra.deployment.settings import Settings
 
 CURRENT = "current.json"
@@ -27,6 +28,8 @@ ROLLBACK = "rollback"
 KEPT = 10
 """So many of the latest releases can be gone back to."""
 RUNNING, DONE, FAILED, CANCELLED = "running", "done", "failed", "cancelled"
+INTERRUPTED = "interrupted"
+"""What people are told of one that is written down as running while nobody is at it."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,9 @@ class Entry:
     @property
     def key(self) -> str:
         return f"{HISTORY}{self.started}-{self.task}.json"
+
+    def began_before(self, moment: str) -> bool:
+        return datetime.fromisoformat(self.started) < datetime.fromisoformat(moment)
 
 
 class Releases:
@@ -116,6 +122,19 @@ class Releases:
     def history(self) -> list[Entry]:
         """Newest first."""
         return [*self._history()]
+
+    def told(self, host: str) -> list[Entry]:
+        """The history for people, newest first: what was killed is called so, as far as `host` can tell. Only
+        what began since somebody holds the lock, or since this looks, is still running."""
+        now = self._clock()
+        holder = holder_of(self._bucket, host, now)
+        since = holder.since if holder else now.isoformat()
+        return [
+            replace(entry, outcome=INTERRUPTED)
+            if entry.outcome == RUNNING and entry.began_before(since)
+            else entry
+            for entry in self.history()
+        ]
 
     def begin(self, task: str, release: str, who: str) -> Entry:
         entry = Entry(task, release, who, self._now())

@@ -97,6 +97,16 @@ def look(box: Box, watch: Watch, now: float) -> Due:
     return due
 
 
+def keep(box: Box, watch: Watch, now: float) -> Due | None:
+    """The same, whatever fails: what is known of the box stays known, so that the next look tries what this
+    one could not do. None where it failed."""
+    try:
+        return look(box, watch, now)
+    except Exception:
+        log.exception("a look at the box failed")
+        return None
+
+
 class Ec2Box:
     """A box of an Auto Scaling group."""
 
@@ -169,7 +179,7 @@ def main() -> None:
     box = Ec2Box(os.environ["HUB_SCALING_GROUP"], int(os.environ.get("HUB_LLM_PORT", "8001")))
     watch = Watch(healthy_at=time.monotonic())
     while True:
-        look(box, watch, time.monotonic())
+        keep(box, watch, time.monotonic())
         time.sleep(LOOK_EVERY_SECONDS)
 
 

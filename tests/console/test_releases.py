@@ -17,7 +17,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from console.audit.models import Change
-from console.deployments import jobs
+from console.deployments import jobs, looking
 from console.deployments.changes import between
 from console.deployments.checkout import Checkout, CheckoutError
 from console.deployments.lease import FREE_AFTER, Lease, LeaseLost
@@ -107,6 +107,14 @@ def test_the_stages_their_commits_and_what_ran(ann: Client, repository: Reposito
     assert "No answer" in page
 
 
+def test_what_was_killed_elsewhere_does_not_run_for_ever(ann: Client, repository: Repository) -> None:
+    killed = {"task": "deploy", "release": repository.first[:12], "who": "kim@laptop", "reason": ""}
+    killed |= {"started": "2026-11-29T10:00:00.000+00:00", "finished": "", "outcome": "interrupted"}
+    repository.set(history=[killed])
+    jobs.look_at_releases()
+    assert '<span class="releases-state is-interrupted">Interrupted</span>' in body(ann.get(URL))
+
+
 def test_looking_again_is_asked_of_the_worker(ann: Client, repository: Repository, queued: list[Any]) -> None:
     assert "The worker looks since" in body(ann.post(f"{URL}look/", follow=True))
     assert queued == ["look"]
@@ -120,6 +128,20 @@ def test_what_cannot_be_looked_at_is_said(ann: Client, repository: Repository, s
     page = body(ann.get(URL))
     assert "git says:" in page
     assert "the-token" not in page
+
+
+def test_a_look_that_breaks_off_says_so(
+    ann: Client, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off(name: str) -> None:
+        raise OSError("no memory for another program")
+
+    ann.post(f"{URL}look/")
+    monkeypatch.setattr(looking, "see", break_off)
+    jobs.look_at_releases()
+    page = body(ann.get(URL))
+    assert "It broke off; the worker&#x27;s log says why." in page
+    assert "The worker looks since" not in page
 
 
 def test_what_a_deploy_changes(ann: Client, repository: Repository) -> None:
@@ -186,6 +208,42 @@ def test_a_deploy_from_the_question_to_its_last_step(
     ]
     assert Stage.objects.get().release == repository.first[:12], "the page shows what runs now"
     assert f"Deploy of {repository.first[:12]}" in body(ann.get(URL))
+
+
+def test_who_reads_of_its_end_sees_what_runs_now(
+    ann: Client, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs.look_at_releases()
+    ask(ann, repository.first)
+    runs: list[str] = []
+    end = jobs.Writer.end
+
+    def note(writer: jobs.Writer, state: str, reason: str) -> None:
+        runs.append(Stage.objects.get().release)
+        end(writer, state, reason)
+
+    monkeypatch.setattr(jobs.Writer, "end", note)
+    jobs.run_deploy(latest().pk)
+
+    assert (runs, latest().state) == ([repository.first[:12]], "done")
+
+
+def test_it_ends_though_its_stage_cannot_be_looked_at_any_more(
+    ann: Client, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs.look_at_releases()
+    ask(ann, repository.first)
+    see = looking.see
+
+    def see_before(name: str) -> Stage:
+        if repository.state["release"]:
+            raise OSError("no memory for another program")
+        return see(name)
+
+    monkeypatch.setattr(looking, "see", see_before)
+    jobs.run_deploy(latest().pk)
+
+    assert (latest().state, Stage.objects.get().release) == ("done", "")
 
 
 def test_the_page_of_a_deploy_is_renewed_only_where_it_changed(ann: Client, repository: Repository) -> None:

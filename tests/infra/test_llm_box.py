@@ -1,8 +1,10 @@
 """What an LLM box does when it has to go, and when its LLM falls silent."""
 
 import http.server
+import subprocess
 import threading
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 from botocore.stub import Stubber
@@ -16,6 +18,7 @@ from infra.llm_box.keeper import (
     Due,
     Ec2Box,
     Watch,
+    keep,
     look,
 )
 
@@ -126,6 +129,32 @@ def test_a_silent_llm_is_restarted_and_in_the_end_the_box_is_replaced_once(machi
     restarts = int(GIVE_UP_AFTER_SECONDS // RESTART_AFTER_SECONDS) - 1
     assert [due for due in seen if due is not Due.NOTHING] == [Due.RESTART] * restarts + [Due.GIVE_UP]
     assert machine.commands == [["systemctl", "restart", SERVICE]] * restarts
+
+
+def test_what_aws_does_not_take_is_tried_again_at_the_next_look(machine: Machine) -> None:
+    watch = Watch(healthy_at=0.0)
+    machine.aws.add_client_error("set_instance_health", "Throttling")
+    machine.aws.add_response("set_instance_health", {}, {"InstanceId": "i-1", "HealthStatus": "Unhealthy"})
+
+    assert keep(machine.box, watch, GIVE_UP_AFTER_SECONDS) is None
+    assert keep(machine.box, watch, GIVE_UP_AFTER_SECONDS + 5) is Due.GIVE_UP
+    assert keep(machine.box, watch, GIVE_UP_AFTER_SECONDS + 10) is Due.NOTHING
+
+
+def test_an_llm_that_cannot_be_stopped_yet_is_drained_at_the_next_look(machine: Machine) -> None:
+    Metadata.values["spot/instance-action"] = "{}"
+    watch, run = Watch(healthy_at=0.0), machine.box._run
+    machine.box._run = fail
+    assert keep(machine.box, watch, 1.0) is None
+
+    machine.box._run = run
+    machine.expect_completion()
+    assert keep(machine.box, watch, 6.0) is Due.DRAIN
+    machine.aws.assert_no_pending_responses()
+
+
+def fail(command: list[str]) -> NoReturn:
+    raise subprocess.CalledProcessError(1, command)
 
 
 def test_an_llm_that_answers_is_left_alone() -> None:

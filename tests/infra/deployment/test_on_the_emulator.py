@@ -157,6 +157,7 @@ def test_a_deploy_that_is_killed_half_way_is_finished_by_the_next(site: Site) ->
             process.kill()
     assert set(site.releases().values()) == {FIRST, SECOND}
     assert releases_of(site.stage).history()[0].outcome == "running"
+    assert look(site.stage)["history"][0]["outcome"] == "interrupted"
 
     site.deploy(SECOND)
 

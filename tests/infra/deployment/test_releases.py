@@ -1,5 +1,7 @@
 """What a stage keeps of its releases, in a real bucket."""
 
+from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -10,15 +12,27 @@ from boto3.session import Session
 
 from infra.deployment.bucket import Bucket
 from infra.deployment.errors import ReleaseError
-from infra.deployment.releases import DONE, FAILED, KEPT, Releases
+from infra.deployment.lock import KEY, STALE_AFTER, Holder, holding
+from infra.deployment.releases import DONE, FAILED, INTERRUPTED, KEPT, RUNNING, Releases
 
 
 @pytest.fixture
-def releases(aws: str) -> Releases:
+def bucket(aws: str) -> Bucket:
     bucket = Bucket(f"releases-{uuid4().hex}", Session())
     bucket.client.create_bucket(Bucket=bucket.name)
-    seconds = count()  # each look at the clock is a second later
-    return Releases(bucket, lambda: datetime(2026, 11, 30, tzinfo=UTC) + timedelta(seconds=next(seconds)))
+    return bucket
+
+
+@pytest.fixture
+def clock() -> Callable[[], datetime]:
+    """Each look at it is a second later."""
+    seconds = count()
+    return lambda: datetime(2026, 11, 30, tzinfo=UTC) + timedelta(seconds=next(seconds))
+
+
+@pytest.fixture
+def releases(bucket: Bucket, clock: Callable[[], datetime]) -> Releases:
+    return Releases(bucket, clock)
 
 
 def run(releases: Releases, release: str, outcome: str = DONE, task: str = "deploy") -> None:
@@ -118,3 +132,39 @@ def test_releases_that_failed_push_none_out_that_ran(releases: Releases) -> None
 
     assert "good" not in releases.forget_old()
     assert releases.settings("good") == {}
+
+
+@pytest.fixture
+def killed(releases: Releases) -> Releases:
+    """Somebody's deploy ended with its process."""
+    run(releases, "first")
+    releases.begin("deploy", "second", "ann")
+    return releases
+
+
+def told(releases: Releases) -> list[tuple[str, str]]:
+    return [(entry.release, entry.outcome) for entry in releases.told("here")]
+
+
+def test_people_are_told_what_was_killed(killed: Releases) -> None:
+    assert told(killed) == [("second", INTERRUPTED), ("first", DONE)]
+    assert killed.history()[0].outcome == RUNNING, "a rollback goes by that"
+
+
+def test_what_runs_is_told_apart_from_what_was_killed_before(
+    killed: Releases, bucket: Bucket, clock: Callable[[], datetime]
+) -> None:
+    now = clock()
+    with holding(bucket, "bob", "here", "deploy", lambda: now):
+        assert told(killed)[0] == ("second", INTERRUPTED)
+        killed.begin("deploy", "second", "bob")
+        assert told(killed)[:2] == [("second", RUNNING), ("second", INTERRUPTED)]
+
+
+def test_who_was_silent_for_too_long_is_told_as_killed(
+    releases: Releases, bucket: Bucket, clock: Callable[[], datetime]
+) -> None:
+    then = (clock() - STALE_AFTER - timedelta(seconds=9)).isoformat()
+    bucket.write(KEY, asdict(Holder("ann", "elsewhere", 1, "deploy", since=then, seen=then)))
+    releases.begin("deploy", "second", "ann")
+    assert told(releases) == [("second", INTERRUPTED)]
