@@ -19,6 +19,7 @@ from pathlib import Path
 
 from benchmarks.engine.ablation import GOODS, WORDINGS, fact
 from llm_api.engine.base import ChatMessage, ChatRequest, EngineError, Piece
+from llm_api.engine.core import Load
 from llm_api.engine.embedded import EmbeddedEngine
 from llm_api.settings import find_packaged_model
 
@@ -26,6 +27,7 @@ MAX_TURNS = 6
 CANCELS = 0.1
 EDITS = 0.01
 REPORT_SECONDS = 15.0
+SETTLE_SECONDS = 5.0
 PAGE_BYTES = 4096
 
 
@@ -111,6 +113,15 @@ async def soak(run: Soak, minutes: float, contacts: int) -> list[int]:
     return memory
 
 
+def settled(engine: EmbeddedEngine) -> Load:
+    """What the engine still has some seconds after the last contact has gone: a request is let go a moment
+    after its answer is complete, or after the step in which it was called off."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while (load := engine.load) != Load(0, 0) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return load
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=20)
@@ -129,12 +140,12 @@ def main() -> int:
         dice = random.Random(options.seed)  # noqa: S311  no secret
         run = Soak(engine, options.organizations, dice)
         memory = asyncio.run(soak(run, options.minutes, options.contacts))
-        left = engine.load
-        sys.stdout.write(f"{engine.counts}\n{engine.prefixes}\n{run.errors[:5]}\n")
+        left = settled(engine)
+        sys.stdout.write(f"{engine.counts}\n{engine.prefixes}\n{run.errors[:5]}\nleft: {left}\n")
         engine.close_now()
     half = memory[len(memory) // 2]
     grown = max(memory[len(memory) // 2 :]) > 1.1 * half
-    return int(bool(run.errors) or left.running + left.waiting > 0 or grown)
+    return int(bool(run.errors) or left != Load(0, 0) or grown)
 
 
 if __name__ == "__main__":
