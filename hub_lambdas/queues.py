@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 
+from console import aws
+
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
@@ -32,15 +34,10 @@ MAX_BATCH_BYTES = 240_000
 @cache
 def client() -> "SQSClient":
     """The process's SQS client: kept between invocations."""
-    # boto3 is a layer above this; its import alone would cost a cold start another 0.1 s.
-    import botocore.session
     from botocore.config import Config
 
     config = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 3, "mode": "standard"})
-    sqs = botocore.session.get_session().create_client(
-        "sqs", endpoint_url=settings.AWS_ENDPOINT_URL, region_name=settings.AWS_REGION, config=config
-    )
-    return cast("SQSClient", sqs)
+    return cast("SQSClient", aws.client("sqs", settings.AWS_REGION, settings.AWS_ENDPOINT_URL, config))
 
 
 @cache

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.core.cache import cache as kept
 
+from console import aws
 from console.operations.points import Points
 
 MINUTE_SECONDS = 60
@@ -49,14 +50,10 @@ class Client(Protocol):
 @cache
 def client() -> Client:
     """The process's CloudWatch client. It gives up soon: the page has more to show."""
-    import botocore.session
     from botocore.config import Config
 
     config = Config(connect_timeout=2, read_timeout=4, retries={"total_max_attempts": 1, "mode": "standard"})
-    made = botocore.session.get_session().create_client(
-        "cloudwatch", endpoint_url=settings.AWS_ENDPOINT_URL, region_name=settings.AWS_REGION, config=config
-    )
-    return cast(Client, made)
+    return cast(Client, aws.client("cloudwatch", settings.AWS_REGION, settings.AWS_ENDPOINT_URL, config))
 
 
 def read(figures: Sequence[Figure], now: datetime) -> Figures:

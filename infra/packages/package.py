@@ -119,6 +119,7 @@ _BELOW_PAGES = [
         for name in (
             *(
                 "__init__",
+                "aws",
                 "encryption",
                 "exact_text",
                 "progress",
