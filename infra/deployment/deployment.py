@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from hub_lambdas.sentences import stored
 from infra.deployment.functions import Functions, wanted_triggers
 from infra.deployment.plan import Step
-from infra.deployment.releases import Releases
+from infra.deployment.releases import BOXES, Releases
 from infra.deployment.settings import (
     MANAGE,
     Facts,
@@ -27,18 +27,24 @@ from infra.deployment.static_files import StaticFiles
 from infra.deployment.zappa import Zappa
 
 CONSOLE_PACKAGE = ("console", MANAGE)
-BOXES = "llm"
+BOXES_STACK = "llm"
 """The stack of the LLM boxes. Its template is kept with a release, since it says how they run it."""
-_BOXES_FILE = f"{BOXES}.yaml"
+_BOXES_FILE = f"{BOXES_STACK}.yaml"
 AT_A_TIME = 4
 
 
 class Packages(Protocol):
-    """Who builds the files of a release."""
+    """Who builds the files of a release, and what its LLM boxes run."""
 
     def names(self) -> Sequence[str]: ...
 
+    def archive(self) -> str | None:
+        """The file that LLM boxes run, named after its content; None where the stage has no boxes."""
+
     def build(self, name: str) -> Path: ...
+
+    def check(self, name: str, path: Path) -> str:
+        """What is to be said of a file that was built: "" where nothing is. Fails where it cannot run."""
 
 
 class Secret(Protocol):
@@ -64,12 +70,13 @@ class Deployment:
         self._stage, self._stacks, self._functions = stage, stacks, functions
         self._releases, self._zappa, self._packages = releases, zappa, packages
         self._static_files, self._secret = static_files, secret
-        self._built: dict[str, Path] = {}
+        self._built: dict[tuple[str, str], Path] = {}
 
     def deploying(self, release: str) -> list[Step]:
         """The steps that put a new release on the stage, and keep it once it answers."""
         return [
             Step(stored("build"), lambda: self._build(release)),
+            Step(stored("check"), self._check),
             Step(stored("upload"), lambda: self._upload(release)),
             Step(stored("infra"), lambda: self._apply_stacks(release), alters=True),
             Step(stored("static files"), lambda: self._publish(release)),
@@ -114,20 +121,36 @@ class Deployment:
     # --- the steps; each says in a few words what it did ---
 
     def _build(self, release: str) -> str:
-        missing = [name for name in self._packages.names() if not self._releases.has(release, name)]
-        self._built = {name: self._packages.build(name) for name in missing}
-        sizes = [f"{name} {path.stat().st_size / 1024 / 1024:.1f} MB" for name, path in self._built.items()]
+        wanted = [(release, name) for name in self._packages.names()]
+        if archive := self._packages.archive():
+            wanted.append((BOXES, archive))
+        missing = [file for file in wanted if not self._releases.has(*file)]
+        self._built = {file: self._packages.build(file[1]) for file in missing}
+        sizes = [
+            f"{name} {path.stat().st_size / 1024 / 1024:.1f} MB" for (_, name), path in self._built.items()
+        ]
         return ", ".join(sizes) or stored("kept from before")
 
+    def _check(self) -> str:
+        remarks = [self._packages.check(name, path) for (_, name), path in self._built.items()]
+        return "; ".join(remark for remark in remarks if remark)
+
     def _upload(self, release: str) -> str:
-        for name, path in self._built.items():
-            self._releases.keep(release, path, name)
-        if BOXES in self._stage.stacks:
+        for (folder, name), path in self._built.items():
+            self._releases.keep(folder, path, name)
+        if archive := self._packages.archive():
             self._releases.keep(release, TEMPLATES / _BOXES_FILE, _BOXES_FILE)
+            self._releases.keep_archive(release, archive)
         return _count(len(self._built), stored("1 file"), stored("%(count)s files"))
 
     def _apply_stacks(self, release: str) -> str:
-        changed = [template for template in self._stage.stacks if self._stacks.apply(template, release)]
+        changed = [
+            template
+            for template in self._stage.stacks
+            if self._stacks.apply(
+                template, self._releases.archive(release) if template == BOXES_STACK else ""
+            )
+        ]
         made = self._secret.complete()
         changes = stored("%(templates)s changed", templates=", ".join(changed) or stored("nothing"))
         if not made:
@@ -167,10 +190,10 @@ class Deployment:
         return ""
 
     def _restore(self, release: str) -> str:
-        if BOXES in self._stage.stacks:
+        if BOXES_STACK in self._stage.stacks:
             with tempfile.TemporaryDirectory() as folder:
                 self._releases.fetch(release, _BOXES_FILE, Path(folder, _BOXES_FILE))
-                self._stacks.apply(BOXES, release, Path(folder))
+                self._stacks.apply(BOXES_STACK, self._releases.archive(release), Path(folder))
         return self._update(release)
 
     def _set_triggers(self, release: str) -> str:

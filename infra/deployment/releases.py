@@ -2,12 +2,13 @@
 bucket.
 
 RELEASE/functions.zip, RELEASE/console.zip, RELEASE/static.zip, RELEASE/settings.json
-RELEASE/llm.tar.gz, RELEASE/llm.yaml  where the stage has LLM boxes: what they run, and their template
+RELEASE/llm.yaml, RELEASE/llm.json  where there are LLM boxes: their template, and what they run
+boxes/llm-DIGEST.tar.gz  the archives, each for all releases that have it in common
 current.json            the release that the last deploy or rollback left running
 history/TIME-TASK.json  each deploy and rollback: who, when, what became of it
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,9 @@ from infra.deployment.lock import holder_of
 from infra.deployment.settings import Settings
 
 CURRENT = "current.json"
+BOXES = "boxes"
+"""The folder of the archives that LLM boxes run."""
+_ARCHIVE_OF = "llm.json"
 HISTORY = "history/"
 ROLLBACK = "rollback"
 """The task of an entry that went back to a release."""
@@ -79,6 +83,16 @@ class Releases:
         self._bucket.client.download_file(self._bucket.name, f"{release}/{name}", str(path))
         return path
 
+    def keep_archive(self, release: str, name: str) -> None:
+        """Note which archive of BOXES the LLM boxes of a release run."""
+        self._bucket.write(f"{release}/{_ARCHIVE_OF}", {"archive": name})
+
+    def archive(self, release: str) -> str:
+        """The key of the archive that the LLM boxes of a release run. Raises ReleaseError."""
+        if found := self._archive(release):
+            return f"{BOXES}/{found}"
+        raise ReleaseError(_not_kept(release))
+
     def keep_settings(self, release: str, settings: Settings) -> None:
         self._bucket.write(f"{release}/settings.json", settings)
 
@@ -86,12 +100,7 @@ class Releases:
         """What its functions were given. Raises ReleaseError."""
         found = self._bucket.read(f"{release}/settings.json")
         if found is None:
-            raise ReleaseError(
-                stored(
-                    "Release %(release)s is not kept: `make releases STAGE=…` lists those that are.",
-                    release=release,
-                )
-            )
+            raise ReleaseError(_not_kept(release))
         settings: dict[str, dict[str, Any]] = found[0]
         return settings
 
@@ -108,7 +117,8 @@ class Releases:
         return [*ran][:KEPT]
 
     def forget_old(self) -> list[str]:
-        """Delete the files of all releases but the kept ones; which those were."""
+        """Delete the files of all releases but the kept ones, and archives that none of these has; which
+        releases those were."""
         history = self.history()
         kept = {*self.kept(), self.current()}
         old = [
@@ -117,6 +127,7 @@ class Releases:
         for release in old:
             for key in self._bucket.keys(f"{release}/"):
                 self._bucket.delete(key)
+        self._forget_archives({self._archive(release) for release in kept if release})
         return old
 
     def history(self) -> list[Entry]:
@@ -160,6 +171,15 @@ class Releases:
             )
         )
 
+    def _archive(self, release: str) -> str | None:
+        found = self._bucket.read(f"{release}/{_ARCHIVE_OF}")
+        return str(found[0]["archive"]) if found else None
+
+    def _forget_archives(self, used: Collection[str | None]) -> None:
+        for key in self._bucket.keys(f"{BOXES}/"):
+            if key.removeprefix(f"{BOXES}/") not in used:
+                self._bucket.delete(key)
+
     def _history(self) -> Iterator[Entry]:
         for key in sorted(self._bucket.keys(HISTORY), reverse=True):
             if found := self._bucket.read(key):
@@ -171,6 +191,12 @@ class Releases:
 
     def _now(self) -> str:
         return self._clock().isoformat(timespec="milliseconds")
+
+
+def _not_kept(release: str) -> str:
+    return stored(
+        "Release %(release)s is not kept: `make releases STAGE=…` lists those that are.", release=release
+    )
 
 
 def _good(history: Sequence[Entry]) -> list[str]:

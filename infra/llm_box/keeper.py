@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 SERVICE = "channels-hub-llm"
 HOOK = "drain"
 """The lifecycle hook of infra/llm.yaml."""
-METADATA_URL = "http://169.254.169.254"
+METADATA_URL = os.environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://169.254.169.254")
+"""The variable is that of AWS's own libraries."""
 LOOK_EVERY_SECONDS = 5.0
 RESTART_AFTER_SECONDS = 60.0
 """How long the LLM may be silent: a large model needs a while to load."""
@@ -140,7 +141,7 @@ class Ec2Box:
                 AutoScalingGroupName=self._group,
                 LifecycleHookName=HOOK,
                 LifecycleActionResult="CONTINUE",
-                InstanceId=self._id(),
+                InstanceId=self.id(),
             )
         except self._scaling.exceptions.ClientError as error:
             # A spot instance goes without the hook: nothing waits for an answer.
@@ -150,13 +151,13 @@ class Ec2Box:
         self._run(["systemctl", "restart", SERVICE])
 
     def give_up(self) -> None:
-        self._scaling.set_instance_health(InstanceId=self._id(), HealthStatus="Unhealthy")
+        self._scaling.set_instance_health(InstanceId=self.id(), HealthStatus="Unhealthy")
 
     def close(self) -> None:
         self._metadata.close()
         self._scaling.close()
 
-    def _id(self) -> str:
+    def id(self) -> str:
         return self._read("instance-id") or ""
 
     def _read(self, path: str) -> str | None:

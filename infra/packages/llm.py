@@ -1,5 +1,5 @@
-"""llm.tar.gz: what an LLM box is made of. llm_api, the installation (infra/llm_box), and a wheel of every
-package that it installs, so that a box which starts in a burst asks nobody but S3."""
+"""llm-DIGEST.tar.gz: what an LLM box is made of. llm_api, the installation (infra/llm_box), and a wheel of
+every package that it installs, so that a box which starts in a burst asks nobody but S3."""
 
 import hashlib
 import os
@@ -13,12 +13,11 @@ from io import BytesIO
 from pathlib import Path
 
 from infra.local.environment import ROOT
-from infra.packages.build import export
+from infra.packages.build import export, git
 from infra.packages.cuda import install_compiler
 from infra.packages.errors import PackageError
 from infra.packages.site import CONSTRAINTS
 
-NAME = "llm.tar.gz"
 SOURCES = ("llm_api", "infra/__init__.py", "infra/llm_box", "requirements")
 _PINS = ROOT / "requirements"
 _CMAKE = ROOT / "scripts" / "llama_cpp"
@@ -53,12 +52,18 @@ RECIPES: Mapping[str, Recipe] = {"small": CPU, "medium": CPU, "gpu": GPU}
 """By the sizes of infra/llm.yaml."""
 
 
+def archive_name(commit: str, size: str) -> str:
+    """The archive's, after what is in it: commits that change nothing for boxes of a size have the same one.
+    Raises PackageError."""
+    sources = git("ls-tree", "-r", commit, *SOURCES)
+    return f"llm-{hashlib.sha256(sources + _recipe(size).digest.encode()).hexdigest()[:16]}.tar.gz"
+
+
 def build_llm(commit: str, folder: Path, size: str) -> Path:
     """Pack `commit` for LLM boxes of a size. Compiles llama.cpp, which takes some minutes, and for a GPU more
     than an hour, where `folder` does not hold the wheels of these versions yet. Raises PackageError."""
-    if size not in RECIPES:
-        raise PackageError(f"There are no LLM boxes of Size {size!r}: choose one of {', '.join(RECIPES)}.")
-    return pack(commit, wheels(folder, RECIPES[size]), folder / commit[:12])
+    made = wheels(folder, _recipe(size))
+    return pack(commit, made, folder / archive_name(commit, size))
 
 
 def wheels(folder: Path, recipe: Recipe) -> Path:
@@ -76,18 +81,24 @@ def wheels(folder: Path, recipe: Recipe) -> Path:
     return made
 
 
-def pack(commit: str, wheels: Path, folder: Path) -> Path:
-    """The archive of `commit` and these wheels, in `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        unfinished = Path(scratch, NAME)
+def pack(commit: str, wheels: Path, target: Path) -> Path:
+    """The archive of `commit` and these wheels, at `target`."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        unfinished = Path(scratch, "unfinished")
         with tarfile.open(unfinished, "w:gz") as packed:
             with tarfile.open(fileobj=BytesIO(export(commit, *SOURCES))) as sources:
                 for member in sources:
                     packed.addfile(member, sources.extractfile(member) if member.isfile() else None)
             for wheel in sorted(wheels.glob("*.whl")):
                 packed.add(wheel, f"wheels/{wheel.name}")
-        return unfinished.rename(folder / NAME)
+        return unfinished.rename(target)
+
+
+def _recipe(size: str) -> Recipe:
+    if size not in RECIPES:
+        raise PackageError(f"There are no LLM boxes of Size {size!r}: choose one of {', '.join(RECIPES)}.")
+    return RECIPES[size]
 
 
 def _compile(folder: Path, recipe: Recipe, compiler: Path) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from infra.local.environment import ROOT
 from infra.packages.build import build, head, packed
+from infra.packages.llm import pack
 from infra.packages.package import PACKAGES
 from tests.emulator import emulator as emulator_of_aws
 
@@ -44,6 +46,18 @@ def zip_files() -> dict[str, Path]:
     return {
         name: path if path.exists() else build(PACKAGES[name], commit, folder) for name, path in made.items()
     }
+
+
+@pytest.fixture(scope="session")
+def llm_box(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the LLM boxes get of the commit that is checked out, with a wheel for show."""
+    folder = tmp_path_factory.mktemp("llm")
+    wheels = folder / "wheels"
+    wheels.mkdir()
+    (wheels / "model-1-py3-none-any.whl").write_bytes(b"a wheel")
+    with tarfile.open(pack(head(), wheels, folder / "llm.tar.gz")) as archive:
+        archive.extractall(folder / "box", filter="data")
+    return folder / "box"
 
 
 @pytest.fixture

@@ -14,9 +14,11 @@ import yaml
 from console.capacity.catalog import read_speeds
 from console.capacity.designs import USED_SHARE
 from infra.llm_box.environment import OF_THE_BOX
+from infra.llm_box.readiness import GROUP, PATIENCE_SECONDS
 from infra.local.environment import ROOT
 from infra.local.queues import queue_properties
 from infra.packages.llm import GPU, RECIPES
+from infra.packages.runtime import wanted
 
 TEMPLATES = sorted((ROOT / "infra").glob("*.yaml"))
 METRICS_OF_DEAD_ONES = ["NumberOfMessagesReceived", "ApproximateNumberOfMessagesVisible"]
@@ -150,6 +152,26 @@ def test_whoever_deploys_may_look_up_the_image_of_every_box() -> None:
     patterns = [each["Sub"].partition(":parameter")[2] for each in allowed]
     assert len(images) == 3
     assert [image for image in images if not any(fnmatch(image, each) for each in patterns)] == []
+
+
+@pytest.mark.parametrize("template", ["llm", "ops"])
+def test_boxes_run_the_python_of_the_functions(template: str) -> None:
+    """The wheels that a box installs are built by the Python that builds the functions' packages."""
+    image = load(f"{template}.yaml")["Parameters"]["Image"]["Default"]
+
+    python_of = {"ubuntu/server/24.04": "python3.12"}
+    assert [python for name, python in python_of.items() if name in image] == [wanted()]
+
+
+def test_a_box_goes_only_once_the_next_one_answers() -> None:
+    boxes = load("llm.yaml")["Resources"]["Boxes"]
+    update = boxes["UpdatePolicy"]["AutoScalingRollingUpdate"]
+
+    assert (update["WaitOnResourceSignals"], update["MinInstancesInService"]) == (True, 1)
+    assert boxes["CreationPolicy"]["ResourceSignal"]["Count"] == {"Ref": "MinBoxes"}
+    assert GROUP in load("llm.yaml")["Resources"]
+    assert PATIENCE_SECONDS < 15 * 60, "CloudFormation would have given up"
+    assert load("llm.yaml")["Parameters"]["MaxBoxes"]["MinValue"] > update["MinInstancesInService"]
 
 
 @pytest.mark.parametrize(

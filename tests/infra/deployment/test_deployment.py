@@ -31,6 +31,8 @@ class Cloud:
         self.without_address: set[str] = set()
         self.lost_while_unsafe: list[str] = []
         self.stacks: dict[str, str] = {}
+        self.boxes_run = ""
+        self.archives: dict[str, str] = {}
         self.files: dict[tuple[str, str], bytes] = {}
         self.kept: dict[str, Any] = {}
         self.running: str | None = None
@@ -62,8 +64,9 @@ class Cloud:
 
     # stacks
 
-    def apply(self, template: str, release: str, folder: Path = TEMPLATES) -> bool:
+    def apply(self, template: str, archive: str = "", folder: Path = TEMPLATES) -> bool:
         self.stacks[template] = (folder / f"{template}.yaml").read_text()
+        self.boxes_run = archive or self.boxes_run
         return True
 
     def exports(self) -> dict[str, str]:
@@ -89,6 +92,12 @@ class Cloud:
     def fetch(self, release: str, name: str, path: Path) -> Path:
         path.write_bytes(self.files[release, name])
         return path
+
+    def keep_archive(self, release: str, name: str) -> None:
+        self.archives[release] = name
+
+    def archive(self, release: str) -> str:
+        return f"boxes/{self.archives[release]}"
 
     def keep_settings(self, release: str, settings: Settings) -> None:
         self.kept[release] = settings
@@ -167,11 +176,18 @@ class FunctionsOf:
 
 
 class PackagesOf:
-    def __init__(self, cloud: Cloud) -> None:
-        self.build = cloud.build
+    def __init__(self, cloud: Cloud, archive: str | None) -> None:
+        self.build, self._cloud, self._archive = cloud.build, cloud, archive
 
     def names(self) -> Sequence[str]:
         return ["functions.zip", "console.zip"]
+
+    def archive(self) -> str | None:
+        return self._archive
+
+    def check(self, name: str, path: Path) -> str:
+        self._cloud.happens(f"check {name}")
+        return f"{name} starts in 0.3 s"
 
 
 @pytest.fixture
@@ -181,8 +197,9 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
     assert cloud.lost_while_unsafe == [], "a trigger fed a function whose failures it deletes"
 
 
-def deployment(cloud: Any, stage: Stage = STAGE) -> Deployment:
-    return Deployment(stage, cloud, FunctionsOf(cloud), cloud, cloud, PackagesOf(cloud), cloud, cloud)  # type: ignore[arg-type]
+def deployment(cloud: Any, stage: Stage = STAGE, archive: str | None = None) -> Deployment:
+    packages = PackagesOf(cloud, archive)
+    return Deployment(stage, cloud, FunctionsOf(cloud), cloud, cloud, packages, cloud, cloud)  # type: ignore[arg-type]
 
 
 def deploy(cloud: Cloud, release: str, is_cancelled: Callable[[], bool] = lambda: False) -> list[str]:
@@ -344,17 +361,47 @@ def test_a_function_that_only_the_failed_release_has_is_removed_again(
     assert set(cloud.code) == {STAGE.function_name(name) for name in FUNCTIONS}
 
 
-def test_the_boxes_go_back_to_the_template_that_their_release_came_with(cloud: Cloud) -> None:
-    stage = replace(STAGE, stacks={**STAGE.stacks, "llm": {}})
-    made = deployment(cloud, stage)
-    carry_out(made.deploying("first"), [], Watched(), lambda: False)
+def test_a_package_that_does_not_start_is_not_even_uploaded(cloud: Cloud) -> None:
+    cloud.breaks = lambda what: what == "check console.zip"
+
+    with pytest.raises(ZappaError):
+        deploy(cloud, "first")
+
+    assert cloud.files == {}
+
+
+WITH_BOXES = replace(STAGE, stacks={**STAGE.stacks, "llm": {}})
+
+
+def deploy_boxes(cloud: Cloud, release: str, archive: str) -> None:
+    made = deployment(cloud, WITH_BOXES, archive)
+    carry_out(made.deploying(release), made.restoring(cloud.running), Watched(), lambda: False)
+
+
+def test_the_boxes_go_back_to_the_template_and_the_archive_of_their_release(cloud: Cloud) -> None:
+    deploy_boxes(cloud, "first", "llm-1.tar.gz")
     cloud.files["first", "llm.yaml"] = b"as it was"
 
-    carry_out(made.deploying("second"), made.restoring("first"), Watched(), lambda: False)
+    deploy_boxes(cloud, "second", "llm-2.tar.gz")
     assert cloud.stacks["llm"] == (TEMPLATES / "llm.yaml").read_text()
+    assert cloud.boxes_run == "boxes/llm-2.tar.gz"
+    made = deployment(cloud, WITH_BOXES)
     carry_out(made.returning("first"), [], Watched(), lambda: False)
 
-    assert cloud.stacks["llm"] == "as it was"
+    assert (cloud.stacks["llm"], cloud.boxes_run) == ("as it was", "boxes/llm-1.tar.gz")
+
+
+def test_a_release_with_the_same_llm_api_builds_and_changes_nothing_for_the_boxes(cloud: Cloud) -> None:
+    deploy_boxes(cloud, "first", "llm-1.tar.gz")
+    cloud.did.clear()
+
+    deploy_boxes(cloud, "second", "llm-1.tar.gz")
+
+    assert [what for what in cloud.did if what.startswith("build")] == [
+        "build functions.zip",
+        "build console.zip",
+    ]
+    assert cloud.boxes_run == "boxes/llm-1.tar.gz"
 
 
 def test_a_function_that_got_no_address_is_made_anew(cloud: Cloud) -> None:

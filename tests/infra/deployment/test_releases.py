@@ -13,7 +13,7 @@ from boto3.session import Session
 from infra.deployment.bucket import Bucket
 from infra.deployment.errors import ReleaseError
 from infra.deployment.lock import KEY, STALE_AFTER, Holder, holding
-from infra.deployment.releases import DONE, FAILED, INTERRUPTED, KEPT, RUNNING, Releases
+from infra.deployment.releases import BOXES, DONE, FAILED, INTERRUPTED, KEPT, RUNNING, Releases
 
 
 @pytest.fixture
@@ -168,3 +168,21 @@ def test_who_was_silent_for_too_long_is_told_as_killed(
     bucket.write(KEY, asdict(Holder("ann", "elsewhere", 1, "deploy", since=then, seen=then)))
     releases.begin("deploy", "second", "ann")
     assert told(releases) == [("second", INTERRUPTED)]
+
+
+def test_an_archive_stays_as_long_as_a_kept_release_has_boxes_that_run_it(
+    releases: Releases, tmp_path: Path
+) -> None:
+    (tmp_path / "built").write_bytes(b"archive")
+    for number in range(KEPT + 2):
+        name = f"llm-{max(number, 1)}.tar.gz"  # the first two have theirs in common
+        releases.keep(BOXES, tmp_path / "built", name)
+        releases.keep_archive(str(number), name)
+        run(releases, str(number))
+
+    releases.forget_old()
+    assert not releases.has(BOXES, "llm-1.tar.gz")
+    assert all(releases.has(*releases.archive(kept).split("/")) for kept in releases.kept())
+
+    with pytest.raises(ReleaseError, match="0 is not kept"):
+        releases.archive("0")

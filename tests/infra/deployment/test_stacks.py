@@ -36,11 +36,11 @@ class FakeAws:
 def test_a_template_gets_the_parameters_that_its_stage_has_for_it(template: str) -> None:
     aws = FakeAws()
 
-    assert Stacks(PROD, aws).apply(template, "0123abcd")
+    assert Stacks(PROD, aws).apply(template, "boxes/llm-0123.tar.gz")
 
     [request] = aws.made.values()
     told = {each["ParameterKey"]: each["ParameterValue"] for each in request["Parameters"]}
     said = {name: str(value) for name, value in PROD.stacks[template].items()}
-    known = {"Stage": "prod", "Prefix": "prod-", "Release": "0123abcd"}
+    known = {"Stage": "prod", "Prefix": "prod-", "Archive": "boxes/llm-0123.tar.gz"}
     assert told.keys() & known.keys()
     assert said.items() <= told.items() <= (known | said).items()

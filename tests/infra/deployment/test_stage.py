@@ -1,6 +1,7 @@
 """The stages' files, and the settings that Zappa gets of them."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,21 @@ def test_what_a_function_is_told_of_its_stage_holds_no_secret() -> None:
         "HUB_CONSOLE_URL": "https://c.example/console",
         "HUB_ALLOWED_HOSTS": "c.example",
     }
+
+
+def test_functions_on_aws_run_the_pinned_python_and_on_this_machine_its_own() -> None:
+    here = f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+    assert {each["runtime"] for each in settings(load_stage("prod")).values()} == {"python3.12"}
+    assert {each["runtime"] for each in settings(load_stage("local")).values()} == {here}
+
+
+def test_the_health_page_is_told_where_the_number_of_boxes_is_led_to() -> None:
+    facts = Facts({**EXPORTS, "requests-per-box": "6.4"}, ADDRESSES)
+
+    told = expand(read_functions(), load_stage("dev"), facts, "abc")["console"]["aws_environment_variables"]
+
+    assert told["HUB_LLM_REQUESTS_PER_BOX"] == "6.4"
 
 
 def test_only_manage_is_led_to_the_first_password() -> None:
