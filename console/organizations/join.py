@@ -84,6 +84,4 @@ def _enter(request: HttpRequest, invitation: Invitation, user: User) -> HttpResp
 
 def _page(request: HttpRequest, context: dict[str, Any], status: int = 200) -> HttpResponse:
     shared = {**admin.site.each_context(request), "title": _("Invitation")}
-    response = TemplateResponse(request, "admin/organizations/join.html", shared | context, status=status)
-    response["Referrer-Policy"] = "no-referrer"  # the address is the key
-    return response
+    return TemplateResponse(request, "admin/organizations/join.html", shared | context, status=status)

@@ -48,8 +48,11 @@ def test_somebody_new_joins_with_a_password_of_their_own(world: World, invite: C
     path, browser = invite(), Client()
     assert mail.outbox[0].to == ["new@example.com"]
     assert "Zebra Clinic" in mail.outbox[0].subject
-    page = body(browser.get(path))
-    assert "new@example.com" in page
+    page = browser.get(path)
+    assert "new@example.com" in body(page)
+    assert page["Referrer-Policy"] == "same-origin", (
+        "no other site learns the address; Django has to see ours"
+    )
     assert "too short" in body(browser.post(path, NEW | {"password": "short"}))
     assert browser.post(path, NEW).headers["Location"] == "/"
     member = Member.objects.get(user__email="new@example.com")
