@@ -57,6 +57,7 @@ def set_up(request: HttpRequest) -> HttpResponse:
         "is_required": second_factor.is_required(user),
         "picture": mark_safe(picture),  # noqa: S308 - drawn here, with no text in it
         "secret": factor.secret["base32"],
+        "next": _next(request),
     }
     return _page(request, "set_up", context)
 

@@ -1,26 +1,21 @@
 """The chat page in a browser: what a visitor sees, and that nothing they write is lost or doubled."""
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.chromium import chromium
 from tests.fakes.webchat_hub import FakeWebChatHub
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 OPTIONS = {"title": "Bright Smile", "greeting": "Hello!", "suggestions": ["When are you open?"]}
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's package chromium")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        switches = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=switches)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
 """An organization with something in every table, another beside it, and people with each role."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
+import pyotp
 import pytest
 from django.core.files.base import ContentFile
 from django.db import connection
@@ -14,13 +16,18 @@ from pytest_django import Settings
 from console.audit.models import Change
 from console.channels.models import Channel
 from console.conversations.models import Contact, Conversation, DeadLetter, Export
+from console.deployments import jobs
 from console.inbox.models import Draft, Label, Note, Suggestion
+from console.operations import cloudwatch
 from console.organizations.models import Invitation, Organization, Translation, User
 from console.protection.models import Erasure
+from console.signin import second_factor
 from console.workshop.models import Case, CaseRun
 from hub_lambdas import channels, queues
 from hub_lambdas.channels.base import Account, ChannelError, Field, Health, Sample
 from tests import factories
+from tests.fakes.cloudwatch import FakeCloudWatch
+from tests.fakes.repository import Repository
 
 TOKEN = "9876:the-very-secret-token"
 
@@ -176,6 +183,22 @@ def signed_in(user: User | None) -> Client:
     return client
 
 
+def with_factor(user: User) -> Client:
+    """A browser in which one of ops is signed in, and has shown a code."""
+    factor = second_factor.begin(user)
+    second_factor.confirm(user, pyotp.TOTP(factor.secret["base32"]).now())
+    client = signed_in(user)
+    session = client.session
+    session[second_factor.SESSION_KEY] = user.pk
+    session.save()
+    return client
+
+
+def cookies(client: Client, url: str) -> list[Any]:
+    """What a browser keeps that was where `client` was, as Playwright takes it. `url`: of the console."""
+    return [{"name": name, "value": each.value, "url": url} for name, each in client.cookies.items()]
+
+
 def text(response: Any) -> str:
     """The whole body of an answer, of a stream too."""
     content: bytes = b"".join(response.streaming_content) if response.streaming else response.content
@@ -241,3 +264,31 @@ def semaphore(monkeypatch: pytest.MonkeyPatch) -> Semaphore:
     kind = Semaphore()
     monkeypatch.setitem(channels.KINDS, kind.name, kind)
     return kind
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCloudWatch]:
+    """CloudWatch, without any figures yet."""
+    fake = FakeCloudWatch()
+    cloudwatch.forget()
+    monkeypatch.setattr(cloudwatch, "client", lambda: fake)
+    yield fake
+    cloudwatch.forget()
+
+
+@pytest.fixture
+def repository(tmp_path: Path, settings: Settings) -> Repository:
+    """What is deployed, with one commit, and its stage."""
+    found = Repository(tmp_path)
+    settings.DEPLOY_REPOSITORY, settings.HUB_HOME = str(found.root), tmp_path / "hub"
+    settings.DEPLOY_STAGES, settings.DEPLOYER = ["trial"], found.installed
+    return found
+
+
+@pytest.fixture
+def queued(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What was put on the queue of deploys."""
+    sent: list[Any] = []
+    monkeypatch.setattr(jobs.run_deploy, "delay", sent.append)
+    monkeypatch.setattr(jobs.look_at_releases, "delay", lambda: sent.append("look"))
+    return sent

@@ -4,29 +4,24 @@ axe finds what is labelled badly, has too little contrast, or cannot be reached 
 Light pages are read in English, dark ones in Spanish, whose words are longer.
 """
 
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.test import Client
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from pytest_django.live_server_helper import LiveServer
 
 from console.operations import cloudwatch
 from console.workshop.models import CaseRun
 from tests import factories
-from tests.console.conftest import World, make_letter, signed_in
+from tests.chromium import chromium
+from tests.console.conftest import World, cookies, make_letter, signed_in, with_factor
 from tests.console.test_languages import make_deploy
-from tests.console.test_releases import with_factor
 from tests.fakes.cloudwatch import FakeCloudWatch
 from tests.fakes.sqs import FakeSqs
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's package chromium")
 SERIOUS = ("serious", "critical")
 
 
@@ -62,18 +57,13 @@ def visits(world: World, server: LiveServer) -> Iterator[Visit]:
     make_deploy()
     ops = ["/health/", "/capacity/", "/releases/", "/releases/deploys/1/", "/organizations/user/"]
     yield Visit("en", "light", [], ["/login/"])
-    yield Visit("en", "light", _cookies(signed_in(world.admin), server), admins)
-    yield Visit("en", "light", _cookies(with_factor(world.ops), server), ops)
+    yield Visit("en", "light", cookies(signed_in(world.admin), server.url), admins)
+    yield Visit("en", "light", cookies(with_factor(world.ops), server.url), ops)
     admin = factories.make_member(world.organization, language="es")
     yield Visit("es", "dark", [], ["/login/"])
-    yield Visit("es", "dark", _cookies(signed_in(admin), server), admins)
+    yield Visit("es", "dark", cookies(signed_in(admin), server.url), admins)
     other = factories.make_user(is_ops=True, language="es")
-    yield Visit("es", "dark", _cookies(with_factor(other), server), ops)
-
-
-def _cookies(client: Client, server: LiveServer) -> list[Any]:
-    kept = client.cookies.items()
-    return [{"name": name, "value": morsel.value, "url": server.url} for name, morsel in kept]
+    yield Visit("es", "dark", cookies(with_factor(other), server.url), ops)
 
 
 def test_nothing_keeps_anybody_out(
@@ -84,10 +74,8 @@ def test_nothing_keeps_anybody_out(
     everybody = list(
         visits(world, live_server)
     )  # before the browser's loop, which the database does not like
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+    with chromium() as browser:
         found = {line for visit in everybody for line in _violations(browser, live_server.url, visit)}
-        browser.close()
     assert not found, "\n".join(sorted(found))
 
 
@@ -95,7 +83,7 @@ def _violations(browser: Browser, base: str, visit: Visit) -> Iterator[str]:
     context = browser.new_context(
         color_scheme=visit.scheme, locale=visit.language, reduced_motion="reduce", base_url=base
     )
-    context.add_cookies(list(visit.cookies))
+    context.addcookies(list(visit.cookies))
     page = context.new_page()
     for address in visit.addresses:
         answer = page.goto(address)

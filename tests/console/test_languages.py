@@ -25,8 +25,7 @@ from infra import catalogue
 from infra.deployment.deployment import Deployment
 from tests import factories
 from tests.console import walk
-from tests.console.conftest import World, make_letter, signed_in, text
-from tests.console.test_releases import with_factor
+from tests.console.conftest import World, make_letter, signed_in, text, with_factor
 from tests.fakes.cloudwatch import FakeCloudWatch
 from tests.fakes.sqs import FakeSqs
 

@@ -3,7 +3,6 @@
 import html
 import json
 import re
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -23,24 +22,20 @@ URL = "/health/"
 
 
 @pytest.fixture
-def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCloudWatch]:
-    fake = FakeCloudWatch()
-    cloudwatch.forget()
-    monkeypatch.setattr(cloudwatch, "client", lambda: fake)
-    yield fake
-    cloudwatch.forget()
-
-
-@pytest.fixture
 def well(world: World, watch: FakeCloudWatch, sqs: FakeSqs) -> World:
-    """A platform with nothing the matter: each function ran, two boxes report."""
+    """A platform with nothing the matter."""
+    make_well(watch)
+    return world
+
+
+def make_well(watch: FakeCloudWatch) -> None:
+    """Each function ran, two boxes report."""
     now = timezone.now()
     for function in FUNCTIONS:
         run(watch, function.stage, now - timedelta(minutes=2), 40, 50, 900)
     for minute in range(1, 4):
         for taken in (3, 5):
             gauges(watch, now - timedelta(minutes=minute), taken)
-    return world
 
 
 def run(watch: FakeCloudWatch, stage: str, at: datetime, *milliseconds: float) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pyotp
 import pytest
 from django.core import mail
 from django.db import OperationalError, connection
@@ -23,9 +22,8 @@ from console.deployments.checkout import Checkout, CheckoutError
 from console.deployments.lease import FREE_AFTER, Lease, LeaseLost
 from console.deployments.models import Commit, Deploy, Stage
 from console.organizations.models import User
-from console.signin import second_factor
 from tests import factories
-from tests.console.conftest import World, body, signed_in
+from tests.console.conftest import World, body, signed_in, with_factor
 from tests.fakes.repository import Repository
 from tests.infra.conftest import wait_until
 
@@ -34,34 +32,6 @@ END_ALL_SESSIONS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()
 """
 Capture = Callable[..., AbstractContextManager[Any]]
-
-
-@pytest.fixture
-def repository(tmp_path: Path, settings: Settings) -> Repository:
-    found = Repository(tmp_path)
-    settings.DEPLOY_REPOSITORY, settings.HUB_HOME = str(found.root), tmp_path / "hub"
-    settings.DEPLOY_STAGES, settings.DEPLOYER = ["trial"], found.installed
-    return found
-
-
-@pytest.fixture
-def queued(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What was put on the queue of deploys."""
-    sent: list[Any] = []
-    monkeypatch.setattr(jobs.run_deploy, "delay", sent.append)
-    monkeypatch.setattr(jobs.look_at_releases, "delay", lambda: sent.append("look"))
-    return sent
-
-
-def with_factor(user: User) -> Client:
-    """A browser in which one of ops is signed in, and has shown a code."""
-    factor = second_factor.begin(user)
-    second_factor.confirm(user, pyotp.TOTP(factor.secret["base32"]).now())
-    client = signed_in(user)
-    session = client.session
-    session[second_factor.SESSION_KEY] = user.pk
-    session.save()
-    return client
 
 
 @pytest.fixture

@@ -4,29 +4,23 @@ They end with the folder's last test (scope "package"), so that they take no tim
 """
 
 import itertools
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, StorageState
 
 from infra.local.platforms import simulator_url
+from tests.chromium import TIMEOUT_MS, chromium
+from tests.end_to_end.steps import NewPage, sign_in
 from tests.end_to_end.studio import Studio
 from tests.fakes import platform
 from tests.fakes.repository import Repository
 from tests.fakes.server import Answer, Request
 from tests.fakes.telegram import FakeTelegram
 from tests.running_stack import RunningStack, free_ports
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-SWITCHES = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
-BROWSER_TIMEOUT_MS = 20_000
-PLAYWRIGHTS_OWN_TIMEOUT_MS = 5_000
 
 
 class SharedTelegram(FakeTelegram):
@@ -86,31 +80,44 @@ def studio(stack: RunningStack, telegram: FakeTelegram, studios: Iterator[int], 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        pytest.fail("chromium is missing: `make test` installs it (Debian: apt-get install chromium).")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
-def new_page(browser: Browser) -> Iterator[Callable[[], Page]]:
-    """Makes pages, each of another visitor; an error of a script on any of them fails the test."""
+def new_page(browser: Browser) -> Iterator[NewPage]:
+    """Makes pages, each of another visitor, with the options of a browser's context. An error of a script on
+    any of them fails the test."""
     errors: list[str] = []
     contexts = []
 
-    def make() -> Page:
-        context = browser.new_context(accept_downloads=True)
+    def make(**options: Any) -> Page:
+        context = browser.new_context(**options)
         contexts.append(context)
-        context.set_default_timeout(BROWSER_TIMEOUT_MS)
+        context.set_default_timeout(TIMEOUT_MS)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         return page
 
-    expect.set_options(timeout=BROWSER_TIMEOUT_MS)
     yield make
-    expect.set_options(timeout=PLAYWRIGHTS_OWN_TIMEOUT_MS)  # it counts for the whole process
     for context in contexts:
         context.close()
     assert not errors
+
+
+@pytest.fixture(scope="module")
+def admin(browser: Browser, stack: RunningStack) -> StorageState:
+    """What the browser of the demo clinic's admin keeps, who signs in once."""
+    context = browser.new_context()
+    sign_in(context.new_page(), stack)
+    kept = context.storage_state()
+    context.close()
+    return kept
+
+
+@pytest.fixture
+def console(new_page: NewPage, admin: StorageState, stack: RunningStack) -> Page:
+    """The admin's first page."""
+    page = new_page(storage_state=admin)
+    page.goto(stack.console_url)
+    return page

@@ -4,11 +4,11 @@ import json
 import re
 import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.end_to_end.steps import NewPage, open_section
 from tests.fakes.telegram import FakeTelegram
 from tests.running_stack import RunningStack
 
@@ -20,8 +20,6 @@ ANSWER_TIMEOUT_MS = 40_000
 A_MINUTE = 60
 NEWS_TIMEOUT_MS = 5_000
 """3 s from the ledger to an open page, and what the way there takes."""
-
-NewPage = Callable[[], Page]
 
 
 def test_a_visitor_is_answered_and_finds_the_conversation_again(
@@ -41,14 +39,13 @@ def test_a_visitor_is_answered_and_finds_the_conversation_again(
 
 
 def test_an_answer_that_is_edited_in_the_console_counts_for_the_next_question(
-    stack: RunningStack, new_page: NewPage
+    stack: RunningStack, new_page: NewPage, console: Page
 ) -> None:
-    chat, console = new_page(), new_page()
+    chat = new_page()
     chat.goto(stack.chat_url)
     ask(chat, QUESTION)
     expect(answers(chat)).to_contain_text([OLD_PRICE], timeout=ANSWER_TIMEOUT_MS)
 
-    sign_in(console, stack)
     open_workshop(console)
     change_price(console, NEW_PRICE)
     console.get_by_role("link", name="Publish…").click()
@@ -60,9 +57,7 @@ def test_an_answer_that_is_edited_in_the_console_counts_for_the_next_question(
     expect(answers(chat)).to_contain_text([OLD_PRICE, NEW_PRICE], timeout=ANSWER_TIMEOUT_MS)
 
 
-def test_a_draft_is_tried_and_tested_before_it_is_published(stack: RunningStack, new_page: NewPage) -> None:
-    console = new_page()
-    sign_in(console, stack)
+def test_a_draft_is_tried_and_tested_before_it_is_published(console: Page) -> None:
     open_workshop(console)
     published = change_price(console, DRAFTED_PRICE)
 
@@ -88,14 +83,13 @@ def test_a_draft_is_tried_and_tested_before_it_is_published(stack: RunningStack,
 
 
 def test_a_member_reads_a_conversation_and_when_each_step_of_it_happened(
-    stack: RunningStack, new_page: NewPage
+    stack: RunningStack, new_page: NewPage, console: Page
 ) -> None:
-    chat, console = new_page(), new_page()
+    chat = new_page()
     chat.goto(stack.chat_url)
     ask(chat, HOURS_QUESTION)
     expect(answers(chat)).to_contain_text([HOURS], timeout=ANSWER_TIMEOUT_MS)
 
-    sign_in(console, stack)
     open_section(console, "Conversations")
     console.locator("#result_list tbody a").first.click()
 
@@ -111,13 +105,14 @@ def test_a_member_reads_a_conversation_and_when_each_step_of_it_happened(
     expect(turn.locator(".hub-facts")).to_contain_text(re.compile(r"Tokens in / out\s*\d+ / \d+"))
 
 
-def test_a_member_takes_over_and_talks_with_the_visitor(stack: RunningStack, new_page: NewPage) -> None:
-    chat, console = new_page(), new_page()
+def test_a_member_takes_over_and_talks_with_the_visitor(
+    stack: RunningStack, new_page: NewPage, console: Page
+) -> None:
+    chat = new_page()
     chat.goto(stack.chat_url)
     ask(chat, HOURS_QUESTION)
     expect(answers(chat)).to_contain_text([HOURS], timeout=ANSWER_TIMEOUT_MS)
 
-    sign_in(console, stack)
     open_newest_conversation(console)
     console.get_by_role("button", name="Take over").click()
     expect(console.get_by_text("You answer", exact=True)).to_be_visible()
@@ -137,13 +132,14 @@ def test_a_member_takes_over_and_talks_with_the_visitor(stack: RunningStack, new
     expect(answers(chat).filter(has_text="Sam here: closed on Sundays.")).to_be_visible()
 
 
-def test_an_export_is_made_by_the_worker_and_downloaded(stack: RunningStack, new_page: NewPage) -> None:
-    chat, console = new_page(), new_page()
+def test_an_export_is_made_by_the_worker_and_downloaded(
+    stack: RunningStack, new_page: NewPage, console: Page
+) -> None:
+    chat = new_page()
     chat.goto(stack.chat_url)
     ask(chat, HOURS_QUESTION)
     expect(answers(chat)).to_contain_text([HOURS], timeout=ANSWER_TIMEOUT_MS)
 
-    sign_in(console, stack)
     open_section(console, "Exports")
     console.get_by_role("link", name="Add export").click()
     console.get_by_label("Organization").select_option(label="Bright Smile Dental")
@@ -161,14 +157,13 @@ def test_an_export_is_made_by_the_worker_and_downloaded(stack: RunningStack, new
 
 
 def test_a_contact_is_exported_and_erased_and_nobody_retires_by_a_click(
-    stack: RunningStack, new_page: NewPage
+    stack: RunningStack, new_page: NewPage, console: Page
 ) -> None:
-    chat, console = new_page(), new_page()
+    chat = new_page()
     chat.goto(stack.chat_url)
     ask(chat, HOURS_QUESTION)
     expect(chat.locator("#messages .theirs, #typing:visible").first).to_be_visible()  # the ledger has it
 
-    sign_in(console, stack)
     contact = open_newest_conversation(console)
     console.get_by_title("More").click()
     console.get_by_role("button", name="Export all there is of this contact").click()
@@ -198,12 +193,10 @@ def test_a_contact_is_exported_and_erased_and_nobody_retires_by_a_click(
 
 
 def test_a_bot_is_connected_and_answers_its_first_message_within_a_minute(
-    stack: RunningStack, new_page: NewPage, telegram: FakeTelegram
+    stack: RunningStack, console: Page, telegram: FakeTelegram
 ) -> None:
     token = "7000:bot-of-the-clinic"
     telegram.add_bot(token, username="bright_smile_bot")
-    console = new_page()
-    sign_in(console, stack)
     open_section(console, "hub Channels")  # the icon's name, then its own
     console.get_by_title("Add channel").click()
     console.get_by_role("link", name="Telegram").click()
@@ -238,14 +231,6 @@ def answers(page: Page) -> Locator:
     return page.locator("#messages .theirs .bubble").filter(has_not_text=HOLDING_LINE)
 
 
-def sign_in(page: Page, stack: RunningStack, email: str = "") -> None:
-    page.goto(stack.console_url)
-    page.get_by_label("Email").fill(email or stack.admin_email)
-    page.get_by_label("Password").fill(stack.admin_password)
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("heading", name="Today")).to_be_visible()
-
-
 def open_newest_conversation(page: Page) -> str:
     """In the inbox; whose it is."""
     open_section(page, "Inbox")
@@ -273,7 +258,3 @@ def change_price(page: Page, price: str) -> str:
     page.get_by_role("button", name="Keep in the draft").click()
     expect(page.get_by_text("It counts once it is published.")).to_be_visible()
     return before[0]
-
-
-def open_section(page: Page, name: str) -> None:
-    page.get_by_role("navigation").get_by_role("link", name=name).click()

@@ -8,7 +8,7 @@ import psutil
 import pyotp
 from playwright.sync_api import expect
 
-from tests.end_to_end.test_browser import NewPage, open_section, sign_in
+from tests.end_to_end.steps import NewPage, open_section, sign_in
 from tests.fakes.repository import Repository
 from tests.infra.conftest import wait_until
 from tests.running_stack import RunningStack

@@ -1,16 +1,14 @@
 """The simulator's page in a browser: a contact of the demo clinic, on two platforms, with a fault each."""
 
 import re
-from collections.abc import Callable
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.end_to_end.steps import NewPage
 from tests.running_stack import RunningStack
 
 QUESTION, ADDRESS = "Where are you located?", "12 Garden Street"
 ANSWER_TIMEOUT_MS = 40_000
-
-NewPage = Callable[[], Page]
 
 
 def test_a_contact_is_answered_on_whatsapp_also_when_it_is_too_fast_for_the_platform(

@@ -199,7 +199,7 @@ const KEYS = {
     n: () => startWriting("write-note"),
     e: () => document.querySelector("[data-key=e]")?.click(),
     t: () => document.querySelector("[data-key=t]")?.click(),
-    "/": () => document.querySelector(".inbox-filter input[type=search]")?.select(),
+    "/": () => startSearch(document.querySelector(".inbox-filter input[type=search]")),
     "?": () => document.getElementById("keys")?.showModal(),
 };
 
@@ -209,6 +209,11 @@ function go(step) {
     const next = open < 0 ? 0 : open + step;
     rows[next]?.click();
     rows[next]?.scrollIntoView({ block: "nearest" });
+}
+
+function startSearch(box) {
+    box.focus();
+    box.select();
 }
 
 function startWriting(id) {
