@@ -7,8 +7,10 @@ on average lately, so whoever asks now and then goes before whoever always does.
 
 Every slot is used while anything waits. A flood stays out of the others' way because it gives slots back:
 where none is free, and one organization has far more in hand, waiting or in work, than the one that is next,
-what it started last is stopped and waits again. That costs the flood a part of an answer, and nobody else
-anything. How much is far more, and what this does, is measured: tests/llm_api/test_fairness.py.
+and had many slots in work lately, what it started last is stopped and waits again. That costs the flood a
+part of an answer, and nobody else anything. On a box that is nearly full without a flood somebody has far
+more in hand now and then, by chance: to stop that would cost all of them. How much is far more, and what this
+does, is measured: tests/llm_api/test_fairness.py.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ FAR_MORE = 0.75
 """An organization gives way to one that has less in hand by so many of the slots."""
 LEAST_FAR_MORE = 3
 """That many requests are no flood, however few slots there are."""
+FLOOD_SHARE = 0.3
+"""Nor is an organization that had less than so many of the slots in work lately."""
 MAX_STOPS = 3
 """How often one request gives way: the next time it is answered."""
 NEGLIGIBLE_LOAD = 0.001
@@ -86,6 +90,7 @@ class Waiting(Generic[T]):
 
     def __init__(self, slots: int) -> None:
         self._far_more = max(LEAST_FAR_MORE, FAR_MORE * slots)
+        self._flood_load = FLOOD_SHARE * slots
         self._entries: dict[str, _Entry[T]] = {}
         self._in_work: dict[str, _Entry[T]] = {}
         self._loads: defaultdict[str, _Load] = defaultdict(_Load)
@@ -142,7 +147,9 @@ class Waiting(Generic[T]):
         far_more = in_hand[comer.terms.organization] + self._far_more
         newest_first = reversed(self._in_work.values())
         may_stop = (entry for entry in newest_first if entry.stops < MAX_STOPS)
-        return next((each.item for each in may_stop if in_hand[each.terms.organization] >= far_more), None)
+        return next(
+            (each.item for each in may_stop if self._floods(each.terms.organization, in_hand, far_more)), None
+        )
 
     def wait_again(self, key: str, now: float) -> None:
         """An item in work was stopped: it waits at its old place in the line."""
@@ -150,6 +157,10 @@ class Waiting(Generic[T]):
         self.finish(key, now)
         entry.stops += 1
         self._entries[key] = entry
+
+    def _floods(self, organization: str, in_hand: Counter[str], far_more: float) -> bool:
+        lately = self._loads[organization].average
+        return in_hand[organization] >= far_more and lately >= self._flood_load
 
     def _next(self, now: float) -> _Entry[T] | None:
         self._let_pass(now)

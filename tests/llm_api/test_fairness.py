@@ -198,6 +198,16 @@ def test_a_stronger_flood_does_no_more_harm() -> None:
     assert beside.p95 < 1.2 * alone.p95
 
 
+def test_on_a_box_that_is_nearly_full_hardly_anybody_gives_way_without_a_flood(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    load = Load(calm_share=0.9, service_seconds=4)
+    full = play(load)
+    monkeypatch.setattr(waiting, "MAX_STOPS", 0)
+    assert full.stopped < 0.05 * len(full.seconds)
+    assert full.p95 < 1.2 * play(load).p95
+
+
 def test_a_flood_that_keeps_its_slots_does_harm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "MAX_STOPS", 0)
     alone, beside = play(Load()), play(Load(flood_share=1))

@@ -62,6 +62,10 @@ def test_whoever_asks_now_and_then_goes_before_whoever_always_does() -> None:
     assert waiting.pick(NOW + 4) == 6
 
 
+LATER = NOW + 15
+"""So long after `NOW` what works for one organization since then is a flood."""
+
+
 def start_all(waiting: Waiting[int], slots: int) -> list[int | None]:
     return [waiting.pick(NOW) for _ in range(slots)]
 
@@ -78,10 +82,10 @@ def test_what_a_flood_started_last_is_stopped_for_another_organization(slots: in
     waiting = line(*[Terms("flood")] * 20, slots=slots)
     start_all(waiting, slots)
     waiting.add("calm", -1, Terms("calm"))
-    assert waiting.find_way_giver(NOW) == slots - 1
-    assert waiting.pick(NOW) == -1
-    waiting.wait_again(str(slots - 1), NOW)
-    assert waiting.pick(NOW) == slots - 1, "and then it has its old place"
+    assert waiting.find_way_giver(LATER) == slots - 1
+    assert waiting.pick(LATER) == -1
+    waiting.wait_again(str(slots - 1), LATER)
+    assert waiting.pick(LATER) == slots - 1, "and then it has its old place"
 
 
 @pytest.mark.parametrize(("slots", "enough"), [(1, 4), (2, 4), (4, 4), (5, 5), (8, 7)])
@@ -90,17 +94,25 @@ def test_whoever_has_a_little_more_in_hand_gives_no_way(slots: int, enough: int)
         waiting = line(*[Terms("flood")] * count, slots=slots)
         start_all(waiting, min(slots, count))
         waiting.add("calm", -1, Terms("calm"))
-        assert (waiting.find_way_giver(NOW) is not None) == (count == enough)
+        assert (waiting.find_way_giver(LATER) is not None) == (count == enough)
+
+
+def test_whoever_has_much_in_hand_by_chance_gives_no_way() -> None:
+    waiting = line(*[Terms("flood")] * 20)
+    start_all(waiting, 4)
+    waiting.add("calm", -1, Terms("calm"))
+    assert waiting.find_way_giver(NOW + 1) is None
+    assert waiting.find_way_giver(LATER) is not None
 
 
 def test_nobody_gives_way_to_a_test_run() -> None:
     waiting = line(*[Terms("flood")] * 9)
     start_all(waiting, 4)
-    assert waiting.find_way_giver(NOW) is None
+    assert waiting.find_way_giver(LATER) is None
     waiting = line(*[Terms("flood")] * 4)
     start_all(waiting, 4)
     waiting.add("test", -1, Terms("calm", "test"))
-    assert waiting.find_way_giver(NOW) is None
+    assert waiting.find_way_giver(LATER) is None
 
 
 def test_what_gave_way_often_is_answered() -> None:
@@ -108,13 +120,13 @@ def test_what_gave_way_often_is_answered() -> None:
     waiting.pick(NOW)
     for number in range(4, 4 + MAX_STOPS):
         waiting.add(str(number), number, Terms("calm"))
-        assert waiting.find_way_giver(NOW) == 0
-        assert waiting.pick(NOW) == number
-        waiting.wait_again("0", NOW)
-        waiting.finish(str(number), NOW)
-        assert waiting.pick(NOW) == 0
+        assert waiting.find_way_giver(LATER) == 0
+        assert waiting.pick(LATER) == number
+        waiting.wait_again("0", LATER)
+        waiting.finish(str(number), LATER)
+        assert waiting.pick(LATER) == 0
     waiting.add("calm", -1, Terms("calm"))
-    assert waiting.find_way_giver(NOW) is None
+    assert waiting.find_way_giver(LATER) is None
 
 
 def test_expired_ones_are_taken_out() -> None:

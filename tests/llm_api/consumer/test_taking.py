@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from llm_api import waiting
 from tests.llm_api.conftest import until
 from tests.llm_api.consumer.box import Box
 from tests.llm_api.fakes import FakeEngine
@@ -71,6 +72,11 @@ async def test_a_flood_does_not_stand_in_the_way_of_others() -> None:
 
 class TestGivingWay:
     """Both slots work for a flood when somebody else comes."""
+
+    @pytest.fixture(autouse=True)
+    def is_seen_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A flood is seen as one only after some seconds."""
+        monkeypatch.setattr(waiting, "FLOOD_SHARE", 0.0)
 
     @asynccontextmanager
     async def flooded(self) -> AsyncIterator[Box]:
