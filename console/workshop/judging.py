@@ -13,9 +13,11 @@ Change = Literal["better", "worse", "same", "unknown"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """`problems`: what is not as the case wants it, a sentence each; None where there is no reply."""
+    """`problems`: what is not as the case wants it, a sentence each; None where it is not judged. `gap`: why
+    it is not."""
 
     problems: Sequence[str] | None
+    gap: str = ""
 
     @property
     def is_good(self) -> bool:
@@ -47,11 +49,20 @@ class Comparison:
             return "same"
         return "better" if self.after.is_good else "worse"
 
+    @property
+    def gap(self) -> str:
+        """Why nobody can say what publishing would do to it."""
+        return self.before.gap or self.after.gap
+
 
 def judge(case: Case, rehearsal: Rehearsal | None) -> Verdict:
     """What a test case says of an outcome."""
-    if rehearsal is None or rehearsal.state not in (Rehearsal.State.ANSWERED, Rehearsal.State.HANDED_OVER):
-        return Verdict(None)
+    if rehearsal is None:
+        return Verdict(None, _("It was not asked."))
+    if (rehearsal.question, rehearsal.history) != (case.question, case.history):
+        return Verdict(None, _("Its question has changed since."))
+    if rehearsal.state not in (Rehearsal.State.ANSWERED, Rehearsal.State.HANDED_OVER):
+        return Verdict(None, _("It got no reply."))
     if rehearsal.state != case.expectation:
         handed_over = rehearsal.state == Rehearsal.State.HANDED_OVER
         return Verdict([_("Staff would get it.") if handed_over else _("The bot answers it.")])

@@ -58,7 +58,6 @@ def publish(request: HttpRequest, slug: str) -> HttpResponse:
         "form": form,
         "is_publishing": True,
         "tested": tested,
-        "worse": [each for each in tested.comparisons if each.change == "worse"] if tested else [],
-        "cases_count": organization.cases.count(),
+        "has_cases": organization.cases.exists(),
     }
     return page.show(request, organization, "publish", TAB, context, status=422 if form.errors else 200)

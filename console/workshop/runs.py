@@ -37,16 +37,27 @@ class Results:
     run: CaseRun
     comparisons: Sequence[Comparison]
 
-    def count(self, change: Change) -> int:
-        return sum(each.change == change for each in self.comparisons)
+    @property
+    def worse(self) -> list[Comparison]:
+        return self._with("worse")
 
     @property
-    def worse(self) -> int:
-        return self.count("worse")
+    def better(self) -> list[Comparison]:
+        return self._with("better")
 
     @property
-    def better(self) -> int:
-        return self.count("better")
+    def unjudged(self) -> list[Comparison]:
+        """Of which nobody can say what publishing would do: they came, or their question changed, after the
+        run, or got no reply in it."""
+        return self._with("unknown")
+
+    @property
+    def judged(self) -> list[Comparison]:
+        return [each for each in self.comparisons if each.change != "unknown"]
+
+    @property
+    def good_judged(self) -> int:
+        return sum(each.after.is_good for each in self.judged)
 
     @property
     def good_before(self) -> int:
@@ -55,6 +66,9 @@ class Results:
     @property
     def good_after(self) -> int:
         return sum(each.after.is_good for each in self.comparisons)
+
+    def _with(self, change: Change) -> list[Comparison]:
+        return [each for each in self.comparisons if each.change == change]
 
 
 def results(run: CaseRun) -> Results:
@@ -69,8 +83,13 @@ def results(run: CaseRun) -> Results:
 
 
 def of_draft(draft: PromptVersion) -> Results | None:
-    """The last finished run that asked the draft as it is now."""
-    runs = CaseRun.objects.filter(draft=draft, revision=draft.revision, state=CaseRun.State.DONE)
+    """The last finished run that asked the draft, and what is published, as they are now."""
+    runs = CaseRun.objects.filter(
+        draft=draft,
+        revision=draft.revision,
+        published=drafts.published_of(draft.organization),
+        state=CaseRun.State.DONE,
+    )
     run = runs.select_related("organization").first()
     return results(run) if run else None
 
@@ -93,10 +112,12 @@ def show(request: HttpRequest, slug: str, run_id: int) -> HttpResponse:
     run = _find(organization, run_id)
     draft = drafts.draft_of(organization)
     is_current = draft is not None and (run.draft_id, run.revision) == (draft.pk, draft.revision)
+    published = drafts.published_of(organization)
     context = {
         "results": results(run),
         "run": run,
         "is_outdated": run.draft_id is not None and not is_current,
+        "is_published_outdated": run.published_id != (published.pk if published else None),
         "may_run": user_of(request).has_perm("workshop.add_caserun", organization),
     }
     return page.show(request, organization, "run", TAB, context)

@@ -140,8 +140,15 @@ class TestCases:
         good, bad = Rehearsal(state="answered", text="a"), Rehearsal(state="answered", text="b")
         lost = Rehearsal(state="failed")
         pairs = [(good, bad), (bad, good), (good, good), (bad, bad), (good, lost), (good, None)]
-        changes = [Comparison(case, before, after).change for before, after in pairs]
-        assert changes == ["worse", "better", "same", "same", "unknown", "unknown"]
+        compared = [Comparison(case, before, after) for before, after in pairs]
+        assert [each.change for each in compared] == ["worse", "better", "same", "same", "unknown", "unknown"]
+        assert [each.gap for each in compared[3:]] == ["", "It got no reply.", "It was not asked."]
+
+    @pytest.mark.parametrize("edit", [{"question": "Else?"}, {"history": [["Before?", "Yes."]]}])
+    def test_an_answer_to_something_else_is_not_judged(self, edit: dict[str, Any]) -> None:
+        answered = Rehearsal(state="answered", text="a")
+        verdict = judge(Case(must_contain="a", **edit), answered)
+        assert (verdict.problems, verdict.gap) == (None, "Its question has changed since.")
 
 
 class TestRuns:
@@ -196,7 +203,71 @@ class TestRuns:
         assert "The draft has changed since." in body(client.get(f"{HERE}cases/run/{run.pk}/"))
         page = body(client.get(f"{HERE}publish/"))
         assert "got worse" not in page
-        assert "The test cases were not run with the draft as it is now." in page
+        assert "The test cases were not run with the draft as it is now, beside what is published" in page
+
+    def test_publishing_says_nothing_of_cases_that_the_run_did_not_ask(
+        self,
+        world: World,
+        draft: PromptVersion,
+        replies: dict[bool, str],
+        sqs: FakeSqs,
+        monkeypatch: pytest.MonkeyPatch,
+        django_capture_on_commit_callbacks: Any,
+    ) -> None:
+        kept = Case.objects.get(organization=world.organization)
+        edited = Case.objects.create(organization=world.organization, question="Edited?")
+        self.run(world, monkeypatch, django_capture_on_commit_callbacks)
+        client = signed_in(world.admin)
+        fine = "2 of 2 test cases that were run are good with the draft, and none of them got worse."
+        assert fine in body(client.get(f"{HERE}publish/"))
+        Case.objects.filter(pk=edited.pk).update(question="Edited since?", must_contain="240 €")
+        added = Case.objects.create(organization=world.organization, question="Added?", must_contain="240 €")
+        page = body(client.get(f"{HERE}publish/"))
+        assert "1 of 1 test case that was run is good with the draft, and it did not get worse." in page
+        named = page[page.index("2 test cases are not judged") :]
+        assert kept.question not in named
+        assert 'Edited since?</strong> <span class="hub-muted">Its question has changed since.' in named
+        assert f'{added.question}</strong> <span class="hub-muted">It was not asked.' in named
+        assert f'action="{HERE}cases/run/"' in named, "they can be run at once"
+        Case.objects.filter(pk=kept.pk).update(question="Edited, too?")
+        page = body(client.get(f"{HERE}publish/"))
+        assert "3 test cases are not judged" in page
+        assert "good with the draft" not in page
+        self.run(world, monkeypatch, django_capture_on_commit_callbacks)
+        page = body(client.get(f"{HERE}publish/"))
+        assert "2 test cases got worse" in page
+        assert "not judged" not in page
+
+    def test_what_a_case_wants_of_an_answer_may_change_without_asking_again(
+        self,
+        world: World,
+        draft: PromptVersion,
+        replies: dict[bool, str],
+        sqs: FakeSqs,
+        monkeypatch: pytest.MonkeyPatch,
+        django_capture_on_commit_callbacks: Any,
+    ) -> None:
+        self.run(world, monkeypatch, django_capture_on_commit_callbacks)
+        Case.objects.filter(organization=world.organization).update(must_contain="240 €")
+        assert "1 test case got worse" in body(signed_in(world.admin).get(f"{HERE}publish/"))
+
+    def test_a_run_beside_another_published_version_says_nothing_of_this_one(
+        self,
+        world: World,
+        draft: PromptVersion,
+        replies: dict[bool, str],
+        sqs: FakeSqs,
+        monkeypatch: pytest.MonkeyPatch,
+        django_capture_on_commit_callbacks: Any,
+    ) -> None:
+        run = self.run(world, monkeypatch, django_capture_on_commit_callbacks)
+        factories.make_prompt(world.organization, "You answer in verse.")
+        client = signed_in(world.admin)
+        page = body(client.get(f"{HERE}publish/"))
+        assert "got worse" not in page
+        assert "The test cases were not run with the draft as it is now, beside what is published" in page
+        page = body(client.get(f"{HERE}cases/run/{run.pk}/"))
+        assert "Another version has been published since." in page
 
     def test_a_second_worker_asks_nothing_twice_and_a_stopped_run_asks_nothing(
         self, world: World, replies: dict[bool, str], sqs: FakeSqs
