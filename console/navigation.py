@@ -135,6 +135,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
                 _item(_("Labels"), "label", "inbox.label"),
                 _item(_("Exports"), "download", "conversations.export"),
                 _item(_("Erasures"), "person_off", "protection.erasure"),
+                _item(_("Retention"), "auto_delete", "protection.purge"),
             ],
         },
         {

@@ -1,9 +1,14 @@
 """How far a console job has come, on its row."""
 
+from collections.abc import Callable
+
 from django.db import models
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+
+Show = Callable[[int, int], None]
+"""Is told how many rows a job has been through, and of how many."""
 
 
 class Progress(models.Model):

@@ -28,6 +28,7 @@ TABLE: Mapping[str, tuple[str, str, str, str]] = {
     "conversations.deadletter":    ("view change", "view change", "",                 "view change"),
     "conversations.export":        ("view add",    "",            "",                 ""),
     "protection.erasure":          ("view add",    "",            "",                 ""),
+    "protection.purge":            ("view",        "",            "view",             ""),
     "protection.retirement":       ("view add",    "",            "view add",         ""),
     "inbox.label":                 (ALL,           "view",        "",                 ""),
     "workshop.rehearsal":          ("view add",    "view add",    "",                 ""),

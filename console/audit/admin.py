@@ -15,10 +15,14 @@ from unfold.decorators import display
 from console.audit.models import Change
 from console.audit.names import field_name, shown
 from console.exact_text import printable
+from console.stored_sentences import translate_stored
 from console.tenant_admin import OrganizationFilter, TenantAdmin
 
 SHOWN_LENGTH = 80
-EXPORTED_AT_MOST = 100_000
+EXPORTED_AT_MOST = 10_000
+"""Changes in one file, which is made while somebody waits and fits into an answer of AWS Lambda: 6 MB."""
+CALLED_BY_THE_HUB = ("erasure", "retention")
+"""Things whose rows have no name that somebody gave them."""
 COLUMNS = ["at", "organization", "who", "action", "thing", "row", "field", "before", "after"]
 
 
@@ -48,7 +52,7 @@ class ChangeAdmin(TenantAdmin):
     @display(description=_("What"), ordering="thing")
     def what(self, change: Change) -> Any:
         return format_html(
-            '{} <span class="hub-muted" dir="auto">{}</span>', gettext(change.thing), _short(change.row)
+            '{} <span class="hub-muted" dir="auto">{}</span>', gettext(change.thing), _short(_row(change))
         )
 
     @display(description=_("Before → after"))
@@ -95,6 +99,11 @@ class ChangeAdmin(TenantAdmin):
 def _fields(change: Change) -> list[tuple[str, str, str]]:
     names = sorted({*change.before, *change.after})
     return [(name, change.before.get(name, ""), change.after.get(name, "")) for name in names]
+
+
+def _row(change: Change) -> str:
+    """What the row is called: in the reader's language where that is a sentence of the hub's."""
+    return translate_stored(change.row) if change.thing in CALLED_BY_THE_HUB else change.row
 
 
 def _short(text: str) -> str:

@@ -2,12 +2,14 @@
 
 import csv
 import json
-from collections.abc import Iterator
 from typing import IO, Any
+
+from django.db.models import QuerySet
 
 from console.conversations.attachments import shown_name
 from console.conversations.models import Export, Message
 from console.exact_text import printable
+from console.progress import Show
 
 CHUNK = 2000
 COLUMNS = (
@@ -31,18 +33,22 @@ COLUMNS = (
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def write(export: Export, file: IO[str]) -> int:
-    """Write every message of the export's organization but test messages, oldest first; returns how many."""
+def write(export: Export, file: IO[str], show: Show = lambda done, total: None) -> int:
+    """Write every message of the export's organization but test messages, oldest first, and show how many
+    are written; returns how many."""
     write_row = _csv_writer(file) if export.format == Export.Format.CSV else _jsonl_writer(file)
-    count = 0
-    for row in _rows(export):
-        write_row(row)
-        count += 1
+    messages = _messages(export)
+    total, count = messages.count(), 0
+    show(0, total)
+    for count, message in enumerate(messages.iterator(chunk_size=CHUNK), start=1):
+        write_row(_row(message))
+        if count % CHUNK == 0:
+            show(count, total)
     return count
 
 
-def _rows(export: Export) -> Iterator[dict[str, Any]]:
-    messages = (
+def _messages(export: Export) -> QuerySet[Message]:
+    return (
         Message.objects.filter(
             conversation__organization=export.organization, conversation__contact__is_test=False
         )
@@ -51,8 +57,6 @@ def _rows(export: Export) -> Iterator[dict[str, Any]]:
         .defer("payload")
         .order_by("id")
     )
-    for message in messages.iterator(chunk_size=CHUNK):
-        yield _row(message)
 
 
 def _row(message: Message) -> dict[str, Any]:

@@ -63,17 +63,17 @@ def _make(export: Export) -> None:
 
 def _write(export: Export, file: IO[bytes]) -> int:
     """Write what was asked for; returns how many messages are in it."""
+
+    def show(done: int, total: int) -> None:
+        progress = {"rows_done": done, "rows_total": total, "progressed_at": timezone.now()}
+        Export.objects.filter(pk=export.pk).update(**progress)
+
     if export.format == Export.Format.ZIP:
-        return Archive(export).write(file, lambda done, total: _show(export, done, total))
+        return Archive(export).write(file, show)
     text = io.TextIOWrapper(file, "utf-8", newline="")
-    count = export_file.write(export, text)
+    count = export_file.write(export, text, show)
     text.detach()
     return count
-
-
-def _show(export: Export, done: int, total: int) -> None:
-    progress = {"rows_done": done, "rows_total": total, "progressed_at": timezone.now()}
-    Export.objects.filter(pk=export.pk).update(**progress)
 
 
 def _store(export: Export, **result: object) -> bool:

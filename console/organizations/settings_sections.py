@@ -91,5 +91,11 @@ SECTIONS: list[Any] = [
         },
     ),
     (_("Feedback"), {"fields": ["asks_for_feedback"]}),
-    (_("Data protection"), {"fields": ["retention_days"]}),
+    (
+        _("Data protection"),
+        {
+            "fields": ["retention_days"],
+            "description": _("What was deleted last stands under “Retention”."),
+        },
+    ),
 ]

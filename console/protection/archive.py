@@ -10,7 +10,7 @@ import json
 import re
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import IO, Any, cast
@@ -28,14 +28,12 @@ from console.exact_text import printable
 from console.inbox.models import Label
 from console.organizations.models import User
 from console.organizations.organization_file import dump
+from console.progress import Show
 from console.protection.batches import batches
-from console.protection.models import Erasure, Retirement
+from console.protection.models import Erasure, Purge, Retirement
 from console.protection.relations import rows_about, rows_of, tenant_models
 
-Show = Callable[[int, int], None]
-"""Is told how many rows and files are written, and of how many."""
-
-_LEFT_OUT = (Export, Erasure, Retirement)
+_LEFT_OUT = (Export, Erasure, Purge, Retirement)
 """What is about the data, and none of it."""
 _NAMED = {User: "email", Channel: "name", Label: "name"}
 """What is said of a row that another one refers to, besides its key."""
@@ -49,7 +47,7 @@ class Archive:
     export: Export
 
     def write(self, file: IO[bytes], show: Show) -> int:
-        """Write it; returns how many messages are in it."""
+        """Write it, and show how many rows and files are written; returns how many messages are in it."""
         counts = {model: rows.count() for model, rows in self._tables}
         progress = _Progress(show, sum(counts.values()) + self._media.count())
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -5,15 +5,13 @@ from typing import Any
 
 from celery.signals import worker_ready
 from django.conf import settings
-from django.utils import timezone
 
 from console.celery import app, takes_from
 from console.conversations.jobs import make_export
 from console.conversations.models import Export
 from console.organizations.models import Organization
-from console.protection import erasing, retention, retiring
-from console.protection.models import Erasure, Retirement
-from console.protection.record import note_purge
+from console.protection import erasing, purging, retiring
+from console.protection.models import Erasure, Purge, Retirement
 from console.signin.sessions import SessionStore
 from console.single_run import single_run
 
@@ -31,7 +29,8 @@ def purge() -> None:
     go on with whatever has lost its job. Sessions that have ended go, too."""
     SessionStore.clear_expired()
     resume()
-    for key in Organization.objects.filter(retention_days__isnull=False).values_list("pk", flat=True):
+    anew = Organization.objects.filter(retention_days__isnull=False).exclude(purge__state=Purge.State.RUNNING)
+    for key in anew.values_list("pk", flat=True):
         purge_organization.delay(key)
 
 
@@ -49,6 +48,8 @@ def resume() -> None:
         retire.delay(key)
     for key in Export.objects.filter(state=Export.State.RUNNING).values_list("pk", flat=True):
         make_export.delay(key)
+    for key in Purge.objects.filter(state=Purge.State.RUNNING).values_list("organization", flat=True):
+        purge_organization.delay(key)
 
 
 @app.task(name="purge_organization")
@@ -56,12 +57,9 @@ def purge_organization(organization_id: int) -> None:
     """Delete what an organization has kept long enough, and say so in its audit log."""
     with single_run(PURGE_LOCK, organization_id) as is_alone:
         organization = Organization.objects.filter(pk=organization_id).first() if is_alone else None
-        old = retention.expired(organization, timezone.now()) if organization else None
-        if old is None:
-            return
-        deleted = retention.purge(old)
-        note_purge(old.organization, deleted)
-        log.info("purge of %s: %s", old.organization.slug, dict(deleted) or "nothing is old enough")
+        purge = purging.run(organization) if organization else None
+        if purge is not None:
+            log.info("purge of %s: %s", purge.organization.slug, purge.deleted or "nothing is old enough")
 
 
 @app.task(name="erase_contact")

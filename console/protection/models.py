@@ -1,4 +1,4 @@
-"""What somebody wanted to be gone: a contact, or a whole organization. Each is a console job's row."""
+"""What is to be gone: a contact, what is old enough, or a whole organization. Each is a console job's row."""
 
 from typing import ClassVar
 
@@ -9,6 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from console.conversations.models import Contact, Export
 from console.organizations.models import Organization
 from console.progress import Progress
+from console.stored_sentences import translate_stored
+from hub_lambdas.sentences import stored
 
 
 class Erasure(Progress):
@@ -41,7 +43,33 @@ class Erasure(Progress):
         verbose_name_plural = _("erasures")
 
     def __str__(self) -> str:
-        return _("Contact %(number)s") % {"number": self.contact_id}
+        said = {"number": self.contact_id, "channel": self.contact.channel.name}
+        return translate_stored(stored("Contact no. %(number)s on %(channel)s", **said))
+
+
+class Purge(Progress):
+    """What an organization has kept long enough, being deleted: the newest time. The audit log has each."""
+
+    organization_lookup: ClassVar[str] = "organization"
+
+    class State(models.TextChoices):
+        RUNNING = "running", _("Running")
+        DONE = "done", _("Done")
+        FAILED = "failed", _("Failed")
+
+    organization = models.OneToOneField(Organization, on_delete=models.CASCADE, related_name="purge")
+    state = models.CharField(max_length=7, choices=State.choices, default=State.RUNNING)
+    deleted = models.JSONField(default=dict, help_text=_("How many rows of each kind."))
+    began_at = models.DateTimeField(_("last run"))
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-began_at"]
+        verbose_name = _("purge")
+        verbose_name_plural = _("purges")
+
+    def __str__(self) -> str:
+        return str(self.organization)
 
 
 class Retirement(Progress):

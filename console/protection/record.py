@@ -1,26 +1,52 @@
 """What the audit log says of data that is gone."""
 
-from collections import Counter
+from collections.abc import Mapping
+
+from django.utils.translation import gettext_noop
 
 from console.audit.models import Change
 from console.audit.recording import HUB
 from console.organizations.models import Organization
+from hub_lambdas.sentences import stored
+
+_COUNTED = {
+    "messages": stored("Messages: %(count)s."),
+    "files": stored("Files: %(count)s."),
+    "turns": stored("Turns: %(count)s."),
+    "contacts": stored("Contacts: %(count)s."),
+    "notes": stored("Notes: %(count)s."),
+    "events": stored("Reports of platforms: %(count)s."),
+    "dead letters": stored("Dead letters: %(count)s."),
+    "rehearsals": stored("Questions of the workshop: %(count)s."),
+    "exports": stored("Exports: %(count)s."),
+}
 
 
-def note_purge(organization: Organization, deleted: Counter[str]) -> None:
+def counted(deleted: Mapping[str, int]) -> str:
+    """How many rows of each kind were deleted, in stored sentences."""
+    return " ".join(said % {"count": deleted[name]} for name, said in _COUNTED.items() if name in deleted)
+
+
+def note_purge(organization: Organization, deleted: Mapping[str, int]) -> None:
     """How much was deleted because it was old enough, where it was anything."""
     if not deleted:
         return
-    counted = ", ".join(f"{number} {name}" for name, number in deleted.items())
     Change.objects.create(
         organization=organization,
         who=HUB,
         action=Change.Action.REMOVED,
-        thing="retention",
-        row=f"Older than {organization.retention_days} days: {counted}"[:200],
+        thing=gettext_noop("retention"),
+        row=f"{_why(organization)} {counted(deleted)}"[:200],
         row_key=str(organization.pk),
         before={name: str(number) for name, number in deleted.items()},
     )
+
+
+def _why(organization: Organization) -> str:
+    days = organization.retention_days
+    if days is None:
+        return stored("It was old enough, before everything was kept.")
+    return stored("Older than %(days)s days.", days=days)
 
 
 def note_retirement(slug: str, name: str, who: str) -> None:

@@ -35,8 +35,8 @@ from console.workshop.models import Rehearsal
 
 Counts = Counter[str]
 """How many rows of each kind, by the name in `Expired`."""
-Show = Callable[[str, int], None]
-"""Is told what was deleted, batch by batch."""
+Show = Callable[[Counts], None]
+"""Is told what a batch deletes, in its transaction."""
 
 _UNSENT = (Message.State.PENDING, Message.State.SENDING)
 
@@ -136,7 +136,7 @@ def count(old: Expired) -> Counts:
     return Counter({name: number for name, number in found.items() if number})
 
 
-def purge(old: Expired, show: Show = lambda name, number: None) -> Counts:
+def purge(old: Expired, show: Show = lambda counts: None) -> Counts:
     """Delete what is old, batch by batch; says how much. What dies in between has deleted whole batches."""
     done: Counts = Counter()
     steps: Sequence[tuple[QuerySet[Any], Callable[[Expired, list[Any]], Counts]]] = (
@@ -154,8 +154,7 @@ def purge(old: Expired, show: Show = lambda name, number: None) -> Counts:
         for keys in batches(rows):
             with transaction.atomic():
                 counted = delete(old, keys)
-            for name, number in counted.items():
-                show(name, number)
+                show(counted)
             done += counted
     return done
 

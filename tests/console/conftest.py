@@ -20,7 +20,7 @@ from console.deployments import jobs
 from console.inbox.models import Draft, Label, Note, Suggestion
 from console.operations import cloudwatch
 from console.organizations.models import Invitation, Organization, Translation, User
-from console.protection.models import Erasure
+from console.protection.models import Erasure, Purge
 from console.signin import second_factor
 from console.workshop.models import Case, CaseRun
 from hub_lambdas import channels, queues
@@ -108,6 +108,12 @@ def world(db: None) -> World:
     export.file.save("zebra-export-file.csv", ContentFile(b"zebra message text"))
     gone = Contact.objects.create(channel=channel, platform_id="erased-0", erased_at=timezone.now())
     Erasure.objects.create(organization=organization, contact=gone, state=Erasure.State.DONE)
+    Purge.objects.create(
+        organization=organization,
+        state=Purge.State.DONE,
+        deleted={"messages": 1234, "files": 5},
+        began_at=timezone.now(),
+    )
     Translation.objects.create(
         organization=organization,
         purpose="holding_line",

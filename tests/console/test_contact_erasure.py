@@ -255,7 +255,7 @@ def test_an_admin_asks_confirms_and_watches(
     jobs.erase_contact(erasure.pk)
     page = body(client.get("/protection/erasure/"))
     assert "looks again by itself" not in page
-    assert f"Contact {world.conversation.contact.pk}" in page
+    assert f"Contact no. {world.conversation.contact.pk} on Zebra Line</a>" in page
     assert Change.objects.filter(thing="erasure", action="added", who=world.admin.email).exists()
     page = body(client.get(f"/inbox/{world.conversation.pk}/"))
     assert "This contact was erased on" in page

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -12,7 +13,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from console.conversations import export_file, jobs
-from console.conversations.models import Export
+from console.conversations.models import Export, Message
 from tests import factories
 from tests.console.conftest import World, body, in_s3, signed_in
 
@@ -88,6 +89,27 @@ def test_no_cell_is_a_formula(text: str, world: World) -> None:
     export_file.write(request_export(world), file)
     rows = list(csv.DictReader(io.StringIO(file.getvalue(), newline="")))
     assert rows[-1]["text"] == f"'{text}"
+
+
+@pytest.mark.parametrize("export_format", ["csv", "jsonl"])
+def test_the_list_says_how_far_a_file_is(
+    export_format: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = request_export(world, export_format)
+    client = signed_in(world.admin)
+    bars: list[str] = []
+    written = export_file._row
+
+    def look(message: Message) -> dict[str, Any]:
+        bars.append(body(client.get("/conversations/export/")))
+        return written(message)
+
+    monkeypatch.setattr(export_file, "CHUNK", 1)
+    monkeypatch.setattr(export_file, "_row", look)
+    jobs.make_export(export.pk)
+    assert len(bars) == 2
+    for page, percent in zip(bars, (0, 50), strict=True):
+        assert f'<progress max="100" value="{percent}" aria-label="Progress">' in page
 
 
 def test_running_twice_makes_one_file(world: World) -> None:

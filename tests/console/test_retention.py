@@ -26,10 +26,11 @@ from console.conversations.models import (
 )
 from console.inbox.models import Note, Suggestion
 from console.organizations.models import Organization
-from console.protection import batches, jobs, retention
+from console.protection import batches, jobs, purging, retention
+from console.protection.models import Purge
 from console.workshop.models import Rehearsal
 from tests import factories
-from tests.console.conftest import make_letter
+from tests.console.conftest import body, make_letter, signed_in
 
 KEPT_DAYS = 30
 OLD = timedelta(days=KEPT_DAYS + 1)
@@ -118,7 +119,8 @@ def test_what_is_old_goes_with_its_files_and_is_counted_in_the_audit_log(
         "exports": "1",
     }
     assert {name: str(number) for name, number in announced.items()} == change.before
-    assert "3 messages" in change.row
+    assert change.row.startswith("Older than 30 days. ")
+    assert "Messages: 3." in change.row
 
 
 def _open(conversation: Conversation) -> None:
@@ -201,11 +203,11 @@ def test_batches_are_small_and_end(
     for number in range(5):
         make_old_conversation(channel, f"Old {number}")
     monkeypatch.setattr(batches, "BATCH_SIZE", 2)
-    seen: list[tuple[str, int]] = []
+    seen: list[retention.Counts] = []
     old = retention.expired(organization, timezone.now())
     assert old is not None
-    retention.purge(old, lambda name, number: seen.append((name, number)))
-    assert [number for name, number in seen if name == "turns"] == [2, 2, 1]
+    retention.purge(old, seen.append)
+    assert [counts["turns"] for counts in seen if counts["turns"]] == [2, 2, 1]
     assert not Contact.objects.exists()
 
 
@@ -239,3 +241,105 @@ def test_the_command_says_what_it_would_do_and_does_it(organization: Organizatio
     assert Message.objects.count() == 3
     assert said("--organization", "zebra").startswith("zebra: deleted ")
     assert not Message.objects.exists()
+
+
+class TestRow:
+    """What admins and ops see of a purge."""
+
+    PAGE = "/protection/purge/"
+
+    def test_says_how_far_it_is_and_then_what_it_deleted(
+        self, organization: Organization, channel: Channel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for number in range(4):
+            make_old_conversation(channel, f"Old {number}")
+        monkeypatch.setattr(batches, "BATCH_SIZE", 1)
+        clients = [
+            signed_in(factories.make_member(organization)),
+            signed_in(factories.make_user(is_ops=True)),
+        ]
+        assert [client.get(self.PAGE).status_code for client in clients] == [200, 200]
+        seen: list[int] = []
+
+        def look(purge: Purge) -> None:
+            if not seen:
+                for page in (body(client.get(self.PAGE)) for client in clients):
+                    assert "this page looks again by itself" in page
+                    assert f'value="{purge.percent}"' in page
+            seen.append(purge.percent)
+
+        purging.run(organization, look)
+        assert 0 < seen[0] < 50
+        assert seen == sorted(seen)
+        assert seen[-1] == 100
+        for page in (body(client.get(self.PAGE)) for client in clients):
+            assert "looks again" not in page
+            assert "Messages: 12." in page
+            assert "Contacts: 4." in page
+        purging.run(organization)
+        assert "Nothing was old enough." in body(clients[0].get(self.PAGE)), "it is of the newest time"
+
+    def test_is_no_business_of_agents_and_others(self, organization: Organization, channel: Channel) -> None:
+        make_old_conversation(channel)
+        purging.run(organization)
+        agent = factories.make_member(organization, "agent")
+        assert signed_in(agent).get(self.PAGE).status_code == 403
+        outsider = factories.make_member(factories.make_organization("heron"))
+        assert "Messages: " not in body(signed_in(outsider).get(self.PAGE))
+
+    def test_one_that_was_interrupted_goes_on_once_a_worker_starts(
+        self, organization: Organization, channel: Channel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for number in range(3):
+            make_old_conversation(channel, f"Old {number}")
+        monkeypatch.setattr(batches, "BATCH_SIZE", 1)
+
+        def kill(purge: Purge) -> None:
+            if "turns" in purge.deleted:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            purging.run(organization, kill)
+        assert Message.objects.exists()
+        assert not Change.objects.exists()
+        monkeypatch.setattr(jobs.purge_organization, "delay", jobs.purge_organization)
+        jobs.resume()
+        purge = Purge.objects.get()
+        assert (purge.state, purge.percent, purge.deleted["messages"]) == ("done", 100, 9)
+        assert Change.objects.get().before["messages"] == "9", "all of it, once"
+
+    def test_a_failure_is_said_and_the_next_night_begins_anew(
+        self, organization: Organization, channel: Channel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        make_old_conversation(channel)
+
+        def fail(purge: Purge) -> None:
+            if "notes" in purge.deleted:
+                raise OSError("disk full")
+
+        with pytest.raises(OSError, match="disk full"):
+            purging.run(organization, fail)
+        page = body(signed_in(factories.make_member(organization)).get(self.PAGE))
+        assert "Some of it is left. It is tried again each day." in page
+        queued: list[int] = []
+        monkeypatch.setattr(jobs.purge_organization, "delay", queued.append)
+        jobs.purge()
+        assert queued == [organization.pk]
+        jobs.purge_organization(organization.pk)
+        purge = Purge.objects.get()
+        assert (purge.state, purge.deleted) == ("done", {"notes": 1, "contacts": 1})
+        noted = [change.before for change in Change.objects.order_by("pk")]
+        assert noted[0] == {"turns": "1", "messages": "3", "files": "1"}, "what was deleted before it failed"
+        assert noted[1] == {"notes": "1", "contacts": "1"}
+
+    def test_is_not_queued_twice_in_a_night(
+        self, organization: Organization, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Purge.objects.create(organization=organization, began_at=timezone.now())
+        queued: list[int] = []
+        monkeypatch.setattr(jobs.purge_organization, "delay", queued.append)
+        jobs.purge()
+        assert queued == [organization.pk]
+        Organization.objects.update(retention_days=None)
+        jobs.purge_organization(organization.pk)
+        assert Purge.objects.get().state == "done", "who keeps everything since waits for nothing"

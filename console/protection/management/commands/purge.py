@@ -1,14 +1,14 @@
 """`manage.py purge`: delete what organizations have kept long enough, now and not at night."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from console.organizations.models import Organization
-from console.protection import jobs, retention
-from console.protection.record import note_purge
-from console.protection.retention import Counts, Expired
+from console.protection import jobs, purging, retention
+from console.protection.models import Purge
 from console.single_run import single_run
 
 BAR_WIDTH = 30
@@ -31,7 +31,7 @@ class Command(BaseCommand):
             elif options["dry_run"]:
                 self.stdout.write(f"{organization.slug}: would delete {_said(retention.count(old))}")
             else:
-                self._purge(old)
+                self._purge(organization)
 
     def _organizations(self, slug: str | None) -> list[Organization]:
         found = Organization.objects.filter(slug=slug) if slug else Organization.objects.order_by("slug")
@@ -39,26 +39,22 @@ class Command(BaseCommand):
             raise CommandError(f"There is no organization {slug!r}.")
         return list(found)
 
-    def _purge(self, old: Expired) -> None:
-        organization, total, done = old.organization, sum(retention.count(old).values()), 0
-
-        def show(_: str, number: int) -> None:
-            nonlocal done
-            done += number
-            if total and self.stdout.isatty():
-                filled = min(BAR_WIDTH, BAR_WIDTH * done // total)
-                bar = "█" * filled + "·" * (BAR_WIDTH - filled)
-                self.stdout.write(f"\r{organization.slug} {bar} {done} of {total}", ending="")
-
+    def _purge(self, organization: Organization) -> None:
         with single_run(jobs.PURGE_LOCK, organization.pk) as is_alone:
             if not is_alone:
                 self.stdout.write(f"{organization.slug}: is being purged already")
                 return
-            deleted = retention.purge(old, show)
-            note_purge(organization, deleted)
-        end = "\r\x1b[K" if total and self.stdout.isatty() else ""
-        self.stdout.write(f"{end}{organization.slug}: deleted {_said(deleted)}")
+            purge = purging.run(organization, self._show)
+        end = "\r\x1b[K" if self.stdout.isatty() else ""
+        self.stdout.write(f"{end}{organization.slug}: deleted {_said(purge.deleted if purge else {})}")
+
+    def _show(self, purge: Purge) -> None:
+        if self.stdout.isatty():
+            filled = BAR_WIDTH * purge.percent // 100
+            bar = "█" * filled + "·" * (BAR_WIDTH - filled)
+            counted = f"{purge.rows_done} of {purge.rows_total}"
+            self.stdout.write(f"\r{purge.organization.slug} {bar} {counted}", ending="")
 
 
-def _said(counts: Counts) -> str:
+def _said(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {name}" for name, number in counts.items()) or "nothing"
