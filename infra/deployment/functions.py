@@ -176,7 +176,7 @@ class Functions:
         """Lambda takes no change of a trigger while it carries out another."""
         _wait(
             lambda: not self._state(trigger).endswith("ing"),
-            f"The trigger of {trigger.function} does not settle",
+            stored("The trigger of %(function)s does not settle", function=trigger.function),
         )
 
     def _state(self, trigger: Trigger) -> str:
@@ -188,7 +188,7 @@ class Functions:
             return not (changes.made or changes.mended or changes.removed)
 
         try:
-            _wait(is_done, "The triggers are not what they should be")
+            _wait(is_done, stored("The triggers are not what they should be"))
         except ClientError as error:
             raise TriggerError(
                 stored("The triggers could not be looked at: %(error)s", error=error)
@@ -218,5 +218,10 @@ def _wait(condition: Callable[[], bool], problem: str) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         if time.monotonic() > deadline:
-            raise TriggerError(f"{problem}: see the triggers of the functions on AWS, and deploy again.")
+            raise TriggerError(
+                stored(
+                    "%(problem)s: see the triggers of the functions on AWS, and deploy again.",
+                    problem=problem,
+                )
+            )
         time.sleep(LOOK_SECONDS)

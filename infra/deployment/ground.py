@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from hub_lambdas.sentences import stored
 from infra.deployment.errors import StageError
 from infra.deployment.stage import Emulator, Stage
 from infra.local.environment import ROOT, Ports, home_of
@@ -106,8 +107,9 @@ class Ground:
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while not _is_well(program):
             if process.status() == psutil.STATUS_ZOMBIE or time.monotonic() > deadline:
+                log = f"{self._home / 'logs'}/{program.name}.log"
                 raise StageError(
-                    f"{program.name} does not start: see {self._home / 'logs'}/{program.name}.log."
+                    stored("%(program)s does not start: see %(log)s.", program=program.name, log=log)
                 )
             time.sleep(0.1)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from hub_lambdas.sentences import stored
 from infra.deployment.errors import StageError
 from infra.local.environment import ROOT
 
@@ -108,15 +109,30 @@ def load_stage(name: str, folder: Path = FOLDER) -> Stage:
     path = folder / f"{name}.yaml"
     if not _NAME.fullmatch(name) or not path.is_file():
         known = ", ".join(sorted(each.stem for each in folder.glob("*.yaml")))
-        raise StageError(f"There is no stage {name!r}: use one of {known}, or write {path.name} like them.")
+        raise StageError(
+            stored(
+                "There is no stage '%(stage)s': use one of %(known)s, or write %(file)s like them.",
+                stage=name,
+                known=known,
+                file=path.name,
+            )
+        )
     said = yaml.safe_load(path.read_text())
     if not isinstance(said, dict) or not _NEEDED <= set(said) <= _KEYS:
-        raise StageError(f"{path.name} must have region, account and stacks, and may have {sorted(_KEYS)}.")
+        raise StageError(
+            stored(
+                "%(file)s must have region, account and stacks, and may have %(keys)s.",
+                file=path.name,
+                keys=", ".join(sorted(_KEYS)),
+            )
+        )
     account = str(said["account"])
     if not _ACCOUNT.fullmatch(account):
-        raise StageError(f"{path.name}: account must be the 12 digits of an AWS account, in quotes.")
+        raise StageError(
+            stored("%(file)s: account must be the 12 digits of an AWS account, in quotes.", file=path.name)
+        )
     if not isinstance(said.get("needs_approval", False), bool):
-        raise StageError(f"{path.name}: needs_approval must be true or false.")
+        raise StageError(stored("%(file)s: needs_approval must be true or false.", file=path.name))
     emulator = said.pop("emulator", None)
     stacks = {template: dict(parameters or {}) for template, parameters in said.pop("stacks").items()}
     return Stage(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
+from hub_lambdas.sentences import stored
 from infra.local.environment import ROOT
 from infra.packages import static
 from infra.packages.errors import PackageError
@@ -71,7 +72,11 @@ def git(*arguments: str, root: Path = ROOT) -> bytes:
         check=False,
     )
     if done.returncode:
-        raise PackageError(f"Packages are built from a commit, and git says: {done.stderr.decode().strip()}")
+        raise PackageError(
+            stored(
+                "Packages are built from a commit, and git says: %(said)s", said=done.stderr.decode().strip()
+            )
+        )
     return done.stdout
 
 
@@ -108,7 +113,11 @@ def _strip(site: Path) -> None:
             check=False,
         )
         if done.returncode:
-            raise PackageError(f"{library.name} could not be stripped: {done.stderr.strip()}")
+            raise PackageError(
+                stored(
+                    "%(file)s could not be stripped: %(said)s", file=library.name, said=done.stderr.strip()
+                )
+            )
 
 
 def _drop_sources(site: Path) -> None:
@@ -135,7 +144,13 @@ def _pack(package: Package, sources: Path, environment: Path, target: Path) -> P
         check=False,
     )
     if done.returncode or not target.exists():
-        raise PackageError(f"Zappa could not pack {package.name}: {(done.stderr or done.stdout).strip()}")
+        raise PackageError(
+            stored(
+                "Zappa could not pack %(package)s: %(said)s",
+                package=package.name,
+                said=(done.stderr or done.stdout).strip(),
+            )
+        )
     return target
 
 

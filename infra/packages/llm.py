@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+from hub_lambdas.sentences import stored
 from infra.local.environment import ROOT
 from infra.packages.build import export, git
 from infra.packages.cuda import install_compiler
@@ -126,4 +127,8 @@ def _pip(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         check=False,
     )
     if done.returncode:
-        raise PackageError(f"The wheels of the LLM boxes could not be made; pip says: {done.stderr.strip()}")
+        raise PackageError(
+            stored(
+                "The wheels of the LLM boxes could not be made; pip says: %(said)s", said=done.stderr.strip()
+            )
+        )

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from hub_lambdas.sentences import stored
 from infra.local.environment import ROOT
 from infra.packages.errors import PackageError
 from infra.packages.package import Package
@@ -37,7 +38,13 @@ def _install(site: Path, *arguments: str) -> None:
         [*command, "--constraint", str(CONSTRAINTS), *arguments], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise PackageError(f"{' '.join(arguments)} could not be installed; pip says: {done.stderr.strip()}")
+        raise PackageError(
+            stored(
+                "%(packages)s could not be installed; pip says: %(said)s",
+                packages=" ".join(arguments),
+                said=done.stderr.strip(),
+            )
+        )
 
 
 def _remove(path: Path) -> None:

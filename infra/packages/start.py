@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from hub_lambdas.sentences import stored
 from infra.packages.errors import PackageError
 from infra.packages.package import IN_THE_RUNTIME, Package
 
@@ -67,5 +68,9 @@ def _start_once(package: Package, entry: str, unpacked: Path, runtime: Path) -> 
         check=False,
     )
     if done.returncode:
-        raise PackageError(f"{entry} does not start from its package: {done.stderr.strip()}")
+        raise PackageError(
+            stored(
+                "%(entry)s does not start from its package: %(said)s", entry=entry, said=done.stderr.strip()
+            )
+        )
     return Start(*json.loads(done.stdout.splitlines()[-1]))

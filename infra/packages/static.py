@@ -10,6 +10,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from hub_lambdas.sentences import stored
 from infra.packages.errors import PackageError
 from infra.packages.start import SETTINGS
 from infra.packages.zipped import write
@@ -33,7 +34,11 @@ def collect(sources: Path) -> Path:
         check=False,
     )
     if done.returncode:
-        raise PackageError(f"The static files of the console could not be collected: {done.stderr.strip()}")
+        raise PackageError(
+            stored(
+                "The static files of the console could not be collected: %(said)s", said=done.stderr.strip()
+            )
+        )
     return sources / FOLDER
 
 

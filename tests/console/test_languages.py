@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,15 +15,22 @@ from django.utils import timezone, translation
 
 from console.audit.models import Change
 from console.audit.recording import AUDITED, audited_fields
+from console.conversations.models import Contact
 from console.deployments import jobs
 from console.deployments.models import Deploy, Stage
 from console.deployments.steps import Step, take
 from console.operations import cloudwatch
 from console.organizations.models import Organization, User
+from console.protection.models import Erasure
+from console.protection.record import note_purge
 from console.stored_sentences import translate_stored
 from hub_lambdas import alerts
 from infra import catalogue
 from infra.deployment.deployment import Deployment
+from infra.deployment.errors import StageError
+from infra.deployment.stage import load_stage
+from infra.packages import build
+from infra.packages.errors import PackageError
 from tests import factories
 from tests.console import walk
 from tests.console.conftest import World, make_letter, signed_in, text, with_factor
@@ -283,6 +291,34 @@ def test_a_stored_sentence_is_read_in_any_language() -> None:
         assert translate_stored("Nothing runs on prod yet: `make deploy STAGE=prod`.") == (
             "Todavía no funciona nada en prod: `make deploy STAGE=prod`."
         )
+
+
+def test_why_no_package_or_stage_came_about_is_read_in_any_language(tmp_path: Path) -> None:
+    with pytest.raises(StageError) as no_stage:
+        load_stage("nowhere", tmp_path)
+    with pytest.raises(PackageError) as no_commit:
+        build.export("0" * 40)
+    with translation.override("es"):
+        assert translate_stored(str(no_stage.value)).startswith("No hay ningún entorno «nowhere»")
+        assert translate_stored(str(no_commit.value)).startswith("Los paquetes se construyen a partir de un")
+
+
+def test_what_has_no_name_is_called_in_the_readers_language(world: World) -> None:
+    gone = Contact.objects.get(erased_at__isnull=False)
+    User.objects.filter(pk=world.admin.pk).update(language="es")
+    client = signed_in(world.admin)
+    with translation.override(None):
+        row = str(Erasure.objects.get(contact=gone))
+    assert row == f"Contact no. {gone.pk} on Zebra Line"
+    common = {"organization": world.organization, "who": "channels-hub", "action": "removed"}
+    Change.objects.create(thing="erasure", row=row, **common)
+    note_purge(world.organization, {"messages": 12})
+    Change.objects.create(thing="label", row="Files", **common)
+    for address in ("/protection/erasure/", "/audit/change/"):
+        assert f"Contacto n.º {gone.pk} en Zebra Line" in text(client.get(address)), address
+    page = text(client.get("/audit/change/"))
+    assert "Mensajes: 12." in page
+    assert ">Files<" in page, "a name that somebody gave stays"
 
 
 def test_the_settings_name_what_is_translated() -> None:
