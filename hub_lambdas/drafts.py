@@ -1,7 +1,7 @@
 """Answers of the LLM that wait for staff: sent as they are, changed and sent, or discarded, once."""
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -14,10 +14,8 @@ from hub_lambdas.staff import AnsweredAlready, NotRead
 
 def waiting(conversation: Conversation) -> Draft | None:
     """What waits for staff in a conversation of theirs."""
-    if conversation.owner != Conversation.Owner.STAFF:
-        return None
-    found = Draft.objects.filter(turn__conversation=conversation, state=Draft.State.WAITING)
-    return found.select_related("request", "turn").first()
+    of_staff = _drafts(conversation.pk).filter(turn__conversation__owner=Conversation.Owner.STAFF)
+    return of_staff.filter(state=Draft.State.WAITING).select_related("request", "turn").first()
 
 
 def text_of(draft: Draft, conversation: Conversation) -> str:
@@ -25,12 +23,13 @@ def text_of(draft: Draft, conversation: Conversation) -> str:
     return personal.fill(llm_text.to_send(draft.request), conversation)
 
 
-def is_overtaken(draft: Draft, conversation: Conversation) -> bool:
-    """Whether the contact has written or changed something since: it does not answer that."""
-    asked = draft.request
-    since = Q(pk__gt=asked.last_message_id) | Q(turn=draft.turn_id, edited_at__gt=asked.asked_at)
-    written = Message.objects.filter(since, conversation=conversation, direction=Message.Direction.IN)
-    return written.exclude(kind=thumbs.KIND).exists()
+def _drafts(conversation_id: int) -> QuerySet[Draft]:
+    """Those of a conversation, each with whether it `is_overtaken`."""
+    asked_at, last_message_id = OuterRef("request__asked_at"), OuterRef("request__last_message_id")
+    since = Q(pk__gt=last_message_id) | Q(turn=OuterRef("turn"), edited_at__gt=asked_at)
+    written = Message.objects.filter(since, conversation=conversation_id, direction=Message.Direction.IN)
+    found = {"is_overtaken": Exists(written.exclude(kind=thumbs.KIND))}
+    return Draft.objects.filter(turn__conversation=conversation_id).annotate(**found)
 
 
 @transaction.atomic
@@ -40,7 +39,7 @@ def send(conversation_id: int, draft_id: int, user: User, text: str) -> list[Mes
     and NotRead: of two members who send one, one is heard, and nobody sends what answers too little."""
     conversation, draft = _lock(conversation_id, draft_id)
     staff.demand_no_answer(conversation, user, draft.request.last_message_id)
-    if is_overtaken(draft, conversation):
+    if draft.is_overtaken:
         raise NotRead(_("The contact has written meanwhile, so the draft was not sent. Answer that, too."))
     whole = text_of(draft, conversation)
     offered = choices.beside(conversation.organization_id, llm_text.to_send(draft.request))
@@ -68,9 +67,7 @@ def _lock(conversation_id: int, draft_id: int) -> tuple[Conversation, Draft]:
     conversation = Conversation.objects.select_related("contact__channel", "organization", "assignee").get(
         pk=conversation_id
     )
-    draft = Draft.objects.select_related("request", "settled_by").get(
-        pk=draft_id, turn__conversation=conversation_id
-    )
+    draft = _drafts(conversation_id).select_related("request", "settled_by").get(pk=draft_id)
     if draft.state != Draft.State.WAITING:
         who = draft.settled_by or _("Somebody")
         if draft.state == Draft.State.SENT:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Max
+from django.db.models import Max, OuterRef, Subquery
 from django.db.models.functions import Least
 
 from console.conversations.models import Conversation, Message
@@ -32,13 +32,29 @@ class Window:
         return self.is_open(now, is_by_staff=True) and not self.is_open(now, is_by_staff=False)
 
 
+_WRITTEN = Message.objects.filter(direction=Message.Direction.IN)
+_AT = Max(Least("platform_at", "received_at"))
+WRITTEN_AT = Subquery(
+    _WRITTEN.filter(conversation=OuterRef("pk"))
+    .order_by()
+    .values("conversation")
+    .annotate(at=_AT)
+    .values("at")
+)
+"""Of a conversation: when its contact wrote last, by the platform's clock where that tells the time. One
+that was delivered late left less of the window."""
+
+
 def of(conversation: Conversation) -> Window | None:
-    """The window of a conversation; None where the platform has none. It runs from the contact's last message
-    by the platform's clock, where that tells the time: one that was delivered late left less of it."""
+    """The window of a conversation; None where the platform has none."""
+    lengths = lengths_of(conversation)
+    if lengths is None:
+        return None
+    return Window(lengths, _WRITTEN.filter(conversation=conversation).aggregate(at=_AT)["at"])
+
+
+def lengths_of(conversation: Conversation) -> ReplyWindow | None:
+    """How long the platform takes what is written to the contact; None where that never ends."""
     contact = conversation.contact
     kind = KINDS.get(contact.channel.kind)
-    lengths = kind and kind.reply_window(account(contact.channel), contact.platform_id)
-    if not lengths:
-        return None
-    written = Message.objects.filter(conversation=conversation, direction=Message.Direction.IN)
-    return Window(lengths, written.aggregate(at=Max(Least("platform_at", "received_at")))["at"])
+    return kind.reply_window(account(contact.channel), contact.platform_id) if kind else None

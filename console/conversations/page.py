@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import Prefetch
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
@@ -12,6 +13,7 @@ from console.conversations.attachments import Attachment, attachment
 from console.conversations.models import Conversation, LlmRequest, Message, Turn
 from console.conversations.timeline import Timeline, timeline
 from console.exact_text import printable
+from console.feedback.models import Feedback
 from console.feedback.opinions import Opinion, opinion
 from console.template_filters import length
 
@@ -98,7 +100,8 @@ def newest(conversation: Conversation, before: int | None = None) -> tuple[list[
     messages = Message.objects.filter(conversation=conversation).select_related("author").defer("payload")
     if before is not None:
         messages = messages.filter(pk__lt=before)
-    found = list(messages.prefetch_related("media", "feedback__member").order_by("-id")[: PAGE_SIZE + 1])
+    opinions = Prefetch("feedback", Feedback.objects.select_related("member"))
+    found = list(messages.prefetch_related("media", opinions).order_by("-id")[: PAGE_SIZE + 1])
     shown = found[:PAGE_SIZE][::-1]
     timelines = _timelines(conversation, {message.turn_id for message in shown if message.turn_id})
     late_after = timedelta(minutes=conversation.organization.late_after_minutes)

@@ -1,7 +1,6 @@
 """Until when the platform takes what staff write, in a sentence for them."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.utils import timezone
 from django.utils.timezone import localtime
@@ -21,12 +20,13 @@ class ReplyWindow:
     sentence: str
 
 
-def reply_window(conversation: Conversation, now: datetime | None = None) -> ReplyWindow | None:
-    """The window of a conversation; None where the platform has none."""
-    window = rule.of(conversation)
-    if window is None:
+def reply_window(conversation: Conversation) -> ReplyWindow | None:
+    """The window of a conversation that has its `written_at`; None where the platform has none."""
+    lengths = rule.lengths_of(conversation)
+    if lengths is None:
         return None
-    now, label = now or timezone.now(), KINDS[conversation.contact.channel.kind].label
+    window = rule.Window(lengths, conversation.written_at)
+    now, label = timezone.now(), KINDS[conversation.contact.channel.kind].label
     ends_at = window.ends_at(is_by_staff=True)
     if ends_at is None:
         never = _("%(platform)s takes no message before the contact has written.")

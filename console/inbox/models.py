@@ -136,6 +136,9 @@ class Draft(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     settled_at = models.DateTimeField(null=True)
+    is_overtaken: bool
+    """Whether the contact has written or changed something since, so that it does not answer that: of a draft
+    that `hub_lambdas.drafts` has found."""
 
     class Meta:
         constraints = [

@@ -20,6 +20,7 @@ from console.inbox.replies import quick_replies, text_limit
 from console.organizations.models import User
 from console.signed_in import user_of
 from hub_lambdas import drafts
+from hub_lambdas.reply_window import WRITTEN_AT
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ def find(request: HttpRequest, conversation_id: int, verb: str) -> Conversation:
         user_of(request),
         f"conversations.{verb}_conversation",
     )
-    conversation = seen.filter(pk=conversation_id).first()
+    found = {"written_at": WRITTEN_AT}
+    conversation = seen.annotate(**found).filter(pk=conversation_id).first()
     if conversation is None or (verb == "change" and conversation.contact.erased_at is not None):
         raise Http404("There is no such conversation.")
     return conversation
@@ -93,7 +95,7 @@ def live(request: HttpRequest, conversation: Conversation) -> dict[str, Any]:
 def _draft(conversation: Conversation) -> ShownDraft | None:
     draft = drafts.waiting(conversation)
     text = printable(drafts.text_of(draft, conversation)) if draft else ""
-    return ShownDraft(draft.pk, text, drafts.is_overtaken(draft, conversation)) if draft and text else None
+    return ShownDraft(draft.pk, text, draft.is_overtaken) if draft and text else None
 
 
 def writing(conversation: Conversation) -> dict[str, Any]:

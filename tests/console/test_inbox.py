@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from console.channels.models import Channel
 from console.conversations.models import Contact, Conversation, LlmRequest, Message
+from console.feedback.models import Feedback
 from console.inbox import queues
 from console.inbox.models import Draft, Label, Note, ReadMark, Suggestion
 from console.organizations.models import User
@@ -220,6 +222,42 @@ class TestNews:
         assert client.get(poll).status_code == 204
         waiting(world, "Ann", 5)
         assert "Ann asks" in body(client.get(poll))
+
+
+class TestQueries:
+    def test_are_as_many_whatever_there_is_in_a_conversation(self, world: World) -> None:
+        client = signed_in(world.agent)
+
+        def read(conversation: Conversation) -> list[int]:
+            counts = []
+            for page in (address(conversation), address(conversation, "news")):
+                with CaptureQueriesContext(connection) as found:
+                    assert client.get(page).status_code == 200
+                counts.append(sum(query["sql"].startswith("SELECT") for query in found))
+            return counts
+
+        plain = factories.make_conversation(world.channel)
+        turn = factories.make_answered_turn(plain)
+        before = read(plain)
+        answer = turn.messages.get(direction="out")
+        by = {"message": answer, "organization": world.organization, "is_good": True}
+        Feedback.objects.create(source="staff", member=world.agent, **by)
+        assert read(plain) == before, "feedback"
+        factories.make_media(turn, b"%PDF- a file", "application/pdf")
+        Note.objects.create(conversation=plain, text="a note", author=world.agent)
+        assert read(plain) == before, "a file and a note"
+        staffs = waiting(world, "Ann", 5, assignee=world.agent)
+        assert read(staffs) == before, "staff have it"
+        turn = staffs.turns.get()
+        request = LlmRequest.objects.create(turn=turn, last_message=turn.messages.get(direction="in"))
+        LlmRequest.objects.filter(pk=request.pk).update(state="completed", text="At nine.")
+        Draft.objects.create(turn=turn, request=request)
+        assert "At nine." in body(client.get(address(staffs)))
+        assert read(staffs) == before, "a draft waits"
+        whatsapp = factories.make_conversation(factories.make_channel(world.organization, "whatsapp"))
+        factories.make_answered_turn(whatsapp)
+        assert "You can answer until" in body(client.get(address(whatsapp)))
+        assert read(whatsapp) == before, "the platform has a window"
 
 
 class TestOwner:

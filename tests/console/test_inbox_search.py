@@ -93,8 +93,11 @@ def test_it_is_as_many_queries_however_much_is_found(
     assert world.agent.roles, "which are read once a request"
     for number in range(3):
         factories.make_inbound(factories.make_conversation(world.channel, f"Bob {number}"), "An invoice?")
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(4):
             assert len(found(world, "invoice")) == number + 2
+    for name, nobody in (("müller", False), ("heron", True)):
+        with django_assert_num_queries(4):
+            assert (not found(world, name)) == nobody, "by a name alone, or not at all"
 
 
 def test_of_too_many_finds_the_newest_are_shown(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Whom an organization talks with: contacts, and their conversations."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.conf import settings
@@ -95,6 +96,8 @@ class Conversation(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     last_message_at = models.DateTimeField(null=True)
+    written_at: datetime | None
+    """When the contact wrote last (`hub_lambdas.reply_window`): of one that the inbox has found."""
 
     class Meta:
         ordering = ["-last_message_at"]
