@@ -5,6 +5,7 @@ Every number is one of `CONDITIONS` or `MEASURES` over those rows, so a list of 
 condition (console/proof/turns.py) shows exactly those counted.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -47,6 +48,11 @@ HOPS = tuple(_HOPS)
 MEASURES = tuple(_MEASURES)
 """Milliseconds of a turn. A first reply is the first of answer, holding line and fallback; `reply` leaves the
 holding line out. They run from the contact's last message before it, `…_from_first` from the turn's first."""
+
+OVER_TIME = ("first_reply", "answer", *HOPS)
+"""Measures that are known of each stretch of time."""
+OF_EACH = ("first_reply",)
+"""Measures that are known of each organization."""
 
 CONDITIONS: Mapping[str, str] = {
     "turns": "true",
@@ -93,7 +99,7 @@ WITH turn AS MATERIALIZED (
            state = 'unknown' OR (unknown_attempts > 0 AND attempts > 1) AS is_unknown,
            state = 'sent' AND part = 0 AS is_sent
     FROM conversations_message
-    WHERE direction = 'out' AND turn_id IN (SELECT id FROM turn)
+    WHERE direction = 'out' AND turn_id IN (SELECT id FROM turn) AND turn_id >= %(first_id)s
 ), sent AS (
     SELECT turn_id,
            min(sent_at) FILTER (WHERE is_sent AND purpose IN ('answer', 'holding', 'fallback'))
@@ -113,11 +119,12 @@ WITH turn AS MATERIALIZED (
            max(received_at) FILTER (WHERE received_at <= sent.answer_at) AS before_answer_at
     FROM conversations_message message LEFT JOIN sent ON sent.turn_id = message.turn_id
     WHERE message.direction = 'in' AND message.turn_id IN (SELECT id FROM turn)
+      AND message.turn_id >= %(first_id)s
     GROUP BY message.turn_id
 ), request AS (
     SELECT DISTINCT ON (turn_id) turn_id, asked_at, received_at, started_at, finished_at, stored_at
     FROM conversations_llmrequest
-    WHERE state = 'completed' AND turn_id IN (SELECT id FROM turn)
+    WHERE state = 'completed' AND turn_id IN (SELECT id FROM turn) AND turn_id >= %(first_id)s
     ORDER BY turn_id, asked_at DESC
 ), told AS (
     SELECT turn.*,
@@ -141,7 +148,8 @@ TURNS = TURNS.replace(
     "MEASURES",
     ", ".join(f"1000 * date_part('epoch', {sql}) AS {name}" for name, sql in _MEASURES.items()),
 )
-"""Common table expressions, the last of which is `told`: a row per turn of a scope. Takes `parameters()`."""
+"""Common table expressions, the last of which is `told`: a row per turn of a scope. Takes
+`Scope.of_turns()`."""
 
 
 ORIGIN = datetime(2001, 1, 1, tzinfo=UTC)
@@ -167,7 +175,7 @@ class Scope:
         return replace(self, since=EVER, until=NEVER, only_open=True)
 
     def parameters(self) -> dict[str, Any]:
-        """What `TURNS` and `CONDITIONS` take."""
+        """What each statement takes."""
         return {
             "organizations": list(self.organization_ids),
             "since": self.since,
@@ -178,6 +186,15 @@ class Scope:
             "now": timezone.now(),
             "hold_at_most": HOLD_AT_MOST,
         }
+
+    def of_turns(self) -> dict[str, Any]:
+        """What `TURNS` takes: besides, the first of the turns. Those of a period were stored one after the
+        other, so Postgres, told where they begin, reads a stretch of its indexes in place of all messages."""
+        parameters = {**self.parameters(), "first_id": 0}
+        if self.since > EVER and not self.only_open:
+            ((first_id,),) = rows(_FIRST, parameters)
+            parameters["first_id"] = first_id or 0
+        return parameters
 
 
 # --- the numbers --------------------------------------------------------------------------------------------
@@ -218,9 +235,12 @@ class DeadLetters:
 
 @dataclass(frozen=True)
 class Report:
-    """The numbers of a scope: in all, per stretch of time (by its start) and per organization (by its id)."""
+    """The numbers of a scope: in all, per stretch of time (by its start) and per organization (by its id).
+    `reasons`: how many turns were handed over and declined for which reason, the most frequent first, by
+    outcome."""
 
     total: Numbers
+    reasons: Mapping[str, Sequence[tuple[str, int]]]
     over_time: Mapping[datetime, Numbers]
     by_organization: Mapping[int, Numbers]
 
@@ -232,28 +252,29 @@ def report(
     by_organization: bool = False,
     origin: datetime = ORIGIN,
 ) -> Report:
-    """The numbers of `scope` with the percentiles of `measures`: in all, per `bucket` of time and per
-    organization where asked for. Buckets are counted from `origin`."""
-    keys = ["bucket" if bucket else "NULL", "organization_id" if by_organization else "NULL"]
-    sets = ["()", *(f"({key})" for key in keys if key != "NULL")]
-    sql = TURNS + _NUMBERS.format(columns=", ".join([*keys, *_columns(measures)]), sets=", ".join(sets))
-    width = bucket or timedelta(days=1)
-    parameters = {**scope.parameters(), "width": width, "origin": origin, "shares": list(PERCENTILES)}
-    found = [
-        (start, organization, _numbers(values, measures))
-        for start, organization, *values in rows(sql, parameters)
-    ]
+    """The numbers of `scope` with the percentiles of `measures`: in all, per `bucket` of time (of those,
+    `OVER_TIME`) and per organization (`OF_EACH`) where asked for. Buckets are counted from `origin`."""
+    wanted = [_IN_ALL.format(columns=_columns(measures, measures))]
+    wanted += [_PER_BUCKET.format(columns=_columns(measures, OVER_TIME))] if bucket else []
+    wanted += [_PER_ORGANIZATION.format(columns=_columns(measures, OF_EACH))] if by_organization else []
+    sql = TURNS + " UNION ALL ".join(wanted)
+    parameters = {**scope.of_turns(), "width": bucket, "origin": origin, "shares": list(PERCENTILES)}
+    found = {
+        (start, organization): (_numbers(values, measures), reasons)
+        for start, organization, reasons, *values in rows(sql, parameters)
+    }
+    total, reasons = found.pop((None, None))
     return Report(
-        total=next(each for start, organization, each in found if start is None and organization is None),
-        over_time={start: each for start, _, each in found if start is not None},
-        by_organization={organization: each for _, organization, each in found if organization is not None},
+        total=total,
+        reasons=_reasons(reasons),
+        over_time={start: each for (start, _), (each, _) in found.items() if start is not None},
+        by_organization={key: each for (_, key), (each, _) in found.items() if key is not None},
     )
 
 
-def reasons(scope: Scope) -> dict[str, list[tuple[str, int]]]:
-    """How many turns were handed over and declined for which reason, the most frequent first, by outcome."""
+def _reasons(said: str | None) -> Mapping[str, Sequence[tuple[str, int]]]:
     found: dict[str, list[tuple[str, int]]] = {"handed_over": [], "declined": []}
-    for state, reason, turns in rows(_REASONS, scope.parameters()):
+    for state, reason, turns in json.loads(said or "[]"):
         found[state].append((reason, turns))
     return found
 
@@ -271,22 +292,25 @@ def rows(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
-_NUMBERS = """
-SELECT {columns}
+_FIRST = """
+SELECT min(id) FROM conversations_turn
+WHERE organization_id = ANY(%(organizations)s)
+  AND first_message_at >= %(since)s AND first_message_at < %(until)s
+"""
+_IN_ALL = """
+SELECT NULL::timestamptz, NULL::bigint,
+       (SELECT jsonb_agg(jsonb_build_array(state, reason, turns) ORDER BY turns DESC, reason)
+        FROM (SELECT state, reason, count(*) AS turns FROM told
+              WHERE state IN ('handed_over', 'declined') GROUP BY state, reason) each),
+       {columns}
+FROM told
+"""
+_PER_BUCKET = """
+SELECT bucket, NULL, NULL, {columns}
 FROM (SELECT *, date_bin(%(width)s, first_message_at, %(origin)s) AS bucket FROM told) told
-GROUP BY GROUPING SETS ({sets})
+GROUP BY bucket
 """
-
-_REASONS = """
-SELECT turn.state, turn.reason, count(*)
-FROM conversations_turn turn
-JOIN conversations_conversation conversation ON conversation.id = turn.conversation_id
-JOIN conversations_contact contact ON contact.id = conversation.contact_id
-WHERE turn.organization_id = ANY(%(organizations)s) AND turn.state IN ('handed_over', 'declined')
-  AND NOT contact.is_test AND turn.first_message_at >= %(since)s AND turn.first_message_at < %(until)s
-  AND (%(channel)s::uuid IS NULL OR contact.channel_id = %(channel)s::uuid)
-GROUP BY turn.state, turn.reason ORDER BY count(*) DESC, turn.reason
-"""
+_PER_ORGANIZATION = "SELECT NULL, organization_id, NULL, {columns} FROM told GROUP BY organization_id"
 
 _DEAD_LETTERS = """
 SELECT count(*) FILTER (WHERE letter.stored_at >= %(since)s AND letter.stored_at < %(until)s),
@@ -300,13 +324,18 @@ WHERE (letter.organization_id = ANY(%(organizations)s) OR %(is_platform)s AND le
 """
 
 
-def _columns(measures: Sequence[str]) -> list[str]:
+def _columns(measures: Sequence[str], measured: Sequence[str]) -> str:
+    """What is selected of some turns, with the percentiles of those `measures` that are `measured`: each is
+    a sort of all of them."""
     counts = [f"count(*) FILTER (WHERE {condition})" for condition in CONDITIONS.values()]
     oldest = "max(extract(epoch FROM %(now)s - last_message_at)) FILTER (WHERE is_open)"
     percentiles = [
-        f"percentile_cont(%(shares)s::float8[]) WITHIN GROUP (ORDER BY {name})" for name in measures
+        f"percentile_cont(%(shares)s::float8[]) WITHIN GROUP (ORDER BY {name})"
+        if name in measured
+        else "NULL::float8[]"
+        for name in measures
     ]
-    return [*counts, oldest, *percentiles]
+    return ", ".join([*counts, oldest, *percentiles])
 
 
 def _numbers(values: Sequence[Any], measures: Sequence[str]) -> Numbers:

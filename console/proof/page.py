@@ -216,16 +216,26 @@ def organization_rows(
     standing: Mapping[int, Numbers],
     link_of: Callable[[Organization], Link],
     page_of: Callable[[Organization], str],
+    limit: int | None,
 ) -> list[OrganizationRow]:
-    """Each organization with its numbers: those with a broken promise first, then by their turns."""
+    """The first so many organizations with their numbers (None: all): those with a broken promise first, then
+    by their turns."""
     found = []
     for organization in organizations:
         its, open_now = numbers.get(organization.pk, NOTHING), standing.get(organization.pk, NOTHING)
-        cells = _organization_cells(its, open_now, link_of(organization))
         is_well = not (its.counts["duplicates"] or open_now.counts["overdue"])
-        row = OrganizationRow(organization.name, page_of(organization), is_well, cells)
-        found.append(((is_well, -its.counts["turns"], organization.name), row))
-    return [row for _, row in sorted(found, key=lambda each: each[0])]
+        place = (is_well, -its.counts["turns"], organization.name)
+        found.append((place, organization, its, open_now))
+    found.sort(key=lambda each: each[0])
+    return [
+        OrganizationRow(
+            organization.name,
+            page_of(organization),
+            place[0],
+            _organization_cells(its, open_now, link_of(organization)),
+        )
+        for place, organization, its, open_now in found[:limit]
+    ]
 
 
 def _organization_cells(numbers: Numbers, standing: Numbers, link: Link) -> list[Figure]:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 from django.utils.timezone import localtime
 
@@ -122,9 +123,13 @@ class Series:
     numbers: Mapping[datetime, Numbers]
     link: Link
 
+    @cached_property
+    def _said(self) -> Mapping[datetime, str]:
+        return {start: words.stretch(start, self.width) for start in self.starts}
+
     def said(self, start: datetime) -> str:
         """The bucket in words."""
-        return words.stretch(start, self.width)
+        return self._said[start]
 
     def href(self, start: datetime, **more: str | int) -> str:
         """The turns of a bucket."""

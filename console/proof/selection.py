@@ -74,10 +74,10 @@ class Selection:
         """The query string that selects the same again, with more in it."""
         return urlencode({**self.parameters, **more})
 
-    def frozen_query(self, **more: Any) -> str:
+    def frozen_query(self) -> str:
         """The same at any later time: a list must show the turns that were counted."""
         at = {} if self.period == CUSTOM else {"at": _written(self.until)}
-        return self.query(**at, **more)
+        return self.query(**at)
 
     def scope(self, organization_ids: Sequence[int], is_platform: bool = False) -> Scope:
         """The turns selected, in these organizations."""

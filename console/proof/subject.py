@@ -76,8 +76,8 @@ class Subject:
 
     def link(self, selection: Selection) -> Callable[..., str]:
         """Addresses of lists of the selected turns."""
-        turns = address("turns", self.slug)
-        return lambda **more: f"{turns}?{selection.frozen_query(**more)}"
+        turns = f"{address('turns', self.slug)}?{selection.frozen_query()}"
+        return lambda **more: f"{turns}&{urlencode(more)}" if more else turns
 
     def dead_letters_url(self, selection: Selection) -> str:
         """The dead letters that wait, for those who may see them all; for others, the turns behind them."""

@@ -75,7 +75,7 @@ def turns(
         order=f"{measure} DESC, id DESC" if choice.measure else "first_message_at DESC, id DESC",
     )
     parameters: dict[str, Any] = {
-        **scope.parameters(),
+        **scope.of_turns(),
         "readable": list(readable),
         "reason": choice.reason,
         "at_least": choice.at_least,

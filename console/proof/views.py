@@ -13,7 +13,7 @@ from django.utils.http import urlencode
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from console.conversations.report import Report, dead_letters, reasons, report
+from console.conversations.report import Report, dead_letters, report
 from console.conversations.timeline import explain
 from console.organizations.models import Organization
 from console.proof import page, words
@@ -24,6 +24,8 @@ from console.proof.subject import Subject, address
 from console.proof.turns import PAGE_SIZE, turns
 from console.signed_in import user_of
 
+ORGANIZATIONS_SHOWN = 50
+"""Of those on the page; the others on request."""
 SHOWN_ANYWAY = ("first_reply", "answer")
 """Measures that every list of turns has a column for."""
 
@@ -38,6 +40,9 @@ def proof(request: HttpRequest, slug: str = "") -> HttpResponse:
     found = report(scope, bucket=selection.bucket, by_organization=not slug, origin=selection.origin)
     standing = report(scope.standing, measures=(), by_organization=not slug)
     letters_url = subject.dead_letters_url(selection)
+    series = _series(selection, found, link)
+    limit = None if request.GET.get("organizations") == "all" else ORGANIZATIONS_SHOWN
+    rows = [] if slug else _organizations(subject, selection, found, standing, limit)
     context = {
         "title": _("Proof · %(name)s") % {"name": subject.name},
         "form": form,
@@ -45,13 +50,15 @@ def proof(request: HttpRequest, slug: str = "") -> HttpResponse:
         "waiting": page.waiting(found.total, standing.total, dead_letters(scope), letters_url, link),
         "received": page.received(found.total, link),
         "outcomes": page.outcomes(found.total, link),
-        "reasons": page.by_reason(reasons(scope), link),
+        "reasons": page.by_reason(found.reasons, link),
         "times": page.times(found.total, link),
         "shares": page.shares(found.total, link),
         "hops": page.hops(found.total, link),
-        "charts": [draw(_series(selection, found, link)) for draw in CHARTS.values()],
+        "charts": [draw(series) for draw in CHARTS.values()],
         "csv_url": f"{address('csv', slug)}?{selection.frozen_query()}",
-        "organizations": [] if slug else _organizations(subject, selection, found, standing),
+        "organizations": rows,
+        "left_out": 0 if slug else len(subject.organizations) - len(rows),
+        "all_url": f"?{selection.query(organizations='all')}",
         "periods": _periods(selection),
         "is_custom": selection.period == CUSTOM or not form.is_valid(),
     }
@@ -110,7 +117,7 @@ def _series(selection: Selection, found: Report, link: Link) -> Series:
 
 
 def _organizations(
-    subject: Subject, selection: Selection, found: Report, standing: Report
+    subject: Subject, selection: Selection, found: Report, standing: Report, limit: int | None
 ) -> list[page.OrganizationRow]:
     def link_of(organization: Organization) -> Link:
         return Subject(subject.user, organization.slug).link(selection)
@@ -119,7 +126,7 @@ def _organizations(
         return f"{address('page', organization.slug)}?{selection.query()}"
 
     return page.organization_rows(
-        subject.organizations, found.by_organization, standing.by_organization, link_of, page_of
+        subject.organizations, found.by_organization, standing.by_organization, link_of, page_of, limit
     )
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from console.channels.models import Channel
 from console.conversations.models import Conversation, DeadLetter, Message, Turn
 from console.organizations.models import Member, Organization, User
+from console.proof import views
 from tests import factories
 from tests.console.conftest import World, body, signed_in
 
@@ -508,6 +509,25 @@ def test_ops_see_all_organizations_with_their_numbers(world: World) -> None:
     zebra = said.index("Zebra Clinic 2 50.0 % 0 0 1 1 0 2.42 s 2.42 s 2.42 s")
     heron = said.index("Heron Bakery 1 100 % 0 0 0 0 0 2.42 s 2.42 s 2.42 s 100 %")
     assert zebra < heron < said.index("Lynx Library 0 – 0 0 0 0 0 – – – –")
+
+
+def test_of_many_organizations_those_with_a_broken_promise_and_then_most_turns_are_shown(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "ORGANIZATIONS_SHOWN", 2)
+    for number in range(2):
+        lynx = factories.make_organization(f"lynx-{number}", name=f"Lynx {number}")
+        conversation = factories.make_conversation(factories.make_channel(lynx))
+        for _ in range(3 * number):
+            factories.make_answered_turn(conversation)
+    open_turn(world.conversation, seconds_ago=61)
+    said = seen(world.ops, "/proof/")
+    assert said.index("Zebra Clinic 2") < said.index("Lynx 1 3 100 %")
+    assert "Heron Bakery" not in said
+    assert "2 organizations with fewer turns are left out." in said
+    everything = seen(world.ops, "/proof/?organizations=all")
+    assert "Lynx 0 0 –" in everything
+    assert "left out" not in everything
 
 
 def test_who_has_several_organizations_gets_a_list_of_them(world: World) -> None:

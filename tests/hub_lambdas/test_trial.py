@@ -14,7 +14,7 @@ from console.channels import trial
 from console.channels.models import Channel
 from console.conversations import export_file
 from console.conversations.models import Contact, Conversation, Export, Message
-from console.conversations.report import Scope, dead_letters, reasons, report
+from console.conversations.report import Scope, dead_letters, report
 from console.organizations.models import Member, Organization, User
 from hub_lambdas import inbound, outbound, staff, sweep
 from hub_lambdas.channels.base import ChannelError
@@ -100,7 +100,7 @@ def test_staff_hear_nothing_of_it_and_it_says_why_it_is_not_answered(
     answer(sqs, "[STAFF]")
     assert sqs.run("dm-outbound.fifo", outbound.handler) == 0
     assert outcomes() == [("handed_over", "not_known")]
-    assert reasons(Scope([channel.organization_id]))["handed_over"] == []
+    assert report(Scope([channel.organization_id])).reasons["handed_over"] == []
     sweep.handler({}, None)
     assert mail.outbox == []
     done = progress(contact)

@@ -11,9 +11,9 @@ from console.conversations.report import (
     DeadLetters,
     Numbers,
     Percentiles,
+    Report,
     Scope,
     dead_letters,
-    reasons,
     report,
 )
 from console.organizations.models import Organization
@@ -36,23 +36,22 @@ class Command(BaseCommand):
         if slug and not organizations:
             raise CommandError(f"There is no organization {slug!r}.")
         scope = Scope(list(organizations.values_list("pk", flat=True)), is_platform=not slug)
-        numbers, letters = report(scope).total, dead_letters(scope)
+        found, letters = report(scope), dead_letters(scope)
         if options["json"]:
-            self.stdout.write(json.dumps(_json(numbers, letters, reasons(scope)), indent=2))
+            self.stdout.write(json.dumps(_json(found, letters), indent=2))
         else:
-            self.stdout.write(_table(numbers, letters))
+            self.stdout.write(_table(found.total, letters))
 
 
-def _json(
-    numbers: Numbers, letters: DeadLetters, by_reason: dict[str, list[tuple[str, int]]]
-) -> dict[str, Any]:
+def _json(found: Report, letters: DeadLetters) -> dict[str, Any]:
+    numbers = found.total
     return {
         **numbers.counts,
         "oldest_open_seconds": numbers.oldest_open_seconds,
         "in_time_percent": numbers.in_time_percent,
         "dead_letters": letters.stored,
         "dead_letters_waiting": letters.waiting,
-        "reasons": {outcome: dict(counted) for outcome, counted in by_reason.items()},
+        "reasons": {outcome: dict(counted) for outcome, counted in found.reasons.items()},
         "latency_ms": {
             **numbers.ms["reply"],
             **{name: numbers.ms[name] for name in TIMES},
