@@ -9,18 +9,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import unescape
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from django.contrib import admin
+from django.core.handlers import wsgi
 from django.db import connection, transaction
+from django.http import QueryDict
 from django.test import Client
 from django.utils import timezone
 
+from console.conversations.models import Contact, Turn
+from console.inbox.models import Draft, Suggestion
 from console.organizations.models import Organization, User
 from console.prompts import drafts
+from console.protection.models import Erasure, Purge
 from console.roles import TABLE
 from console.signin import second_factor
+from console.workshop.models import Case, CaseRun
 from console.workshop.page import digest
 from tests import factories
 from tests.console import walk
@@ -115,6 +122,53 @@ def _harm(organization: Organization) -> dict[str, Any]:
     }
 
 
+def _furnish(world: World) -> None:
+    """Give the other organization a row for every page of its own, and this one a reply of staff."""
+    factories.make_outbound(world.conversation, "zebra staff reply", purpose="staff", author=world.agent)
+    turn = Turn.objects.get(organization=world.other)
+    channel = turn.conversation.contact.channel
+    Suggestion.objects.create(turn=turn, text="heron suggestion")
+    Draft.objects.create(turn=turn, request=turn.requests.get())
+    case = Case.objects.create(organization=world.other, question="heron case question")
+    run = CaseRun.objects.create(organization=world.other, state=CaseRun.State.DONE)
+    factories.make_rehearsal(world.other, "heron rehearsal question")
+    factories.make_rehearsal(world.other, case.question, text="heron case answer", run=run, case=case)
+    gone = Contact.objects.create(channel=channel, platform_id="erased-1", erased_at=NOW)
+    Erasure.objects.create(organization=world.other, contact=gone, state=Erasure.State.DONE)
+    Purge.objects.create(organization=world.other, began_at=NOW)
+
+
+class Noted(QueryDict):
+    """A query that notes by which names it is read."""
+
+    names: ClassVar[set[str]] = set()
+
+    def __getitem__(self, key: str) -> Any:
+        self.names.add(key)
+        return super().__getitem__(key)
+
+    def __contains__(self, key: object) -> bool:
+        self.names.add(str(key))
+        return super().__contains__(key)
+
+
+def _asked_for(visitor: "Visitor", address: str, organization: Organization) -> list[Visit]:
+    """A page, asked for rows of `organization` by every name that it reads: each alone, and all at once, as
+    long as that has it read more."""
+    found: dict[str, Visit] = {}
+    known: dict[str, Any] = {}
+    start = f"{address}{'&' if '?' in address else '?'}"
+    while True:
+        Noted.names.clear()
+        visitor.answer(Visit(start + urlencode(known)))
+        read = walk.query(Noted.names, organization)
+        if read.keys() <= known.keys():
+            return list(found.values())
+        known |= read
+        for query in [*({name: value} for name, value in read.items()), known]:
+            found[start + urlencode(query)] = Visit(start + urlencode(query))
+
+
 class Visitor:
     """A browser whose visits leave no trace: each is rolled back."""
 
@@ -191,6 +245,61 @@ def test_nothing_of_another_organization(
     with capsys.disabled():
         said = f"{len(set(walk.routes()))} views, {len(answers)} pairs of request and role"
         sys.stderr.write(f"\n{said}\n")
+
+
+@pytest.fixture
+def noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Queries of addresses note by which names they are read."""
+    monkeypatch.setattr(wsgi, "QueryDict", Noted)
+
+
+@pytest.mark.parametrize("who", ["outside_admin", "outside_agent", "ops"])
+def test_nothing_by_a_query_that_names_what_is_anothers(
+    who: str, world: World, people: dict[str, User | None], noted: None
+) -> None:
+    """Whoever asks their own pages for another organization's rows and words gets none of them, and the
+    same answer as if they were not there."""
+    _furnish(world)
+    visitor = Visitor(people[who])
+    tried = [
+        visit
+        for address in walk.addresses(world.other)
+        for visit in _asked_for(visitor, address, world.organization)
+    ]
+    names = {name for visit in tried for name, _ in parse_qsl(urlsplit(visit.address).query)}
+    assert {"channel", "chart", "period"} <= names
+    is_ops = who == "ops"
+    assert is_ops or {"q", "label", "found", "turn", "reply", "to"} <= names
+    markers = [*world.text_markers, "zebra staff reply", *world.secret_markers]
+    markers += [] if is_ops else world.settings_markers
+    untouched = Untouched(world.organization)
+    answers = {visit: visitor.answer(visit, None if is_ops else untouched) for visit in tried}
+    for visit, said in answers.items():
+        leaks = [marker for marker in markers if marker in said]
+        assert not leaks, f"{who} sees {leaks} at {visit}"
+    if not is_ops:
+        _erase(world.organization)
+        for visit, said in answers.items():
+            assert visitor.answer(visit) == said, f"one can tell at {visit}"
+
+
+def test_the_queries_would_find(world: World, people: dict[str, User | None], noted: None) -> None:
+    """What names a row shows it to whoever may see it."""
+    _furnish(world)
+    visitor, own = Visitor(world.admin), world.organization
+    found = {
+        f"/inbox/?{urlencode(walk.query(['q', 'queue'], own))}": "zebra staff reply",
+        f"/inbox/list/?{urlencode(walk.query(['label', 'queue'], own))}": "Zebra Contact",
+        f"/workshop/zebra-clinic/cases/add/?{urlencode(walk.query(['turn'], own))}": "zebra message text",
+        f"/workshop/zebra-clinic/canned/add/?{urlencode(walk.query(['reply'], own))}": "zebra staff reply",
+    }
+    for address, marker in found.items():
+        assert marker in visitor.answer(Visit(address)), address
+
+
+def test_a_name_in_a_query_that_nobody_has_explained_ends_the_walk(world: World) -> None:
+    with pytest.raises(walk.UnknownView, match="Say in QUERY what a page may be asked by these: secret_id"):
+        walk.query(["q", "secret_id"], world.organization)
 
 
 def test_the_walk_would_notice(world: World, people: dict[str, User | None]) -> None:

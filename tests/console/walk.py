@@ -5,7 +5,7 @@ view is left out because nobody thought of it.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,9 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from console.conversations.models import Conversation, MessageMedia
-from console.inbox.models import Draft, Suggestion
+from console.channels.models import Channel
+from console.conversations.models import Conversation, Message, MessageMedia, Turn
+from console.inbox.models import Draft, Label, Suggestion
 from console.organizations.models import Organization, User
 from console.prompts.models import CannedPrompt, PromptVersion
 from console.workshop.models import Case, CaseRun, Rehearsal
@@ -109,6 +110,61 @@ def _autocompletes() -> Iterator[str]:
                     f"/autocomplete/?app_label={model._meta.app_label}&model_name={model._meta.model_name}"
                     f"&field_name={field.name}&term="
                 )
+
+
+QUERY: Mapping[str, Callable[[Organization], Any]] = {
+    "at": lambda organization: "2026-11-30T11:59:00Z",
+    "at_least": lambda organization: 0,
+    "before": lambda organization: _message(organization).pk + 1,
+    "bucket": lambda organization: "2026-11-30T00:00:00Z",
+    "channel": lambda organization: row_of(Channel, organization).pk,
+    "chart": lambda organization: "outcomes",
+    "end": lambda organization: "2026-11-30",
+    "extended": lambda organization: 1,
+    "found": lambda organization: _message(organization).pk,
+    "kind": lambda organization: row_of(Channel, organization).kind,
+    "label": lambda organization: row_of(Label, organization).pk,
+    "next": lambda organization: f"/dashboard/organization/{organization.slug}/",
+    "of": lambda organization: "answer",
+    "organizations": lambda organization: "all",
+    "open": lambda organization: row_of(Conversation, organization).pk,
+    "page": lambda organization: 1,
+    "pages": lambda organization: 20,
+    "period": lambda organization: "custom",
+    "q": lambda organization: organization.slug.partition("-")[0],
+    "queue": lambda organization: "all",
+    "reason": lambda organization: "not_text",
+    "release": lambda organization: organization.slug,
+    "reply": lambda organization: _message(organization, purpose="staff").pk,
+    "s": lambda organization: organization.slug.partition("-")[0],
+    "shown": lambda organization: organization.slug,
+    "stage": lambda organization: organization.slug,
+    "standing": lambda organization: "on",
+    "start": lambda organization: "2026-11-01",
+    "task": lambda organization: "deploy",
+    "term": lambda organization: organization.slug.partition("-")[0],
+    "to": lambda organization: row_of(PromptVersion, organization).number,
+    "turn": lambda organization: row_of(Turn, organization).pk,
+    "which": lambda organization: "turns",
+}
+"""What the console's own pages are asked with: what names a row names one of an organization. Lists of the
+admin site are asked by `queries`."""
+_OF_DJANGO = {"_facets", "_popup", "_to_field", "_changelist_filters", "o", "p", "all", "e", "app_label",
+              "model_name", "field_name", "organization", "urlencode"}  # fmt: skip
+
+
+def query(names: Iterable[str], organization: Organization) -> dict[str, Any]:
+    """What a page may be asked with, by the names that it reads. Raises UnknownView."""
+    asked = set(names) - _OF_DJANGO
+    if unknown := asked - QUERY.keys():
+        raise UnknownView(f"Say in QUERY what a page may be asked by these: {', '.join(sorted(unknown))}.")
+    return {name: QUERY[name](organization) for name in sorted(asked)}
+
+
+def _message(organization: Organization, **which: str) -> Message:
+    found = rows_of(Message, organization).filter(**which).last()
+    assert isinstance(found, Message), f"the walk's organization has no message with {which}"
+    return found
 
 
 def tenant_models() -> list[type[models.Model]]:
