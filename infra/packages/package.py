@@ -46,7 +46,8 @@ _DJANGO = [
 _COMMANDS = "django/core/management/commands"
 _FOR_PEOPLE = [
     "django/**/locale/es",
-    *(f"django/contrib/{name}" for name in ("admin", "humanize", "messages", "sessions", "staticfiles")),
+    *(f"django/contrib/{name}" for name in ("admin", "humanize", "messages", "sessions")),
+    "django/contrib/staticfiles/[!_su]*",  # of it the storage of files on S3 needs its storage and its utils
     "django/contrib/auth/common-passwords.txt.gz",
     _COMMANDS,
     "django/db/migrations",

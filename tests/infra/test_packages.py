@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,17 @@ import pytest
 from django.conf import settings
 
 from infra.local import queues
+from infra.local.environment import ROOT
 from infra.packages.build import build, head
 from infra.packages.package import CONSOLE, FUNCTIONS, Package
 from infra.packages.start import SETTINGS, make_runtime
+from tests.fakes.telegram import FakeTelegram
+from tests.infra.studio import ANSWER, ORGANIZATION, Studio, answered, batches
 
 pytestmark = pytest.mark.long
 INVOKE = Path(__file__).with_name("invoke_package.py")
+BUCKET = "packages-files"
+TOKEN = "100:bot-of-the-studio"
 FORBIDDEN = {"llama_cpp", "fastapi", "tests", "infra", "boto3", "botocore", "pytest", ".env", "stack.env"}
 
 
@@ -34,6 +39,8 @@ class Unpacked:
         self.runtime = make_runtime(folder / f"{package.name}-runtime")
         zipfile.ZipFile(packed).extractall(self.folder)
         self.names = [path.relative_to(self.folder).parts for path in self.folder.rglob("*")]
+        self.peak_mb: dict[str, float] = {}
+        """The most memory that each handler took."""
         self._environment = {"PATH": os.environ["PATH"], **SETTINGS, **environment, **package.environment}
 
     def run(self, *arguments: str, stdin: str = "") -> str:
@@ -47,17 +54,36 @@ class Unpacked:
             check=False,
         )
         assert done.returncode == 0, done.stderr
+        sys.stderr.write(done.stderr)
         return done.stdout
 
     def invoke(self, handler: str, *events: Mapping[str, Any]) -> list[Any]:
         lines = "".join(f"{json.dumps(event)}\n" for event in events)
-        said = self.run(str(INVOKE), str(self.folder), str(self.runtime), handler, stdin=lines)
-        return [json.loads(line[8:]) for line in said.splitlines() if line.startswith("answer: ")]
+        said = self.run(str(INVOKE), str(self.folder), str(self.runtime), handler, stdin=lines).splitlines()
+        peak = float(said[-1].removeprefix("peak: "))
+        self.peak_mb[handler] = max(peak, self.peak_mb.get(handler, 0))
+        return [json.loads(line[8:]) for line in said if line.startswith("answer: ")]
+
+    def manage(self, *arguments: str) -> None:
+        """Run a command of manage.py, as a deploy does."""
+        self.run(
+            "-c",
+            f"import sys; sys.path[:0] = [{str(self.folder)!r}, {str(self.runtime)!r}];"
+            f"sys.argv = ['manage.py', *{arguments!r}]; import manage; manage.main()",
+        )
 
 
 @pytest.fixture(scope="module")
-def environment(emulator: str) -> dict[str, str]:
-    """A database of these tests' own, empty as on a new account, and the queues of infra/queues.yaml."""
+def telegram() -> Iterator[FakeTelegram]:
+    with FakeTelegram() as telegram:
+        telegram.add_bot(TOKEN)
+        yield telegram
+
+
+@pytest.fixture(scope="module")
+def environment(emulator: str, telegram: FakeTelegram) -> dict[str, str]:
+    """A database of these tests' own, empty as on a new account, the queues of infra/queues.yaml, a bucket
+    and a platform."""
     server = settings.DATABASES["default"]
     address = {"host": server["HOST"], "user": server["USER"], "dbname": "postgres"}
     with closing(psycopg.connect(**address, autocommit=True)) as connection:
@@ -73,8 +99,11 @@ def environment(emulator: str) -> dict[str, str]:
         for name, value in aws.items():
             patch.setenv(name, value)
         queues.apply_queues("packages-")
+        with closing(boto3.client("s3")) as s3:
+            s3.create_bucket(Bucket=BUCKET)
     url = f"postgresql://{server['USER']}@/packages?host={server['HOST']}"
-    return {**aws, "DATABASE_URL": url, "HUB_QUEUE_PREFIX": "packages-"}
+    hub = {"DATABASE_URL": url, "HUB_QUEUE_PREFIX": "packages-", "HUB_STORAGE_BUCKET": BUCKET}
+    return {**aws, **hub, **telegram.hub_settings, "LAKESIDE_YOGA_BOT_TOKEN": TOKEN}
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +115,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def console(folder: Path, environment: Mapping[str, str], zip_files: Mapping[str, Path]) -> Unpacked:
     """The console's package; it has made the tables, as a deploy does."""
     unpacked = Unpacked(CONSOLE, zip_files["console"], folder, environment)
-    unpacked.run(
-        "-c",
-        f"import sys; sys.path[:0] = [{str(unpacked.folder)!r}, {str(unpacked.runtime)!r}];"
-        "sys.argv = ['manage.py', 'migrate', '--verbosity', '0']; import manage; manage.main()",
-    )
+    unpacked.manage("migrate", "--verbosity", "0")
     return unpacked
 
 
@@ -113,7 +138,7 @@ def http_v1(path: str) -> dict[str, Any]:
     }
 
 
-def http_v2(path: str, **more: Any) -> dict[str, Any]:
+def http_v2(path: str, method: str = "GET", **more: Any) -> dict[str, Any]:
     """Of an HTTP API, and of a function URL, which has the same form."""
     return {
         "version": "2.0",
@@ -122,16 +147,16 @@ def http_v2(path: str, **more: Any) -> dict[str, Any]:
         "headers": {"host": "127.0.0.1"},
         "requestContext": {
             "stage": "$default",
-            "http": {"method": "GET", "path": path, "sourceIp": "198.51.100.7"},
+            "http": {"method": method, "path": path, "sourceIp": "198.51.100.7"},
         },
         "isBase64Encoded": False,
         **more,
     }
 
 
-def record(queue: str, body: str) -> dict[str, Any]:
+def record(queue: str, body: str, message_id: str = "1") -> dict[str, Any]:
     return {
-        "messageId": "1",
+        "messageId": message_id,
         "receiptHandle": "r",
         "body": body,
         "attributes": {"ApproximateReceiveCount": "1", "MessageGroupId": "g", "SentTimestamp": "1"},
@@ -230,3 +255,93 @@ def test_the_console_shows_its_sign_in_page(console: Unpacked) -> None:
     assert "channels-hub" in page["body"]
     assert "script-src 'self' https://static.example " in page["headers"]["Content-Security-Policy"]
     assert re.search(r'href="https://static\.example/console/console\.[0-9a-f]{12}\.css"', page["body"])
+
+
+# --- at work ------------------------------------------------------------------------------------------------
+
+PEOPLE, SENDER, UNLUCKY, FORGOTTEN = range(501, 509), 601, 602, 603
+"""As many as one organization may have at the LLM at once (HUB_LLM_REQUESTS_PER_ORGANIZATION), and three."""
+FILE = b"%PDF-1.4\n".ljust(15_000_000, b"\n")
+"""Nearly the largest that is kept (HUB_MEDIA_MAX_BYTES)."""
+NOTHING_FAILED = {"batchItemFailures": []}
+RUNTIME_MB = 32
+"""What is left of a function's memory to Lambda itself: AWS shows some 30 to 40 MB for one that does nothing,
+of which about ten are the interpreter, which is measured here too."""
+
+
+@pytest.fixture
+def studio(console: Unpacked, environment: Mapping[str, str], telegram: FakeTelegram) -> Iterator[Studio]:
+    console.manage("import_organization", str(ORGANIZATION))
+    with closing(boto3.client("sqs", **_access(environment))) as sqs:
+        yield Studio(telegram, TOKEN, sqs, environment["HUB_QUEUE_PREFIX"])
+
+
+def test_every_function_does_its_work_within_its_memory(
+    functions: Unpacked, studio: Studio, environment: Mapping[str, str]
+) -> None:
+    """Some people are answered at once, one sends a large file, a message of one cannot be stored, and one is
+    forgotten by the queues."""
+
+    def call(function: str, *events: Mapping[str, Any]) -> list[Any]:
+        return functions.invoke(f"hub_lambdas.{function}.handler", *events)
+
+    def work(function: str, events: Sequence[Mapping[str, Any]]) -> None:
+        assert call(function, *events) == len(events) * [NOTHING_FAILED]
+
+    def wait_in_bursts(seconds: float) -> None:
+        execute("UPDATE organizations_organization SET burst_window_seconds = %s", seconds)
+
+    def execute(statement: str, *values: object) -> list[Any]:
+        with closing(psycopg.connect(environment["DATABASE_URL"], autocommit=True)) as connection:
+            cursor = connection.execute(statement, values)
+            return cursor.fetchall() if cursor.description else []
+
+    people = len(PEOPLE)
+    wait_in_bursts(60)
+    webhooks = [*map(studio.write, PEOPLE), studio.send_file(SENDER, "menu.pdf", FILE)]
+    assert [each["statusCode"] for each in call("webhook", *webhooks)] == (people + 1) * [200]
+    work("inbound", batches(studio.take("dm-inbound.fifo", people + 1)))
+    wait_in_bursts(0)
+    open_turns = execute("SELECT id FROM conversations_turn WHERE state = 'open'")
+    work("wakeups", batches([_wakeup(turn) for (turn,) in open_turns]))
+    work("replies", batches(answered(studio.take("llm-requests", people))))
+    # To each a typing sign and an answer; and what the sender of the file is told.
+    outbound = studio.take("dm-outbound.fifo", 2 * people + 1)
+    work("outbound", [{"Records": [each]} for each in outbound])
+    assert [studio.heard(chat) for chat in PEOPLE] == people * [[ANSWER]]
+    work("errands", batches(studio.take("errands", 1)))
+
+    call("webhook", studio.write(UNLUCKY))
+    [buried] = studio.take("dm-inbound.fifo", 1)
+    work("dead_letters", [{"Records": [{**buried, "eventSourceARN": _dead(buried["eventSourceARN"])}]}])
+
+    wait_in_bursts(60)
+    call("webhook", studio.write(FORGOTTEN))
+    work("inbound", batches(studio.take("dm-inbound.fifo", 1)))
+    wait_in_bursts(0)
+    execute("UPDATE conversations_turn SET last_message_at = now() - interval '1 minute'")
+    [swept] = call("sweep", {"source": "aws.events", "detail-type": "Scheduled Event"})
+    assert (swept["turns"], swept["overdue"]) == (1, 0)
+
+    turns = execute("SELECT state, count(*) FROM conversations_turn GROUP BY 1")
+    assert dict(turns) == {"answered": people, "handed_over": 2, "asked": 1}
+    assert execute("SELECT state, size_bytes FROM conversations_messagemedia") == [("kept", len(FILE))]
+    _within_their_memory(functions.peak_mb)
+
+
+def _wakeup(turn_id: int) -> dict[str, Any]:
+    return record("packages-wakeups", json.dumps({"turn": turn_id}), message_id=f"turn-{turn_id}")
+
+
+def _dead(arn: str) -> str:
+    return arn.replace("dm-inbound.fifo", "dm-inbound-dead.fifo")
+
+
+def _within_their_memory(peak_mb: Mapping[str, float]) -> None:
+    """Says what each function took, too: `pytest -s` shows it."""
+    stages = json.loads((ROOT / "zappa_settings.json").read_text())
+    for stage in (each for each in stages if "lambda_handler" in stages[each]):
+        memory_mb = {**stages["base"], **stages[stage]}["memory_size"]
+        took = peak_mb[stages[stage]["lambda_handler"]]
+        sys.stdout.write(f"{stage:<14}{took:6.0f} MB at its peak, of {memory_mb}\n")
+        assert took <= memory_mb - RUNTIME_MB, stage
