@@ -12,6 +12,7 @@ from django.utils.timezone import localtime
 from console.inbox.search import marked
 from console.progress import progress_bar
 from console.proof import words
+from console.proof.markup import drawing, table_rows
 from console.stored_sentences import translate_stored
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 register = template.Library()
 register.filter(progress_bar)
 register.filter(marked)
+register.filter(drawing)
+register.filter(table_rows)
 
 
 @register.filter

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 from django.utils.translation import gettext as _
 
@@ -27,19 +28,24 @@ class Plot:
     over_time: Mapping[datetime, Figures]
     price: Price
 
+    @cached_property
+    def buckets(self) -> Mapping[datetime, str]:
+        """Where each bucket begins, the oldest first, with what it is in words."""
+        return {bucket: self.period.called(bucket) for bucket in self.period.buckets}
+
     @property
     def figures(self) -> list[tuple[datetime, Figures]]:
         """Each bucket with its figures, the oldest first."""
-        return [(bucket, self.over_time.get(bucket, Figures())) for bucket in self.period.buckets]
+        return [(bucket, self.over_time.get(bucket, Figures())) for bucket in self.buckets]
 
     def x(self, index: float) -> str:
         """Where a bucket begins, in percent."""
-        return f"{index / len(self.period.buckets) * 100:.3f}%"
+        return f"{index / len(self.buckets) * 100:.3f}%"
 
     @property
     def x_ticks(self) -> list[Tick]:
         """Labels below few enough buckets to be read; every other one may be left out on a small screen."""
-        buckets = self.period.buckets
+        buckets = list(self.buckets)
         every = -(-len(buckets) // LABELS_AT_MOST)
         return [
             Tick(self.x(index), self.period.label(buckets[index]), is_minor=index // every % 2 == 1)
@@ -156,7 +162,7 @@ def _lines(
     """A point for each value that is known, with a line from the one before."""
     columns, rows = [], []
     before: Mapping[str, int | None] = {}
-    for index, (bucket, values) in enumerate(zip(plot.period.buckets, found, strict=True)):
+    for index, (bucket, values) in enumerate(zip(plot.buckets, found, strict=True)):
         known = {name: value for name, value in values.items() if value is not None}
         about = _about(plot, bucket, [f"{name}: {say(value)}" for name, value in known.items()])
         points = [
@@ -193,11 +199,11 @@ def _costs(figures: Figures, price: Price) -> list[Cell]:
 
 
 def _about(plot: Plot, bucket: datetime, said: Sequence[str]) -> str:
-    return "\n".join([plot.period.called(bucket), *(said or [_("nothing")])])
+    return "\n".join([plot.buckets[bucket], *(said or [_("nothing")])])
 
 
 def _row(plot: Plot, bucket: datetime, cells: Sequence[Cell]) -> Row:
-    return Row(plot.period.called(bucket), bucket.replace(tzinfo=plot.period.zone), cells)
+    return Row(plot.buckets[bucket], bucket.replace(tzinfo=plot.period.zone), cells)
 
 
 def _known(found: Sequence[Mapping[str, int | None]]) -> list[int]:

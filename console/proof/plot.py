@@ -131,9 +131,13 @@ class Series:
         """The bucket in words."""
         return self._said[start]
 
+    @cached_property
+    def _addresses(self) -> Mapping[datetime, str]:
+        return {start: self.link(bucket=start.isoformat().replace("+00:00", "Z")) for start in self.starts}
+
     def href(self, start: datetime, **more: str | int) -> str:
-        """The turns of a bucket."""
-        return self.link(bucket=start.isoformat().replace("+00:00", "Z"), **more)
+        """The turns of a bucket. `more`: names of the proof's own and numbers, which need no quoting."""
+        return self._addresses[start] + "".join(f"&{name}={value}" for name, value in more.items())
 
     def x(self, index: float) -> str:
         """Where a bucket begins, in percent."""

@@ -46,7 +46,7 @@ MEASURES = {
 
 def number(count: int) -> str:
     """1234 as "1,234"."""
-    return number_format(count, force_grouping=True)
+    return number_format(count, force_grouping=True) if abs(count) >= 1000 else str(count)
 
 
 def turns(count: int) -> str:

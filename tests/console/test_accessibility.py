@@ -41,7 +41,7 @@ def visits(world: World, server: LiveServer) -> Iterator[Visit]:
     factories.make_canned_prompt(world.organization, "Where is the zebra?")
     own = f"{world.organization.pk}/change/"
     admins = [
-        *("/", "/preferences/", "/sessions/", "/audit/change/", "/protection/erasure/"),
+        *("/", "/preferences/", "/sessions/", "/audit/change/", "/protection/erasure/", "/protection/purge/"),
         *("/inbox/?queue=all", f"/inbox/{world.conversation.pk}/?queue=all"),
         *("/dashboard/organization/zebra-clinic/", "/proof/organization/zebra-clinic/"),
         *(
