@@ -83,7 +83,7 @@ def _violations(browser: Browser, base: str, visit: Visit) -> Iterator[str]:
     context = browser.new_context(
         color_scheme=visit.scheme, locale=visit.language, reduced_motion="reduce", base_url=base
     )
-    context.addcookies(list(visit.cookies))
+    context.add_cookies(list(visit.cookies))
     page = context.new_page()
     for address in visit.addresses:
         answer = page.goto(address)

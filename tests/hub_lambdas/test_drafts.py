@@ -179,7 +179,9 @@ class TestDrafts:
     ) -> None:
         conversation, draft = self.drafted(sqs, write)
         ask(sqs, write, "And for two?")
-        assert drafts.is_overtaken(draft, conversation)
+        found = drafts.waiting(conversation)
+        assert found == draft
+        assert found.is_overtaken
         with pytest.raises(staff.NotRead):
             drafts.send(conversation.pk, draft.pk, member, "240 €.")
         answer(sqs, "240 €.")
@@ -191,7 +193,9 @@ class TestDrafts:
     def test_an_edit_makes_it_stale(self, sqs: FakeSqs, write: Write) -> None:
         conversation, draft = self.drafted(sqs, write)
         Message.objects.filter(direction="in").update(edited_at=timezone.now())
-        assert drafts.is_overtaken(draft, conversation)
+        found = drafts.waiting(conversation)
+        assert found == draft
+        assert found.is_overtaken
 
     def test_who_has_taken_over_gets_no_more_of_them(self, sqs: FakeSqs, write: Write, member: User) -> None:
         conversation, draft = self.drafted(sqs, write)
