@@ -5,7 +5,6 @@ a list of steps. Whatever they did, `settle` lets everything come to rest, and t
 which promise was broken.
 """
 
-import itertools
 import json
 import random
 import uuid
@@ -17,12 +16,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import EndpointConnectionError
-from django.db.models import Q
+from django.core import mail
+from django.core.management.color import no_style
+from django.db import connection
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from console.channels.models import Channel
 from console.conversations.models import Contact, Conversation, Message, Turn
-from console.organizations.models import Organization, User
+from console.organizations.models import Member, Organization, User
 from hub_lambdas import (
     dead_letters,
     drafts,
@@ -32,6 +34,7 @@ from hub_lambdas import (
     replies,
     staff,
     sweep,
+    thumbs,
     wakeups,
     webhook,
 )
@@ -52,7 +55,6 @@ HANDLERS: dict[str, Callable[[Any, object], dict[str, Any]]] = {
     "dm-outbound.fifo": outbound.handler,
     "errands": errands.handler,
 }
-_days = itertools.count(step=2)
 MAX_RECEIVES = 5
 VISIBILITY_SECONDS = 60
 MAX_MOMENTS = 50
@@ -60,20 +62,22 @@ MAX_DELIVERIES = 300
 MAX_WAKEUPS = 12
 """Of one turn in one history: several for each message, edit, repair and reply to another turn."""
 UNSENT = (Message.State.PENDING, Message.State.SENDING)
+RESTS_MINUTES = 120
+"""How long organizations let a conversation rest, where they do not do so for ever."""
 NEVER = timedelta(days=36500)
 BEGINNING = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 @dataclass
 class Clock:
-    """Stands still until it is moved. Each begins on another day, so that what a history has left behind is
-    no news to the next, at an hour that `seed` chooses: one seed is one history whenever it runs."""
+    """Stands still until it is moved. Each begins at an hour that `seed` chooses: one seed is one history
+    whenever it runs."""
 
     seed: int
     now: datetime = field(init=False)
 
     def __post_init__(self) -> None:
-        self.now = BEGINNING + timedelta(days=next(_days), hours=self.seed % 24)
+        self.now = BEGINNING + timedelta(hours=self.seed % 24)
 
     def move(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -265,20 +269,24 @@ def faults() -> Iterator[Exception]:
 
 
 class History:
-    """An organization with one channel; every history has its own, so that they share no row."""
+    """An organization with one channel, and a member who gets its e-mails."""
 
     CONTACTS = ("ann", "bob")
 
     def __init__(self, platform: Platform, queues: Queues, seed: int, **settings: Any) -> None:
         self.queues, self.platform, self.clock = queues, platform, queues.clock
         self.chance = random.Random(seed)  # noqa: S311 - no secret
-        self.staff_came = False
+        self.unspoken: set[int] = set()
+        """Turns that staff have, and whose contact is to hear nothing of that: as a member decided, since
+        staff have blocked them, or as the channel is set."""
+        self.pressed: list[tuple[str, int]] = []
+        """Thumbs by their ids, and the answers below which they were pressed."""
         self.llm = Llm(queues)
         slug = uuid.uuid4().hex[:20]
-        # Without this, and without the time of its last check, each sweep would look at all histories before.
-        settings = {"return_to_bot_after_minutes": None, **settings}
         channel = {name: settings.pop(name) for name in ("bot", "tells_contacts") if name in settings}
         self.organization = Organization.objects.create(slug=slug, name=slug, **settings)
+        self.member = User.objects.get_or_create(email="staff@example.com")[0]
+        Member.objects.create(organization=self.organization, user=self.member)
         self.channel = Channel.objects.create(
             organization=self.organization,
             kind="pigeon",
@@ -349,18 +357,31 @@ class History:
         sweep.handler({}, None)
 
     def take_over(self, choice: int) -> None:
-        self.staff_came = True
+        """A member takes all conversations over, and writes nothing."""
         for pk in self._conversations():
-            staff.take_over(pk, None)
+            staff.take_over(pk, self.member)
 
     def return_to_bot(self, choice: int) -> None:
+        """A member gives all conversations back, also those of contacts who wait: the page has asked."""
+        self.unspoken.update(self._handed_over().values_list("pk", flat=True))
         for pk in self._conversations():
             staff.return_to_bot(pk, Message.objects.filter(conversation=pk).latest("pk").pk)
 
     def staff_reply(self, choice: int) -> None:
-        self.staff_came = True
         for pk in self._conversations():
-            staff.reply(pk, self._member(), f"A person wrote this at {self.clock.now}.")
+            staff.reply(pk, self.member, f"A person wrote this at {self.clock.now}.")
+
+    def rest(self, choice: int) -> None:
+        """Nobody does anything for so long that what a member let rest is no longer theirs."""
+        self.clock.move(60 * (RESTS_MINUTES + 1))
+        theirs = Q(conversation__assignee__isnull=False)
+        kept = set(self._handed_over().filter(theirs).values_list("pk", flat=True))
+        sweep.handler({}, None)
+        left = self._handed_over().filter(~theirs, pk__in=kept)
+        of_channel = "conversation__contact__channel__"
+        silent = ~Q(**{f"{of_channel}bot": "answers"}) & Q(**{f"{of_channel}tells_contacts": False})
+        untold = left.filter(silent | Q(conversation__contact__is_blocked=True))
+        self.unspoken.update(untold.values_list("pk", flat=True))
 
     def send_draft(self, choice: int) -> None:
         """A member sends the bot's draft, unless the contact has written meanwhile, or discards it."""
@@ -368,9 +389,27 @@ class History:
             draft = drafts.waiting(conversation)
             with suppress(staff.StaffError):
                 if draft and choice % 3:
-                    drafts.send(conversation.pk, draft.pk, self._member(), "Certainly.")
+                    drafts.send(conversation.pk, draft.pk, self.member, "Certainly.")
                 elif draft:
-                    drafts.discard(conversation.pk, draft.pk, self._member())
+                    drafts.discard(conversation.pk, draft.pk, self.member)
+
+    def change_bot(self, choice: int) -> None:
+        """An admin decides anew what the bot does on the channel, and whether its contacts are told."""
+        bot, tells = ("answers", "drafts", "silent")[choice % 3], bool(choice // 3 % 2)
+        Channel.objects.filter(pk=self.channel.pk).update(bot=bot, tells_contacts=tells)
+
+    def thumb(self, choice: int) -> None:
+        """A contact says whether an answer helped that has reached them."""
+        answers = Message.objects.filter(
+            channel=self.channel, purpose=Message.Purpose.ANSWER, choices=list(thumbs.THUMBS)
+        )
+        reached = set(self.platform.references) - self.platform.undelivered
+        if below := list(answers.filter(pk__in=reached).values_list("pk", flat=True)):
+            answer = below[choice % len(below)]
+            contact, _ = self.platform.sent[self.platform.references.index(answer)]
+            press = {"from": contact, "id": uuid.uuid4().hex, "below": f"pigeon-{answer}"}
+            self.pressed.append((press["id"], answer))
+            self._post({**press, "kind": "button", "text": list(thumbs.THUMBS)[choice % 2]})
 
     def echo(self, choice: int) -> None:
         """The platform reports a message that it took, or that somebody answered in its own inbox."""
@@ -378,7 +417,6 @@ class History:
         taken = zip(self.platform.sent, self.platform.references, strict=True)
         mine = [each for each in taken if each[1] in own]
         if choice % 3 == 0 and self.written:
-            self.staff_came = True
             self._post({"from": "ann", "id": uuid.uuid4().hex, "kind": "echo", "text": "From the inbox."})
         elif mine:
             (contact, text), reference = mine[choice % len(mine)]
@@ -448,7 +486,10 @@ class History:
         self.receipt(choice)
         self.take_in(choice)
 
-    BESIDE = (write_beside, write_beside, report_beside, report_beside, take_in, take_over, edit, sweep)
+    BESIDE = (
+        *(write_beside, write_beside, report_beside, report_beside),
+        *(take_in, take_over, edit, sweep, change_bot),
+    )
 
     def progress(self, choice: int) -> None:
         """Some of what waits is delivered, and some requests are answered."""
@@ -472,7 +513,7 @@ class History:
             edit,
             block,
         ),
-        *(poison, meanwhile, meanwhile),
+        *(poison, meanwhile, meanwhile, rest, rest, change_bot, change_bot, thumb),
     )
 
     def step(self, number: int, choice: int) -> None:
@@ -482,7 +523,12 @@ class History:
 
     def settle(self) -> None:
         """Let everything come that can: broken channels are repaired, time passes, and no new trouble comes
-        up beside what still waits for its moment."""
+        up beside what still waits for its moment. Then staff let everything rest."""
+        self._come_to_rest()
+        self.rest(0)
+        self._come_to_rest()
+
+    def _come_to_rest(self) -> None:
         for _ in range(MAX_MOMENTS):
             self._drain()
             if self.platform.has_rejected:
@@ -494,6 +540,13 @@ class History:
                 self.clock.now = due_at
             else:
                 self._let_a_minute_pass()
+
+    @staticmethod
+    def end() -> None:
+        """The next begins with nothing."""
+        tables = connection.introspection.django_table_names()
+        connection.ops.execute_sql_flush(connection.ops.sql_flush(no_style(), tables))
+        mail.outbox.clear()
 
     def _let_a_minute_pass(self) -> None:
         """With its sweep, which mends; where nothing is to be mended, one comes now and then all the same."""
@@ -525,5 +578,5 @@ class History:
     def _conversations(self) -> list[int]:
         return list(Conversation.objects.filter(organization=self.organization).values_list("pk", flat=True))
 
-    def _member(self) -> User:
-        return User.objects.get_or_create(email="staff@example.com")[0]
+    def _handed_over(self) -> QuerySet[Turn]:
+        return Turn.objects.filter(organization=self.organization, state=Turn.State.HANDED_OVER)

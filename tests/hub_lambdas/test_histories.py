@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import hypothesis
@@ -13,11 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from console.organizations.business_hours import WEEKDAYS
-from hub_lambdas import alerts, channels, grounding, prompting, queues, sending, turns
-from hub_lambdas.channels.base import SendRejected, SendUnknown
+from hub_lambdas import alerts, channels, grounding, prompting, queues, sending, snapshots, thumbs, turns
+from hub_lambdas.channels.base import SendRefused, SendRejected, SendUnknown
+from hub_lambdas.turns import rules
 from tests.hub_lambdas import promises
 from tests.hub_lambdas.conftest import object_to_977
-from tests.hub_lambdas.history import Clock, History, Platform, Queues, faults
+from tests.hub_lambdas.history import RESTS_MINUTES, Clock, History, Platform, Queues, faults
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("outcomes")]
 
@@ -39,6 +40,8 @@ policies = st.fixed_dictionaries(
         "handover_after_turns": st.sampled_from([None, 1]),
         "bot": st.sampled_from(["answers", "answers", "drafts", "silent"]),
         "tells_contacts": st.booleans(),
+        "return_to_bot_after_minutes": st.sampled_from([None, RESTS_MINUTES, RESTS_MINUTES]),
+        "asks_for_feedback": st.booleans(),
     }
 )
 
@@ -54,13 +57,13 @@ def patch() -> Iterator[pytest.MonkeyPatch]:
 
 @pytest.fixture
 def outcomes(transactional_db: None) -> Iterator[None]:
-    """The database notes each outcome that changes; and it plans each statement once, not thousands of
+    """The database notes what promises are judged by; and it plans each statement once, not thousands of
     times."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {"server_side_binding": True, "prepare_threshold": 4}.items():
             patch.setitem(connection.settings_dict["OPTIONS"], name, value)
         connection.close()
-        with promises.outcomes_watched():
+        with promises.watched():
             yield
     connection.close()
 
@@ -80,11 +83,14 @@ def test_no_history_breaks_a_promise(patch: pytest.MonkeyPatch, chunk: int) -> N
     @given(policy=policies, reconciles=st.booleans(), seed=st.integers(0, 10**6), taken=steps)
     def holds(policy: dict[str, Any], reconciles: bool, seed: int, taken: list[tuple[int, int]]) -> None:
         history = begin(patch, policy, reconciles, seed)
-        history.write(0)
-        for number, choice in taken:
-            history.step(number, choice)
-        history.settle()
-        assert promises.broken(history) == []
+        try:
+            history.write(0)
+            for number, choice in taken:
+                history.step(number, choice)
+            history.settle()
+            assert promises.broken(history) == []
+        finally:
+            history.end()
 
     holds()
 
@@ -96,11 +102,10 @@ def begin(patch: pytest.MonkeyPatch, policy: dict[str, Any], reconciles: bool, s
     queues.url.cache_clear()
     patch.setattr(timezone, "now", lambda: clock.now)
     patch.setattr(queues, "client", lambda: sqs)
-    # What the LLM is told, what it may say and who hears of it have tests of their own.
+    # What the LLM is told and what it may say have tests of their own.
     patch.setattr(prompting, "chat_messages", lambda *_: [])
     patch.setattr(prompting, "sources", lambda *_: None)
     patch.setattr(grounding, "objection", object_to_977)
-    patch.setattr(alerts, "due", lambda now: [])
     patch.setattr(Platform, "reconciles", reconciles)
     patch.setitem(channels.KINDS, "pigeon", platform)
     return History(platform, sqs, seed, **policy)
@@ -154,6 +159,64 @@ def test_a_contact_whom_nobody_tells_that_nothing_arrived_is_noticed(
         history.receipt(3)
         history.settle()
     assert bool(promises.broken(history)) is not is_told
+
+
+def is_taken_over(history: History) -> None:
+    history.write(0)
+    history.take_in(4)
+    history.take_over(0)
+
+
+def is_a_picture(history: History) -> None:
+    history.write(10)
+
+
+def is_switched_off(history: History) -> None:
+    """While an answer waits to be tried again."""
+    history.trouble([type(fault) for fault in faults()].index(SendRefused))
+    history.write(0)
+    for _ in range(4):
+        history.progress(30)
+    history.change_bot(2)
+
+
+def is_pressed(history: History) -> None:
+    history.write(0)
+    for _ in range(4):
+        history.progress(30)
+    history.thumb(0)
+    assert history.pressed
+
+
+@pytest.mark.parametrize("is_safe", [True, False])
+@pytest.mark.parametrize(
+    ("happens", "safeguard", "off"),
+    [
+        pytest.param(is_taken_over, (snapshots, "_is_untold"), False, id="a contact whom nobody writes to"),
+        pytest.param(is_a_picture, (alerts, "due"), [], id="staff who get no e-mail"),
+        pytest.param(is_switched_off, (rules, "_obstacle_to_sending"), None, id="an answer nobody wants"),
+        pytest.param(is_pressed, (thumbs, "is_press"), False, id="a thumb that is taken for a question"),
+    ],
+)
+def test_what_each_safeguard_is_for_is_noticed(
+    patch: pytest.MonkeyPatch,
+    happens: Callable[[History], None],
+    safeguard: tuple[object, str],
+    off: object,
+    is_safe: bool,
+) -> None:
+    policy = {
+        "burst_window_seconds": 0.0,
+        "return_to_bot_after_minutes": RESTS_MINUTES,
+        "asks_for_feedback": True,
+    }
+    history = begin(patch, policy, False, seed=0)
+    with pytest.MonkeyPatch.context() as sabotage:
+        if not is_safe:
+            sabotage.setattr(*safeguard, lambda *_: off)
+        happens(history)
+        history.settle()
+    assert bool(promises.broken(history)) is not is_safe
 
 
 class NeverRaised(Exception):
