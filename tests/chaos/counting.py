@@ -4,12 +4,16 @@ Pure. What counts is what the platform saw; the ledger tells which messages are 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise, permutations
 
 from tests.chaos import codes
 from tests.chaos.books import ANSWER, FALLBACK, HOLDING_LINE, SOMETHING_ELSE, Books
-from tests.chaos.records import Count, Fate, Got, Said, Turn
+from tests.chaos.poison import End, Poison
+from tests.chaos.records import Count, Fate, Got, Letter, Said, Turn
+
+STAFF_TOLD_WITHIN_SECONDS = 90
+"""Of a dead letter: a sweep comes each minute."""
 
 
 def count(books: Books) -> Count:
@@ -58,6 +62,40 @@ def count(books: Books) -> Count:
             for turn in books.turns
             if _is_twice_by_choice(books, turn, _answers_and_fallbacks(books, turn))
         ],
+    )
+
+
+def broken_by_poison(
+    poison: Sequence[Poison], letters: Sequence[Letter], waiting: Mapping[str, int]
+) -> Iterator[str]:
+    """Records that did not end as they have to. `waiting`: how many messages are still on each queue when all
+    else is over: as many records may have no letter yet. What Celery has is only never two letters."""
+    for each in poison:
+        found = [letter for letter in letters if each.mark in letter.body]
+        most = 0 if each.end is End.NOTHING else 1
+        if len(found) > most:
+            yield f"{each.body} is {len(found)} dead letters, and has to end as {each.end}"
+    for letter in untold_letters(poison, letters):
+        if letter.age_seconds > STAFF_TOLD_WITHIN_SECONDS:
+            yield f"{letter.body} is a dead letter, and staff were not told"
+    for queue, missing in still_to_be_buried(poison, letters).items():
+        if (lost := missing - waiting.get(queue, 0)) > 0:
+            yield f"{queue}: {lost} records are neither dead letters nor on their queue any more"
+
+
+def untold_letters(poison: Sequence[Poison], letters: Sequence[Letter]) -> list[Letter]:
+    """Letters of which staff have to be told, and are not yet."""
+    marks = [each.mark for each in poison if each.end is End.TOLD]
+    told_of = (letter for letter in letters if any(mark in letter.body for mark in marks))
+    return [letter for letter in told_of if not letter.staff_were_told]
+
+
+def still_to_be_buried(poison: Sequence[Poison], letters: Sequence[Letter]) -> Mapping[str, int]:
+    """By queue: records that have to end as dead letters, and are none yet."""
+    return Counter(
+        each.queue
+        for each in poison
+        if each.end in (End.LETTER, End.TOLD) and not any(each.mark in letter.body for letter in letters)
     )
 
 

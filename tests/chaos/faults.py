@@ -14,7 +14,8 @@ from infra.local.health import answers
 from infra.local.postgres import data_folder, is_ready
 from tests.chaos import codes
 from tests.chaos.organizations import Organizations
-from tests.chaos.plan import Mishap, Trouble
+from tests.chaos.plan import TELEGRAM, Mishap, Trouble
+from tests.chaos.poison import Poison, records
 from tests.chaos.queues import Queues
 from tests.fakes.llm import Failure, FakeLlm
 from tests.fakes.platform import FakePlatform, Fault
@@ -76,7 +77,7 @@ class Faults:
         self._queues = queues
         self._say = say
         self._done: Counter[tuple[Trouble, str]] = Counter()
-        self.poison_records = 0
+        self.poison: list[Poison] = []
 
     def run(self, is_over: threading.Event) -> None:
         """Do everything at its time, counted from now; a kill ends when its program is well again."""
@@ -98,7 +99,7 @@ class Faults:
             if isinstance(platform, FakeWhatsApp):
                 met[Trouble.PLATFORM_LOSES, name] = len(platform.lost)
         met |= {(trouble, ""): self._llm.failed[failure] for trouble, failure in _LLM.items()}
-        met[Trouble.POISON, ""] = self.poison_records
+        met[Trouble.POISON, ""] = len(self.poison)
         return met
 
     def _do(self, mishap: Mishap) -> None:
@@ -113,8 +114,9 @@ class Faults:
         elif trouble in _LLM:
             self._llm.fail_next(_LLM[trouble])
         elif trouble is Trouble.POISON:
-            self.poison_records += self._queues.poison()
-            self._say(f"{trouble}: {self.poison_records}")
+            self.poison += records(self._organizations.channel_id(TELEGRAM, mishap.organization))
+            self._queues.put(self.poison)
+            self._say(f"{trouble}: {len(self.poison)}")
         elif trouble is Trouble.TOKEN_EXPIRES:
             self._organizations.expire_token(mishap.platform, mishap.organization)
             self._note(mishap)

@@ -7,7 +7,7 @@ import psycopg
 
 from infra.local.postgres import socket_folder, url_of
 from tests.chaos import codes
-from tests.chaos.records import Sending, Turn
+from tests.chaos.records import Letter, Sending, Turn
 
 _TURNS = """
 SELECT turn.id, contact.platform_id, turn.state, turn.reason, turn.staff_told_at IS NOT NULL,
@@ -34,8 +34,8 @@ SELECT (SELECT count(*) FROM conversations_message WHERE direction = 'in'),
 FROM conversations_turn
 """
 _LETTERS = """
-SELECT count(*) FROM conversations_deadletter
-WHERE strpos(body, %s) > 0 AND stored_at <= now() - make_interval(secs => %s)
+SELECT body, alerted_at IS NOT NULL, extract(epoch FROM now() - stored_at)::float
+FROM conversations_deadletter WHERE strpos(body, %s) > 0
 """
 
 
@@ -75,9 +75,9 @@ class Ledger:
             if contact.isdecimal()  # the demo organization's visitors are no part of a run
         ]
 
-    def dead_letters(self, mark: str, age_seconds: float = 0.0) -> int:
-        """How many dead letters of this age or older hold `mark` in their body."""
-        return int(self._rows(_LETTERS, mark, age_seconds)[0][0])
+    def dead_letters(self, mark: str) -> list[Letter]:
+        """Those that hold `mark` in their body."""
+        return [Letter(*row) for row in self._rows(_LETTERS, mark)]
 
     def _rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self._url, connect_timeout=3) as connection:

@@ -59,6 +59,10 @@ class Organizations:
         """An organization's account at a platform."""
         return self._addresses[kind, number]
 
+    def channel_id(self, kind: str, number: int) -> str:
+        """The hub's id of that account's channel: its webhook's address ends with it."""
+        return self._platforms[kind].webhook_of(self.address(kind, number)).rpartition("/")[2]
+
     def expire_token(self, kind: str, number: int) -> None:
         """The platform makes a new token for an account and takes the hub's no more."""
         self._platforms[kind].renew_token(self.address(kind, number))

@@ -1,31 +1,21 @@
 """The hub's queues, seen from outside: how much waits in them, and poison put into them."""
 
-import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import boto3
 
 from infra.local.queues import queue_properties
 from infra.local.stack_env import emulator_values
+from tests.chaos.poison import CONSOLE_JOBS, Poison
 
-MARK = "poison-of-the-chaos-run"
-CONSOLE_JOBS = "console-jobs"
 _IN_HAND = "ApproximateNumberOfMessagesNotVisible"
 _WAITING = ("ApproximateNumberOfMessages", _IN_HAND)
 _IN_BATCHES = ("dm-inbound.fifo", "wakeups", "llm-replies")
 """Those that functions are given several messages of at once."""
-_NOBODY = "00000000-0000-4000-8000-000000000000"
-POISON: dict[str, dict[str, object]] = {
-    "dm-inbound.fifo": {"channel": _NOBODY, "received_at": 1.0, "inbound": {"type": "message"}},
-    "dm-outbound.fifo": {"message": 2**40},
-    "wakeups": {"turn": 2**40},
-    "errands": {"media": 2**40},
-    "llm-requests": {"organization": "nobody"},
-    "llm-replies": {"id": _NOBODY, "status": "completed", "text": "Certainly."},
-    CONSOLE_JOBS: {"id": _NOBODY},
-}
-"""Well-formed JSON that speaks of what is not there."""
+_NOT_IN_A_RUN = (CONSOLE_JOBS, "deploys")
+"""Nothing between contact and answer."""
 
 
 class Queues:
@@ -41,33 +31,30 @@ class Queues:
             aws_secret_access_key=values["AWS_SECRET_ACCESS_KEY"],
         )
         self._urls = {
-            name: self._client.get_queue_url(QueueName=name)["QueueUrl"]
-            for name in queue_properties()
-            if name in POISON
+            name: self._client.get_queue_url(QueueName=name)["QueueUrl"] for name in queue_properties()
         }
 
-    def waiting(self) -> int:
-        """Messages on their way between contact and answer that wait or are being worked on, besides those
-        whose delay has not ended."""
-        return sum(self._count(name, _WAITING) for name in self._urls if name != CONSOLE_JOBS)
+    def waiting(self) -> Mapping[str, int]:
+        """By queue: messages on their way between contact and answer that wait or are being worked on, and
+        the dead ones of it that are still to be written down; besides those whose delay has not ended."""
+        found: Counter[str] = Counter()
+        for name in self._urls:
+            if (queue := name.replace("-dead", "")) not in _NOT_IN_A_RUN:
+                found[queue] += self._count(name, _WAITING)
+        return found
 
     def in_batches(self) -> int:
         """Messages of batches that a function was given and has not finished."""
         return sum(self._count(name, (_IN_HAND,)) for name in _IN_BATCHES)
 
-    def poison(self) -> int:
-        """Put rubbish and unknown ids on every queue; how many records."""
-        for name in self._urls:
-            self._send(name, f"{{rubbish {MARK}")
-            self._send(name, json.dumps(POISON[name] | {"mark": MARK}))
-        return 2 * len(self._urls)
+    def put(self, poison: Iterable[Poison]) -> None:
+        """Each record in a group of its own, where its queue has groups: none waits behind another."""
+        for each in poison:
+            message = {"QueueUrl": self._urls[each.queue], "MessageBody": each.body}
+            if each.queue.endswith(".fifo"):
+                message |= {"MessageGroupId": each.mark, "MessageDeduplicationId": each.mark}
+            self._client.send_message(**message)
 
     def _count(self, name: str, attributes: Sequence[str]) -> int:
         answer = self._client.get_queue_attributes(QueueUrl=self._urls[name], AttributeNames=list(attributes))
         return sum(int(answer["Attributes"][attribute]) for attribute in attributes)
-
-    def _send(self, name: str, body: str) -> None:
-        message = {"QueueUrl": self._urls[name], "MessageBody": body}
-        if name.endswith(".fifo"):
-            message |= {"MessageGroupId": MARK, "MessageDeduplicationId": str(len(body))}
-        self._client.send_message(**message)

@@ -76,6 +76,15 @@ class Turn:
         return self.state in ("open", "asked")
 
 
+@dataclass(frozen=True)
+class Letter:
+    """A dead letter of the ledger. `staff_were_told`: an e-mail about it went out."""
+
+    body: str
+    staff_were_told: bool
+    age_seconds: float = 0.0
+
+
 class Fate(StrEnum):
     """What became of a contact's message, in the words of the report."""
 

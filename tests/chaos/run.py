@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,14 +14,15 @@ import psycopg
 
 from tests.chaos import codes, policies, table
 from tests.chaos.books import Books
-from tests.chaos.counting import count
+from tests.chaos.counting import broken_by_poison, count, still_to_be_buried, untold_letters
 from tests.chaos.faults import Faults
 from tests.chaos.ledger import Ledger
 from tests.chaos.organizations import Organizations
 from tests.chaos.plan import TELEGRAM, WHATSAPP, Plan, Trouble
 from tests.chaos.platforms import describe, platforms
-from tests.chaos.queues import MARK, Queues
-from tests.chaos.records import Count, Fate, Got
+from tests.chaos.poison import MARK, End
+from tests.chaos.queues import Queues
+from tests.chaos.records import Count, Fate, Got, Letter
 from tests.chaos.traffic import Traffic
 from tests.fakes.llm import FakeLlm
 from tests.fakes.platform import FakePlatform
@@ -118,8 +119,10 @@ class Run:
         is_quiet = self._wait_until_quiet()
         reported = json.loads(self._stack.manage("ledger", "--json"))
         counts = {name: self._count(name, books) for name, books in self._books().items()}
-        total = _total(counts, reported)
-        facts = {**self._facts(reported), "quiet at the end": "yes" if is_quiet else "NO"}
+        waiting, letters = self._queues.waiting(), self._ledger.dead_letters(MARK)
+        total = _total(counts, reported, list(broken_by_poison(self._faults.poison, letters, waiting)))
+        quiet = {"quiet at the end": "yes" if is_quiet else "NO"}
+        facts = {**self._facts(reported), **self._ends(letters), **quiet}
         webhooks = {name: describe(each, self._traffic.order(name)) for name, each in self._platforms.items()}
         return Outcome(total, counts, table.report(total, counts, self._troubles(), webhooks, facts))
 
@@ -152,18 +155,26 @@ class Run:
         time.sleep(LOOK_SECONDS)
         try:
             now = self._ledger.progress()
-            poison = self._faults.poison_records - self._ledger.dead_letters(MARK, LETTER_SECONDS)
+            letters = self._ledger.dead_letters(MARK)
         except psycopg.OperationalError:
             return False  # it is being restarted
-        queued = max(0, self._queues.waiting() - poison)
+        queued, untold = self._queued(letters), now.untold + len(untold_letters(self._faults.poison, letters))
         if time.monotonic() > self._shown + SHOW_SECONDS:
             self._shown = time.monotonic()
             self._say(
                 f"sent {self._traffic.count}, answered {now.answered}, handed over {now.handed_over}, "
-                f"open {now.open}; {queued} queued, {now.unsent} to send, {now.untold} to tell staff of"
+                f"open {now.open}; {queued} queued, {now.unsent} to send, {untold} to tell staff of"
             )
         is_stored = now.stored >= self._traffic.count
-        return is_stored and not (now.open or now.unsent or now.untold or queued)
+        return is_stored and not (now.open or now.unsent or untold or queued)
+
+    def _queued(self, letters: Sequence[Letter]) -> int:
+        """What waits on the queues, but for poison that is to be delivered again."""
+        written = [letter for letter in letters if letter.age_seconds >= LETTER_SECONDS]
+        poison = still_to_be_buried(self._faults.poison, written)
+        return sum(
+            max(0, waiting - poison.get(queue, 0)) for queue, waiting in self._queues.waiting().items()
+        )
 
     def _say(self, line: str) -> None:
         self._print(f"{time.monotonic() - self._began:6.1f} s  {line}")
@@ -209,7 +220,6 @@ class Run:
         return {trouble: times for trouble, times in found.items() if times}
 
     def _facts(self, reported: Mapping[str, Any]) -> dict[str, str]:
-        letters, poison = self._ledger.dead_letters(MARK), self._faults.poison_records
         reasons = ", ".join(
             f"{reason} {turns}" for reason, turns in reported["reasons"]["handed_over"].items()
         )
@@ -218,13 +228,24 @@ class Run:
             "turns handed over": reasons or "none",
             "old messages delivered once more at the end": f"{len(self._plan.replays)}",
             "requests to the LLM": f"{self._llm.asked} ({self._llm.hung_up} hung up)",
-            "poison in the list of dead letters": f"{letters} of {poison}",
             "seconds in all": f"{time.monotonic() - self._began:.0f}",
         }
 
+    def _ends(self, letters: Sequence[Letter]) -> dict[str, str]:
+        """How much of the poison has come to its end, by what that is."""
+        put = Counter(each.end for each in self._faults.poison)
+        left = still_to_be_buried(self._faults.poison, letters)
+        buried = sum(put[end] for end in (End.LETTER, End.TOLD)) - sum(left.values())
+        on_queues = ", ".join(f"{queue} {count}" for queue, count in sorted(left.items())) or "none"
+        return {
+            **{f"poison that has to end as {end}": str(count) for end, count in put.items()},
+            "poison in the list of dead letters": str(buried),
+            "poison that its queue is to deliver again": on_queues,
+        }
 
-def _total(counts: Mapping[str, Count], reported: Mapping[str, Any]) -> Count:
-    """All platforms together, and what `manage.py ledger` says of all."""
+
+def _total(counts: Mapping[str, Count], reported: Mapping[str, Any], poison: Sequence[str]) -> Count:
+    """All platforms together, what `manage.py ledger` says of all, and what became of poison."""
     each = list(counts.values())
     wrong = [f"{name} is {reported[name]}" for name in ("open", "overdue", "duplicates") if reported[name]]
     promises = list(dict.fromkeys(promise for count in each for promise in count.broken))
@@ -234,7 +255,11 @@ def _total(counts: Mapping[str, Count], reported: Mapping[str, Any]) -> Count:
         turns=sum(count.turns for count in each),
         got=sum((Counter(count.got) for count in each), Counter()),
         fates=sum((Counter(count.fates) for count in each), Counter()),
-        broken={**broken, "what `manage.py ledger` objects to": wrong},
+        broken={
+            **broken,
+            "what `manage.py ledger` objects to": wrong,
+            "poison that did not end as it has to": poison,
+        },
         first_reply_seconds=sorted(found for count in each for found in count.first_reply_seconds),
         unclaimed=[found for count in each for found in count.unclaimed],
         twice=[found for count in each for found in count.twice],

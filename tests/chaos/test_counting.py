@@ -7,14 +7,16 @@ import pytest
 
 from tests.chaos import codes, counting
 from tests.chaos.books import Books
+from tests.chaos.poison import End, Poison, records
 from tests.chaos.policies import Policy
-from tests.chaos.records import Count, Fate, Got, Said, Sending, Taken, Turn
+from tests.chaos.records import Count, Fate, Got, Letter, Said, Sending, Taken, Turn
 from tests.chaos.table import report
 
 POLICY = Policy("A colleague will answer.", "One moment.", "Sorry for the delay.")
 RATHER_TWICE = replace(POLICY, unknown_delivery="send_again")
 ANN, BOB = "1", "2"
 A, B, C = codes.codes_of(0)[:3]
+QUEUES = ("wakeups", "errands")
 
 
 def said(code: str, contact: str = ANN, at: float = 10.0) -> Said:
@@ -334,6 +336,47 @@ def test_one_contact_is_not_taken_for_another() -> None:
     counted = count([said(A, BOB)], [answer(A)], [turn(1, A, contact=BOB)])
 
     assert {"unanswered", "answers only the ledger knows"} <= broken(counted)
+
+
+# --- poison -------------------------------------------------------------------------------------------------
+
+WAKEUP, ERRAND = (Poison(queue, f"mark:{queue}", f"{{rubbish mark:{queue}", End.LETTER) for queue in QUEUES)
+GONE = Poison("wakeups", "mark:gone", '{"turn": 1, "mark": "mark:gone"}', End.NOTHING)
+UNREAD = Poison("dm-inbound.fifo", "mark:unread", '{"mark": "mark:unread"}', End.TOLD)
+JOB = Poison("console-jobs", "mark:job", "{rubbish mark:job", End.LATER)
+BURIED = [Letter(WAKEUP.body, False), Letter(ERRAND.body, False), Letter(UNREAD.body, True)]
+
+
+@pytest.mark.parametrize(
+    ("letters", "waiting", "lost"),
+    [
+        pytest.param(BURIED, {}, "", id="each is a dead letter, but for what is gone and for jobs"),
+        pytest.param(BURIED[1:], {"wakeups": 1}, "", id="its queue is to deliver it again: a run has an end"),
+        pytest.param(BURIED[1:], {}, "wakeups: 1 records are neither", id="nobody has it any more"),
+        pytest.param(BURIED[1:], {"errands": 1}, "wakeups: 1 records", id="another queue has something"),
+        pytest.param([*BURIED, BURIED[0]], {}, "is 2 dead letters", id="it is two dead letters"),
+        pytest.param([*BURIED, Letter(GONE.body, False)], {}, "is 1 dead letters", id="it names nobody"),
+        pytest.param([*BURIED, Letter(JOB.body, False)], {}, "", id="a job that has died all the same"),
+        pytest.param(
+            [*BURIED[:2], Letter(UNREAD.body, False, 91)], {}, "staff were not told", id="nobody was told"
+        ),
+        pytest.param([*BURIED[:2], Letter(UNREAD.body, False, 30)], {}, "", id="the next sweep tells staff"),
+    ],
+)
+def test_each_poison_record_ends_as_it_has_to(
+    letters: Sequence[Letter], waiting: dict[str, int], lost: str
+) -> None:
+    found = list(counting.broken_by_poison([WAKEUP, ERRAND, GONE, UNREAD, JOB], letters, waiting))
+
+    assert len(found) == bool(lost)
+    assert lost in "".join(found)
+
+
+def test_no_record_of_a_run_is_taken_for_another() -> None:
+    put = records("5f0c6a3e-0000-4000-8000-000000000000")
+
+    for each in put:
+        assert [other for other in put if each.mark in other.body] == [each]
 
 
 def test_the_report_says_what_was_broken_and_how() -> None:

@@ -1,5 +1,7 @@
 """What a run writes into the hub and reads from its database is what the hub knows by those names."""
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,14 +9,14 @@ import yaml
 from django.db import connection
 from django.utils import timezone
 
-from console.conversations.models import Contact
+from console.conversations.models import Contact, DeadLetter
 from console.organizations import organization_file
 from tests import factories
 from tests.chaos import codes
 from tests.chaos.ledger import Ledger
 from tests.chaos.organizations import settings
 from tests.chaos.policies import policies
-from tests.chaos.records import Sending, Turn
+from tests.chaos.records import Letter, Sending, Turn
 
 CODE = codes.code(0, 0)
 
@@ -43,7 +45,21 @@ def test_turns_are_read_with_what_was_sent_in_them(ledger: Ledger) -> None:
     answered = Turn(turn.pk, "7", "answered", "", [CODE], [sending], was_held=True, settled_at=settled_at)
     assert ledger.turns() == [answered]
     assert (ledger.progress().stored, ledger.progress().answered) == (1, 1)
-    assert ledger.dead_letters("poison") == 0
+
+
+def test_dead_letters_are_read_with_whether_staff_were_told(ledger: Ledger) -> None:
+    told = {"queue": "dm-inbound.fifo", "alerted_at": timezone.now()}
+    DeadLetter.objects.create(queue="wakeups", queue_message_id="1", body="{rubbish poison:1")
+    DeadLetter.objects.create(queue_message_id="2", body="{rubbish poison:2", **told)
+    DeadLetter.objects.create(queue="wakeups", queue_message_id="3", body="{rubbish")
+    DeadLetter.objects.update(stored_at=timezone.now() - timedelta(minutes=5))
+
+    found = sorted(ledger.dead_letters("poison"), key=lambda letter: letter.body)
+    assert [replace(letter, age_seconds=0) for letter in found] == [
+        Letter("{rubbish poison:1", False),
+        Letter("{rubbish poison:2", True),
+    ]
+    assert all(240 < letter.age_seconds < 360 for letter in found)
 
 
 def test_the_hub_takes_the_files_of_the_organizations() -> None:
