@@ -8,7 +8,7 @@ them; where it has no active admin either, ops.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from smtplib import SMTPException
@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
 from console.channels.models import Channel
-from console.conversations.models import Conversation, DeadLetter, Message, Turn
+from console.conversations.models import DeadLetter, Message, Turn
 from console.conversations.timeline import explain
 from console.organizations.models import Member, Organization, User
 from console.stored_sentences import translate_stored
@@ -62,31 +62,40 @@ class _Readers:
 
 @dataclass(frozen=True)
 class _News:
-    """What an organization's staff have not been told yet."""
+    """What an organization's staff have not been told yet. `turns`: which, each with its conversation, in the
+    order in which they were handed over."""
 
-    turns: Sequence[Turn]
+    turns: Sequence[tuple[int, int]]
     channels: Sequence[Channel]
     letters: Sequence[DeadLetter]
+
+    @property
+    def first_turns(self) -> Sequence[int]:
+        """Of each conversation the first."""
+        first: dict[int, int] = {}
+        for turn, conversation in self.turns:
+            first.setdefault(conversation, turn)
+        return list(first.values())
 
 
 def due(now: datetime) -> list[int]:
     """Organizations whose staff are to be told something. While there is nobody to tell, not even ops, their
     news wait: none is told in vain each minute."""
+    sources = (recent_turns(now), old_turns(now), _channels(), _letters())
     found = {
-        *_recent_turns(now).values_list("organization_id", flat=True),
-        *_old_turns(now).values_list("organization_id", flat=True),
-        *_channels().values_list("organization_id", flat=True),
-        *_letters().values_list("organization_id", flat=True),
+        organization_id
+        for news in sources
+        for organization_id in news.order_by().values_list("organization", flat=True).distinct()
     }
-    return sorted(organization_id for organization_id in found if _readers(organization_id).users)
+    return sorted(_read(found))
 
 
 def send(organization_id: int) -> None:
     """Tell an organization what waits for it. Raises what the mail server says."""
     now, mine = timezone.now(), {"organization_id": organization_id}
     old, recent = (
-        turns.filter(**mine).select_related("conversation__contact__channel")
-        for turns in (_old_turns(now), _recent_turns(now))
+        turns.filter(**mine).values_list("pk", "conversation")
+        for turns in (old_turns(now), recent_turns(now))
     )
     news = _News([*old, *recent], list(_channels().filter(**mine)), list(_letters().filter(**mine)))
     organization, readers = Organization.objects.get(pk=organization_id), _readers(organization_id)
@@ -94,19 +103,32 @@ def send(organization_id: int) -> None:
         sent = [_send(connection, _message(organization, news, readers, user)) for user in readers.users]
     if not any(sent):
         raise OSError("no e-mail could be sent: see the reasons above")
-    Turn.objects.filter(pk__in=[turn.pk for turn in news.turns]).update(staff_told_at=now)
+    Turn.objects.filter(pk__in=[turn for turn, _ in news.turns]).update(staff_told_at=now)
     Channel.objects.filter(pk__in=[channel.pk for channel in news.channels]).update(alerted_at=now)
     DeadLetter.objects.filter(pk__in=[letter.pk for letter in news.letters]).update(alerted_at=now)
 
 
+def _read(organization_ids: Collection[int]) -> Collection[int]:
+    """Those of them where somebody is to be told."""
+    if not organization_ids or _ops().exists():
+        return organization_ids
+    takes = Q(gets_alerts=True) | Q(role=Member.Role.ADMIN)
+    readers = Member.objects.filter(takes, organization__in=organization_ids, user__is_active=True)
+    return set(readers.order_by().values_list("organization", flat=True))
+
+
 def _readers(organization_id: int) -> _Readers:
+    """The same of one organization: who they are."""
     members = Member.objects.filter(organization=organization_id, user__is_active=True).select_related("user")
     if takers := [each.user for each in members if each.gets_alerts]:
         return _Readers(takers, TO_TAKERS)
     if admins := [each.user for each in members if each.role == Member.Role.ADMIN]:
         return _Readers(admins, TO_ADMINS)
-    ops = User.objects.filter(is_active=True, is_ops=True)
-    return _Readers(list(ops), TO_OPS, are_members=False)
+    return _Readers(list(_ops()), TO_OPS, are_members=False)
+
+
+def _ops() -> "QuerySet[User]":
+    return User.objects.filter(is_active=True, is_ops=True)
 
 
 def _message(organization: Organization, news: _News, readers: _Readers, user: User) -> EmailMessage:
@@ -127,16 +149,14 @@ def _send(connection: BaseEmailBackend, message: EmailMessage) -> bool:
         return False
 
 
-def _recent_turns(now: datetime) -> "QuerySet[Turn]":
+def recent_turns(now: datetime) -> "QuerySet[Turn]":
     return _untold_turns().filter(settled_at__gt=now - RECENT)
 
 
-def _old_turns(now: datetime) -> "QuerySet[Turn]":
-    """Those that somebody waits for, looked up by who waits: of old turns of which nobody is to be told there
-    are ever more."""
-    waiting = Conversation.objects.filter(waiting_since__isnull=False).values_list("pk", flat=True)
-    old = _untold_turns().filter(conversation__in=list(waiting), settled_at__lte=now - RECENT)
-    return old.filter(_is_waited_for())
+def old_turns(now: datetime) -> "QuerySet[Turn]":
+    """Those that somebody waits for, found by who waits: of old turns of which nobody is to be told there are
+    ever more."""
+    return _untold_turns().filter(_is_waited_for(), settled_at__lte=now - RECENT)
 
 
 def _untold_turns() -> "QuerySet[Turn]":
@@ -183,7 +203,7 @@ def _letters() -> "QuerySet[DeadLetter]":
 
 
 def _subject(news: _News) -> str:
-    conversations = len({turn.conversation_id for turn in news.turns})
+    conversations = len(news.first_turns)
     unstored = sum(letter.queue == queues.INBOUND for letter in news.letters)
     unsent = len(news.letters) - unstored
     channels = len(news.channels)
@@ -223,10 +243,9 @@ def _body(organization: Organization, news: _News, readers: _Readers) -> str:
 
 def _lines(news: _News) -> list[str]:
     """What waits, piece by piece, with where to find it."""
-    lines, first = [], dict[int, Turn]()
-    for turn in news.turns:
-        first.setdefault(turn.conversation_id, turn)
-    for turn in list(first.values())[:MAX_LINES]:
+    lines, first = [], news.first_turns
+    shown = Turn.objects.select_related("conversation__contact__channel").in_bulk(first[:MAX_LINES])
+    for turn in (shown[each] for each in first if each in shown):
         channel = turn.conversation.contact.channel
         lines += [
             f"* {channel.name}, {_clock(turn.first_message_at)}: {explain(turn.reason)}",

@@ -5,7 +5,9 @@ from smtplib import SMTPRecipientsRefused
 
 import pytest
 from django.core import mail
+from django.db import connection
 from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from console.channels.models import Channel
@@ -20,6 +22,7 @@ from hub_lambdas import (
 from hub_lambdas.channels.base import (
     SendUnknown,
 )
+from tests import factories
 from tests.fakes.sqs import FakeSqs
 from tests.hub_lambdas.conftest import Pigeon
 from tests.hub_lambdas.steps import Write, ask, member, send
@@ -85,6 +88,24 @@ class TestAlerts:
         member("new@example.com")
         assert sweep.handler({}, None)["alerts"] == 1
         assert [message.to for message in mail.outbox] == [["new@example.com"]]
+
+    def test_organizations_with_somebody_to_tell_are_due_whatever_their_number(
+        self, channel: Channel
+    ) -> None:
+        member()
+        found = []
+        for role, is_active in (("agent", True), ("admin", True), ("agent", False)):
+            organization = factories.make_organization()
+            user = factories.make_user(is_active=is_active)
+            takes = {"gets_alerts": role == "agent", "role": role}
+            Member.objects.create(organization=organization, user=user, **takes)
+            other = factories.make_channel(organization)
+            factories.make_handed_over_turn(factories.make_conversation(other))
+            with CaptureQueriesContext(connection) as queries:
+                due = alerts.due(timezone.now())
+            found.append((organization.pk in due, len(queries)))
+        assert found == [(True, found[0][1]), (True, found[0][1]), (False, found[0][1])]
+        assert channel.organization_id in due
 
     def test_a_mail_server_out_of_order_delays_them(
         self, channel: Channel, monkeypatch: pytest.MonkeyPatch

@@ -72,6 +72,9 @@ class Turn(models.Model):
             models.Index(fields=["organization", "first_message_at"], name="turn_by_organization"),
             models.Index(fields=["settled_at"], name="turn_settled"),
             models.Index(
+                fields=["conversation", "id"], condition=Q(state="handed_over"), name="turn_handed_over"
+            ),
+            models.Index(
                 fields=["settled_at"],
                 condition=Q(state="handed_over", staff_told_at__isnull=True),
                 name="turn_staff_not_told",
