@@ -18,8 +18,14 @@ class Built:
     def names(self) -> list[str]:
         return ["functions.zip", "console.zip", "static.zip"]
 
+    def archive(self) -> None:
+        """A stage on this machine has no LLM boxes."""
+
     def build(self, name: str) -> Path:
         return self._folder / name
+
+    def check(self, name: str, path: Path) -> str:
+        return ""
 
 
 def deploy_once(folder: Path, stage: str, release: str) -> None:
