@@ -9,4 +9,4 @@ if git grep -nE '^(<{7}|>{7}) ' -- . ':!*.md'; then
 fi
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
-.venv/bin/mypy console hub_lambdas llm_api infra
+.venv/bin/mypy console hub_lambdas llm_api infra benchmarks

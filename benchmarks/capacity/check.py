@@ -62,7 +62,8 @@ class Journey:
 def journeys(stack: RunningStack, phase: Phase) -> list[Journey]:
     """Of the turns of a phase that were answered."""
     with psycopg.connect(url_of(socket_folder(stack.home)), connect_timeout=3) as connection:
-        asked = {contact: times for contact, *times in connection.execute(_REQUESTS).fetchall()}
+        rows = connection.execute(_REQUESTS).fetchall()
+    asked: dict[str, tuple[float, float]] = {contact: (at, finished_at) for contact, at, finished_at in rows}
     waits = zip(phase.said, phase.waits(is_answer), strict=True)
     return [
         Journey(said.at, *asked[said.contact], said.at + wait) for said, wait in waits if wait is not None

@@ -7,7 +7,7 @@ cores; docs/llm_benchmark.md tells which were tried, and how each fared.
 import argparse
 import signal
 
-import xllamacpp  # type: ignore[import-not-found]  # only in requirements/bench.txt
+import xllamacpp  # only in requirements/bench.txt
 
 HOST = "127.0.0.1"
 
