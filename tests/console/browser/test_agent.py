@@ -254,7 +254,10 @@ def test_the_same_on_a_phone(clinic: Clinic, visit: Visit) -> None:
             expect(button).to_be_in_viewport(ratio=1)
     page.get_by_role("button", name="Take over").tap()
     expect(page.get_by_text("You answer", exact=True)).to_be_visible()
-    page.locator("#canned summary").tap()
+    expect(page.get_by_role("button", name="Suggest")).to_be_visible()
+    quick = page.locator("#canned summary")
+    expect(quick).to_have_accessible_name("Quick reply")  # though there is no room for the words
+    quick.tap()
     fits(page)
     page.get_by_role("button", name=WHITENING).tap()
     expect(reply(page)).to_have_value(ANSWER)
