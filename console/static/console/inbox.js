@@ -247,7 +247,8 @@ function open() {
     opened = inbox;
     openReplyBox();
     document.querySelector(".hub-bubble.is-found")?.scrollIntoView({ block: "center" });
-    setTimeout(() => document.querySelector(".inbox-toasts")?.remove(), TOAST_MS);
+    const toasts = inbox.querySelector(".inbox-toasts");  // not those of what is done next
+    setTimeout(() => toasts?.remove(), TOAST_MS);
 }
 
 const TOAST_MS = 5000;

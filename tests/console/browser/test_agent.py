@@ -37,7 +37,10 @@ def test_who_waits_is_taken_over_answered_with_a_quick_reply_and_closed(clinic: 
     expect(bubble(page, ANSWER)).to_contain_text("Sent")
 
     page.get_by_role("button", name="Close").click()
-    said(page, "The conversation with Ann Berg is closed. If they write again, the bot answers.")
+    closed = "The conversation with Ann Berg is closed. If they write again, the bot answers."
+    said(page, closed)
+    wait(page, 2)
+    said(page, closed)  # the end of what was said before is not its end
     expect(page.locator(".inbox-row")).to_have_count(0)
     clinic.write("ann", WHITENING)
     clinic.think()
