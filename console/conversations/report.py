@@ -79,21 +79,16 @@ one that nobody knows of, or one twice. `slow`: none within five seconds."""
 
 TURNS = """
 WITH turn AS MATERIALIZED (
-    SELECT turn.id, turn.organization_id, turn.conversation_id, contact.channel_id, turn.state, turn.reason,
-           turn.reason_detail,
-           turn.first_message_at, turn.last_message_at, channel.resumed_at,
-           turn.state IN ('open', 'asked') AS is_open,
-           channel.status = 'paused' AND channel.status_reason <> '' AS channel_is_held,
-           organization.handover_after_seconds * interval '1 second' AS handover_after
-    FROM conversations_turn turn
-    JOIN conversations_conversation conversation ON conversation.id = turn.conversation_id
-    JOIN conversations_contact contact ON contact.id = conversation.contact_id
-    JOIN channels_channel channel ON channel.id = contact.channel_id
-    JOIN organizations_organization organization ON organization.id = turn.organization_id
-    WHERE turn.organization_id = ANY(%(organizations)s) AND NOT contact.is_test
-      AND turn.first_message_at >= %(since)s AND turn.first_message_at < %(until)s
-      AND (%(channel)s::uuid IS NULL OR contact.channel_id = %(channel)s::uuid)
-      AND (NOT %(only_open)s OR turn.state IN ('open', 'asked'))
+    SELECT id, organization_id, conversation_id, state, reason, reason_detail, first_message_at,
+           last_message_at, state IN ('open', 'asked') AS is_open
+    FROM conversations_turn
+    WHERE organization_id = ANY(%(organizations)s)
+      AND first_message_at >= %(since)s AND first_message_at < %(until)s
+      AND (NOT %(only_open)s OR state IN ('open', 'asked'))
+      AND conversation_id NOT IN (SELECT conversation.id FROM conversations_contact contact
+                                  JOIN conversations_conversation conversation
+                                       ON conversation.contact_id = contact.id
+                                  WHERE contact.is_test)
 ), outbound AS (
     SELECT turn_id, purpose, sending_at, sent_at,
            state = 'unknown' OR (unknown_attempts > 0 AND attempts > 1) AS is_unknown,
@@ -113,7 +108,8 @@ WITH turn AS MATERIALIZED (
            bool_or(is_unknown) AS has_unknown_delivery
     FROM outbound GROUP BY turn_id
 ), written AS (
-    SELECT message.turn_id, min(received_at) AS first_at, max(received_at) AS last_at,
+    SELECT message.turn_id, (array_agg(message.channel_id))[1] AS channel_id,
+           min(received_at) AS first_at, max(received_at) AS last_at,
            max(stored_at) AS stored_at, max(edited_at) AS edited_at,
            max(received_at) FILTER (WHERE received_at <= sent.first_reply_at) AS before_first_reply_at,
            max(received_at) FILTER (WHERE received_at <= sent.answer_at) AS before_answer_at
@@ -127,21 +123,26 @@ WITH turn AS MATERIALIZED (
     WHERE state = 'completed' AND turn_id IN (SELECT id FROM turn) AND turn_id >= %(first_id)s
     ORDER BY turn_id, asked_at DESC
 ), told AS (
-    SELECT turn.*,
+    SELECT turn.*, written.channel_id, channel.is_held AS channel_is_held,
            coalesce(sent.replies, 0) AS replies,
            coalesce(sent.had_holding_line, false) AS had_holding_line,
            coalesce(sent.has_unknown_delivery, false) AS has_unknown_delivery,
            turn.id IN (SELECT turn_id FROM conversations_deadletter
                        WHERE state = 'waiting' AND turn_id IS NOT NULL) AS has_dead_letter,
-           CASE WHEN turn.channel_is_held
+           CASE WHEN channel.is_held
                 THEN greatest(turn.last_message_at, written.edited_at) + %(hold_at_most)s
-                ELSE greatest(turn.last_message_at, written.edited_at, turn.resumed_at) + turn.handover_after
+                ELSE greatest(turn.last_message_at, written.edited_at, channel.resumed_at)
+                     + organization.handover_after_seconds * interval '1 second'
            END AS due_at,
            MEASURES
     FROM turn
+    JOIN written ON written.turn_id = turn.id
+    JOIN (SELECT id, resumed_at, status = 'paused' AND status_reason <> '' AS is_held
+          FROM channels_channel) channel ON channel.id = written.channel_id
+    JOIN organizations_organization organization ON organization.id = turn.organization_id
     LEFT JOIN sent ON sent.turn_id = turn.id
-    LEFT JOIN written ON written.turn_id = turn.id
     LEFT JOIN request ON request.turn_id = turn.id
+    WHERE %(channel)s::uuid IS NULL OR written.channel_id = %(channel)s::uuid
 )
 """
 TURNS = TURNS.replace(
