@@ -94,7 +94,7 @@ WITH turn AS MATERIALIZED (
            state = 'unknown' OR (unknown_attempts > 0 AND attempts > 1) AS is_unknown,
            state = 'sent' AND part = 0 AS is_sent
     FROM conversations_message
-    WHERE direction = 'out' AND turn_id IN (SELECT id FROM turn) AND turn_id >= %(first_id)s
+    WHERE direction = 'out' AND turn_id IN (SELECT id FROM turn) AND turn_id >= (SELECT min(id) FROM turn)
 ), sent AS (
     SELECT turn_id,
            min(sent_at) FILTER (WHERE is_sent AND purpose IN ('answer', 'holding', 'fallback'))
@@ -115,12 +115,12 @@ WITH turn AS MATERIALIZED (
            max(received_at) FILTER (WHERE received_at <= sent.answer_at) AS before_answer_at
     FROM conversations_message message LEFT JOIN sent ON sent.turn_id = message.turn_id
     WHERE message.direction = 'in' AND message.turn_id IN (SELECT id FROM turn)
-      AND message.turn_id >= %(first_id)s
+      AND message.turn_id >= (SELECT min(id) FROM turn)
     GROUP BY message.turn_id
 ), request AS (
     SELECT DISTINCT ON (turn_id) turn_id, asked_at, received_at, started_at, finished_at, stored_at
     FROM conversations_llmrequest
-    WHERE state = 'completed' AND turn_id IN (SELECT id FROM turn) AND turn_id >= %(first_id)s
+    WHERE state = 'completed' AND turn_id IN (SELECT id FROM turn) AND turn_id >= (SELECT min(id) FROM turn)
     ORDER BY turn_id, asked_at DESC
 ), told AS (
     SELECT turn.*, written.channel_id, channel.is_held AS channel_is_held,
@@ -149,8 +149,9 @@ TURNS = TURNS.replace(
     "MEASURES",
     ", ".join(f"1000 * date_part('epoch', {sql}) AS {name}" for name, sql in _MEASURES.items()),
 )
-"""Common table expressions, the last of which is `told`: a row per turn of a scope. Takes
-`Scope.of_turns()`."""
+"""Common table expressions, the last of which is `told`: a row per turn of a scope. Takes `parameters()`.
+Turns of a period were stored one after the other, so from the first of them on Postgres reads a stretch of
+its indexes, and not all messages that there are."""
 
 
 ORIGIN = datetime(2001, 1, 1, tzinfo=UTC)
@@ -176,7 +177,7 @@ class Scope:
         return replace(self, since=EVER, until=NEVER, only_open=True)
 
     def parameters(self) -> dict[str, Any]:
-        """What each statement takes."""
+        """What `TURNS` and `CONDITIONS` take."""
         return {
             "organizations": list(self.organization_ids),
             "since": self.since,
@@ -187,15 +188,6 @@ class Scope:
             "now": timezone.now(),
             "hold_at_most": HOLD_AT_MOST,
         }
-
-    def of_turns(self) -> dict[str, Any]:
-        """What `TURNS` takes: besides, the first of the turns. Those of a period were stored one after the
-        other, so Postgres, told where they begin, reads a stretch of its indexes in place of all messages."""
-        parameters = {**self.parameters(), "first_id": 0}
-        if self.since > EVER and not self.only_open:
-            ((first_id,),) = rows(_FIRST, parameters)
-            parameters["first_id"] = first_id or 0
-        return parameters
 
 
 # --- the numbers --------------------------------------------------------------------------------------------
@@ -259,7 +251,7 @@ def report(
     wanted += [_PER_BUCKET.format(columns=_columns(measures, OVER_TIME))] if bucket else []
     wanted += [_PER_ORGANIZATION.format(columns=_columns(measures, OF_EACH))] if by_organization else []
     sql = TURNS + " UNION ALL ".join(wanted)
-    parameters = {**scope.of_turns(), "width": bucket, "origin": origin, "shares": list(PERCENTILES)}
+    parameters = {**scope.parameters(), "width": bucket, "origin": origin, "shares": list(PERCENTILES)}
     found = {
         (start, organization): (_numbers(values, measures), reasons)
         for start, organization, reasons, *values in rows(sql, parameters)
@@ -293,11 +285,6 @@ def rows(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
-_FIRST = """
-SELECT min(id) FROM conversations_turn
-WHERE organization_id = ANY(%(organizations)s)
-  AND first_message_at >= %(since)s AND first_message_at < %(until)s
-"""
 _IN_ALL = """
 SELECT NULL::timestamptz, NULL::bigint,
        (SELECT jsonb_agg(jsonb_build_array(state, reason, turns) ORDER BY turns DESC, reason)

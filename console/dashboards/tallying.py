@@ -41,7 +41,7 @@ def count(hour: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('dashboards_tally'))")
         cursor.execute("DELETE FROM dashboards_tally WHERE hour = %s", [hour])
-        parameters = {**Scope(ids, hour, hour + HOUR).of_turns(), "counted_at": timezone.now()}
+        parameters = {**Scope(ids, hour, hour + HOUR).parameters(), "counted_at": timezone.now()}
         cursor.execute(_COUNT, parameters)
 
 

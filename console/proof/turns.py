@@ -75,7 +75,7 @@ def turns(
         order=f"{measure} DESC, id DESC" if choice.measure else "first_message_at DESC, id DESC",
     )
     parameters: dict[str, Any] = {
-        **scope.of_turns(),
+        **scope.parameters(),
         "readable": list(readable),
         "reason": choice.reason,
         "at_least": choice.at_least,
