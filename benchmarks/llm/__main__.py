@@ -2,9 +2,10 @@
 
     make bench-llm, or .venv/bin/python -m benchmarks.llm [--quick] [--rounds 3] ...
 
-Each server is started afresh, with nothing in its memory, and is asked over HTTP on the loopback; no two run
-at a time. All have the same model file, requests and greedy settings, and are ended with the run. Prints the
-tables of docs/llm_benchmark.md and draws its picture. It is about time: nothing else should run meanwhile.
+Each server is started afresh, with nothing in its memory (`--warm`: with what it keeps of one question to
+each organization), and is asked over HTTP on the loopback; no two run at a time. All have the same model
+file, requests and greedy settings, and are ended with the run. Prints the tables of docs/llm_benchmark.md and
+draws its picture. It is about time: nothing else should run meanwhile.
 """
 
 import argparse
@@ -40,7 +41,7 @@ def main() -> int:
         progress.say("Stopped; the servers have ended.")
         return 130
     print(report(plan, results))
-    if not arguments.quick:
+    if not (arguments.quick or arguments.warm):
         arguments.picture.write_text(picture(plan, results), encoding="utf-8")
     return 0
 
@@ -52,6 +53,7 @@ def _arguments() -> argparse.Namespace:
     names = [*(each.name for each in kinds()), OURS_TUNED, LLAMA_SERVER_TUNED]
     add = parser.add_argument
     add("--quick", action="store_true", help="1 round, 20 organizations, no Poisson arrivals")
+    add("--warm", action="store_true", help="ask each organization once before; no picture")
     add("--rounds", type=int, default=3)
     add("--servers", nargs="+", choices=names, default=names)
     add("--organizations", nargs="+", type=int, default=[20, 200])
@@ -95,6 +97,7 @@ def _plan(arguments: argparse.Namespace, tuned: Path) -> Plan:
         probe_seconds=arguments.probe,
         limit_seconds=arguments.limit * 60,
         seed=arguments.seed,
+        is_warm=arguments.warm,
     )
 
 

@@ -17,13 +17,14 @@ from benchmarks.llm.unavoidable import Speeds, distinct_tokens, measure_speeds, 
 
 SETTLE_SECONDS = 60.0
 PROBE_PATIENCE_SECONDS = 20.0
+WARMING_PATIENCE_SECONDS = 1200.0
 
 
 @dataclass(frozen=True)
 class Plan:
     """What is run. `climbed`: the numbers of organizations with Poisson arrivals as well as a burst, in the
     first `climbing_rounds` rounds. `serial_seconds`: the patience with a server that answers one after the
-    other, whose rate is seen soon."""
+    other, whose rate is seen soon. `is_warm`: every organization was asked before, as in a hub that runs."""
 
     model: Path
     threads: int
@@ -38,6 +39,7 @@ class Plan:
     probe_seconds: float
     limit_seconds: float
     seed: int
+    is_warm: bool = False
 
     def patience(self, kind: Kind) -> float:
         """Seconds after which a request of a burst is given up."""
@@ -88,8 +90,9 @@ class Comparison:
         traffics = {count: Traffic(count, plan.seed) for count in plan.organizations}
         for count, traffic in traffics.items():
             prompts = tokenize(plan.model, traffic.burst(plan.burst))
+            known = tokenize(plan.model, traffic.introductions()) if plan.is_warm else []
             results.prompt_tokens[count] = sum(map(len, prompts))
-            results.distinct_tokens[count] = distinct_tokens(prompts)
+            results.distinct_tokens[count] = distinct_tokens([*known, *prompts]) - distinct_tokens(known)
         started_at = time.monotonic()
         for number in range(plan.rounds):
             self._round(number, traffics)
@@ -114,6 +117,9 @@ class Comparison:
 
     def _burst(self, server: Server, count: int, traffic: Traffic, name: str) -> None:
         kind = server.kind
+        if self._plan.is_warm:
+            show = self._progress.of(f"{name}, warming up")
+            play(server.url, traffic.introductions(), WARMING_PATIENCE_SECONDS, show)
         self._settle(server)  # a first decode: maps the weights
         requests = traffic.burst(self._plan.burst)
         others = Others(server)

@@ -63,6 +63,11 @@ class Traffic:
         rng = self._random(f"burst of {count}")
         return [self._turn(rng) for _ in range(count)]
 
+    def introductions(self) -> Sequence[Request]:
+        """A first question to each organization: a server that answered them has read every prompt."""
+        rng = self._random("introductions")
+        return [_Conversation(each, (), 1).request(0.0, _exchange(each, rng)) for each in self.organizations]
+
     def poisson(self, per_second: float, lasting: float) -> Sequence[Request]:
         """Requests at random times for `lasting` seconds, in conversations that go on."""
         return list(self._arrivals(per_second, lasting, self._random(f"{per_second:.3f} a second")))

@@ -44,7 +44,8 @@ def _burst_table(plan: Plan, results: Results, count: int) -> Iterator[str]:
     ratios = [f"{name} / {LLAMA_SERVER}" for name in names if name != LLAMA_SERVER and LLAMA_SERVER in names]
     yield f"### {count} organizations, a burst of {plan.burst}"
     yield ""
-    yield f"{prompt} prompt tokens, {distinct} of them distinct."
+    known = " and not known from the first question to each organization" if plan.is_warm else ""
+    yield f"{prompt} prompt tokens, {distinct} of them distinct{known}."
     yield ""
     yield _row("", *names, *ratios)
     yield "|---" * (1 + len(names) + len(ratios)) + "|"
