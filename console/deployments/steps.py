@@ -7,7 +7,7 @@ from hub_lambdas.sentences import stored
 
 
 class Step(TypedDict):
-    """One step. `note`: what it did, or why it failed."""
+    """One step. `note`: what it has in hand, what it did, or why it failed."""
 
     name: str
     state: Literal["running", "done", "failed"]
@@ -19,6 +19,8 @@ def take(steps: list[Step], said: Mapping[str, Any]) -> None:
     """Add to `steps` what a line said of one."""
     if name := said.get("began"):
         steps.append(Step(name=str(name), state="running", note="", seconds=None))
+    elif "said" in said and steps and steps[-1]["state"] == "running":
+        steps[-1]["note"] = str(said["said"])
     elif name := said.get("ended") or said.get("failed"):
         is_done = "ended" in said
         step = Step(

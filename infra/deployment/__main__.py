@@ -39,6 +39,9 @@ class Terminal:
     def began(self, step: str) -> None:
         self.say(f"{step} …")
 
+    def said(self, what: str) -> None:
+        self.say(f"  {what} …")
+
     def ended(self, step: str, note: str, seconds: float) -> None:
         self.say(f"{step}: {seconds:.1f} s{f', {note}' if note else ''}")
 

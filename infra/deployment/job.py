@@ -4,10 +4,10 @@
     python -m infra.deployment.job deploy|rollback STAGE RELEASE --who WHO [--patience-seconds N]
 
 A look says what is there: {"place", "needs_approval", "release", "before", "kept", "history", "problem"}.
-The others say {"ready": true} once they can be cancelled, {"began": step}, and {"ended": step, "note",
-"seconds"} or {"failed": step, "reason", "seconds"}; at last {"outcome": "done" | "failed" | "cancelled",
-"reason"}. SIGINT cancels after the step in hand; SIGTERM and the death of the program that follows end it at
-once, and the same again does the rest.
+The others say {"ready": true} once they can be cancelled, {"began": step}, {"said": what it has in hand}, and
+{"ended": step, "note", "seconds"} or {"failed": step, "reason", "seconds"}; at last
+{"outcome": "done" | "failed" | "cancelled", "reason"}. SIGINT cancels after the step in hand; SIGTERM and the
+death of the program that follows end it at once, and the same again does the rest.
 """
 
 import argparse
@@ -43,6 +43,9 @@ class Lines:
     def began(self, step: str) -> None:
         say(began=step)
 
+    def said(self, what: str) -> None:
+        say(said=what)
+
     def ended(self, step: str, note: str, seconds: float) -> None:
         say(ended=step, note=note, seconds=round(seconds, 1))
 
@@ -51,7 +54,8 @@ class Lines:
 
 
 def say(**facts: Any) -> None:
-    print(json.dumps(facts), flush=True)  # noqa: T201
+    sys.stdout.write(f"{json.dumps(facts)}\n")  # in one piece, since steps have threads
+    sys.stdout.flush()
 
 
 def look(stage: Stage) -> dict[str, Any]:

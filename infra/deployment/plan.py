@@ -24,6 +24,9 @@ class Report(Protocol):
 
     def began(self, step: str) -> None: ...
 
+    def said(self, what: str) -> None:
+        """What the step has in hand now: a file, a function. From any thread."""
+
     def ended(self, step: str, note: str, seconds: float) -> None: ...
 
     def failed(self, step: str, reason: str, seconds: float) -> None: ...

@@ -52,13 +52,13 @@ def deploy(stage: Stage, commit: str, caller: Caller, packages: Packages | None 
         runtime.expect_same()
         expect_checked_out(commit)
     release = commit[:12]
-    place = _place(stage, packages or _Packages(stage, commit))
+    place = _place(stage, packages or _Packages(stage, commit, caller.report), caller.report)
     _carry_out(place, "deploy", lambda: release, place.deployment.deploying, caller)
 
 
 def roll_back(stage: Stage, release: str | None, caller: Caller) -> str:
     """Put a kept release back, the one before where none is named; which it was. Raises DeployError."""
-    place = _place(stage, _Packages(stage, ""))
+    place = _place(stage, _Packages(stage, "", caller.report), caller.report)
     return _carry_out(
         place, ROLLBACK, lambda: release or place.releases.one_before(), place.deployment.returning, caller
     )
@@ -67,7 +67,7 @@ def roll_back(stage: Stage, release: str | None, caller: Caller) -> str:
 def restart(stage: Stage, caller: Caller) -> str:
     """Give every function what it runs anew, so that it reads its secrets again; the release. Raises
     DeployError."""
-    place = _place(stage, _Packages(stage, ""))
+    place = _place(stage, _Packages(stage, "", caller.report), caller.report)
     return _carry_out(
         place, "restart", lambda: _current(stage, place.releases), place.deployment.restarting, caller
     )
@@ -105,8 +105,9 @@ class _Place:
 class _Packages:
     """The files of a release, built from a commit on this machine."""
 
-    def __init__(self, stage: Stage, commit: str) -> None:
+    def __init__(self, stage: Stage, commit: str, report: Report) -> None:
         self._commit, self._stacks, self._is_on_aws = commit, stage.stacks, stage.emulator is None
+        self._report = report
         self._size = str(stage.stacks.get(BOXES_STACK, {}).get("Size", "small"))
 
     def names(self) -> Sequence[str]:
@@ -117,6 +118,7 @@ class _Packages:
         return llm.archive_name(self._commit, self._size) if BOXES_STACK in self._stacks else None
 
     def build(self, name: str) -> Path:
+        self._report.said(name)
         if name == self.archive():
             return llm.build_llm(self._commit, FOLDER, self._size)
         if name == ops.NAME:
@@ -154,7 +156,7 @@ class _Secret:
         return secret.complete(self._stage.secret, self._clients, known)
 
 
-def _place(stage: Stage, packages: Packages) -> _Place:
+def _place(stage: Stage, packages: Packages, report: Report) -> _Place:
     with aws_errors():
         clients = StageClients(stage)
         account = clients.client("sts").get_caller_identity()["Account"]
@@ -178,7 +180,7 @@ def _place(stage: Stage, packages: Packages) -> _Place:
         stacks,
         Functions(stage, clients),
         releases,
-        Zappa(clients.environment()),
+        Zappa(clients.environment(), report.said),
         packages,
         StaticFiles(Bucket(stage.static_bucket, clients), releases),
         _Secret(stage, clients),

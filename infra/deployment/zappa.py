@@ -4,7 +4,7 @@ import json
 import multiprocessing
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import wait
 from pathlib import Path
 from threading import Lock
@@ -25,17 +25,22 @@ _PROCESSES.set_forkserver_preload(["infra.deployment.zappa_process"])
 
 
 class Zappa:
-    """Runs Zappa in an environment that leads it to the stage. Each call raises ZappaError."""
+    """Runs Zappa in an environment that leads it to the stage. `say` is told of each function that is given
+    a package. Each call raises ZappaError."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
+    def __init__(
+        self, environment: Mapping[str, str], say: Callable[[str], None] = lambda function: None
+    ) -> None:
+        self._environment, self._say = environment, say
 
     def deploy(self, settings: Settings, function: str, package: str) -> None:
         """Make a function of the package at an s3:// address."""
+        self._say(function)
         self._run(settings, "deploy", function, "--zip", package, "--disable_progress")
 
     def update(self, settings: Settings, function: str, package: str) -> None:
         """Give a function the package at an s3:// address, and its settings."""
+        self._say(function)
         self._run(settings, "update", function, "--zip", package, "--disable_progress")
 
     def manage(self, settings: Settings, function: str, command: str) -> str:

@@ -180,6 +180,22 @@ def test_a_deploy_from_the_question_to_its_last_step(
     assert f"Deploy of {repository.first[:12]}" in body(ann.get(URL))
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_step_tells_what_it_has_in_hand(asked: int, repository: Repository, ann: Client) -> None:
+    def work() -> None:
+        jobs.run_deploy(asked)
+        connection.close()
+
+    repository.hold("update")
+    worker = threading.Thread(target=work)
+    worker.start()
+    wait_until(lambda: [step["note"] for step in latest().steps][-1:] == ["update in hand"])
+    assert "update in hand" in body(ann.get(f"{URL}deploys/{asked}/"))
+    repository.hold("")
+    worker.join()
+    assert [step["note"] for step in latest().steps][-1] == "made"
+
+
 def test_who_reads_of_its_end_sees_what_runs_now(
     ann: Client, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -414,7 +430,7 @@ def test_a_worker_stops_once_another_has_taken_its_deploy_up(asked: int, reposit
     repository.hold("update")
     worker = threading.Thread(target=work)
     worker.start()
-    wait_until(lambda: [step["name"] for step in latest().steps][-1:] == ["update"])
+    wait_until(lambda: [step["note"] for step in latest().steps][-1:] == ["update in hand"])
     other = take_from_another(asked)
     assert other is not None
     other.write(steps=[])

@@ -43,6 +43,7 @@ for step in ("build", "update"):
         say(outcome="cancelled", reason=f"Cancelled before “{{step}}”.")
         sys.exit(1)
     say(began=step)
+    say(said=f"{{step}} in hand")
     while HOLD.exists() and HOLD.read_text() == step and not cancelled:
         time.sleep(0.05)
         if os.getppid() != parent:

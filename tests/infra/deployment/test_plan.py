@@ -17,6 +17,9 @@ class Watched:
     def began(self, step: str) -> None:
         self.lines.append(f"{step} …")
 
+    def said(self, what: str) -> None:
+        self.lines.append(f"  {what}")
+
     def ended(self, step: str, note: str, seconds: float) -> None:
         self.lines.append(f"{step}: {note}")
 

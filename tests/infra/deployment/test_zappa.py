@@ -32,5 +32,7 @@ def test_where_nothing_was_raised_the_last_lines_are() -> None:
 
 
 def test_a_function_that_the_settings_do_not_name_is_zappas_own_sentence() -> None:
+    in_hand: list[str] = []
     with pytest.raises(ZappaError, match="Error: Please define stage 'sweep'"):
-        Zappa(os.environ).update({"webhook": {}}, "sweep", "s3://bucket/release/functions.zip")
+        Zappa(os.environ, in_hand.append).update({"webhook": {}}, "sweep", "s3://bucket/functions.zip")
+    assert in_hand == ["sweep"]
