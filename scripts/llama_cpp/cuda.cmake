@@ -5,7 +5,7 @@ set(GGML_CUDA ON)
 set(CMAKE_CUDA_ARCHITECTURES 89-real)
 # Nothing of the driver is linked: the library loads without one, too, and llm_api can say that there is no GPU.
 set(GGML_CUDA_NO_VMM ON)
-# Half of the compiling: llm_api computes without flash attention (docs/llm_engine.md, "Exactness").
+# llm_api computes without flash attention (docs/llm_engine.md, "Exactness"): its kernels need no compiling.
 set(GGML_CUDA_FA OFF)
 # For several GPUs.
 set(GGML_CUDA_NCCL OFF)
