@@ -170,23 +170,31 @@ def rows(
     user: User, queue: Queue, pages: int = 1, narrowed: Q = _EVERY, finds: Finds | None = None
 ) -> tuple[list[Row], bool]:
     """The first `pages` of a queue, in one query, and whether there are more. `narrowed`: which of them;
-    `finds`: what a row quotes in place of its newest message."""
+    `finds`: what a row quotes in place of its newest message, which takes a second query."""
     found = conversations(user).filter(queue.condition(user), narrowed).order_by(*queue.order, "-pk")
-    shown = list(_with_quote(found, user, finds)[: pages * PAGE_SIZE + 1])
+    shown = list(_with_newest(found, user)[: pages * PAGE_SIZE + 1])
     is_mixed = len({each.organization_id for each in shown}) > 1
+    if finds:
+        _quote(shown, finds)
     words = finds.words if finds else ""
     made = [_row(each, user, is_mixed, words) for each in shown[: pages * PAGE_SIZE]]
     return made, len(shown) > len(made)
 
 
-def _with_quote(found: QuerySet[Conversation], user: User, finds: Finds | None) -> QuerySet[Any]:
+def _quote(shown: Sequence[Any], finds: Finds) -> None:
+    """Put what was found in place of the newest message."""
+    ids = {each.pk: finds.message_ids.get(each.pk) for each in shown}
+    found = Message.objects.filter(search.one_of(found_id for found_id in ids.values() if found_id))
+    quoted = {message.pk: message for message in found.only(*_QUOTED)}
+    for each in shown:
+        if message := quoted.get(ids[each.pk] or 0):
+            each.newest = {**{name: getattr(message, name) for name in _QUOTED}, "found_id": message.pk}
+
+
+def _with_newest(found: QuerySet[Conversation], user: User) -> QuerySet[Any]:
     messages = Message.objects.filter(conversation=OuterRef("pk"))
     said = messages.filter(purpose__in=_SAID).order_by("-id")
-    names = {name: name for name in _QUOTED}
-    quote: Any = Subquery(said.values(said=JSONObject(**names))[:1])
-    if finds:
-        matches = messages.filter(finds.is_quoted).values(said=JSONObject(**names, found_id="pk"))
-        quote = Coalesce(Subquery(matches[:1]), quote)
+    newest = Subquery(said.values(said=JSONObject(**{name: name for name in _QUOTED}))[:1])
     mark = ReadMark.objects.filter(conversation=OuterRef(OuterRef("pk")), user=user).values("message_id")
     read = Coalesce(Subquery(mark), Value(0), output_field=BigIntegerField())
     # What the bot has answered is for nobody to read.
@@ -200,14 +208,14 @@ def _with_quote(found: QuerySet[Conversation], user: User, finds: Finds | None) 
     labels = Label.objects.filter(conversations=OuterRef("pk")).order_by("name")
     marks = labels.values(mark=JSONObject(name="name", color="color"))
     return found.select_related("contact__channel", "organization", "assignee").annotate(
-        quote=quote, unread=Coalesce(Subquery(unread), 0), marks=ArraySubquery(marks)
+        newest=newest, unread=Coalesce(Subquery(unread), 0), marks=ArraySubquery(marks)
     )
 
 
 def _row(conversation: Any, user: User, names_organization: bool, words: str) -> Row:
-    quote: dict[str, Any] = conversation.quote or {}
-    text = search.excerpt(printable(unescape(quote.get("text", ""))), words, SNIPPET_LENGTH)
-    kind = quote.get("kind", "text")
+    newest: dict[str, Any] = conversation.newest or {}
+    text = search.excerpt(printable(unescape(newest.get("text", ""))), words, SNIPPET_LENGTH)
+    kind = newest.get("kind", "text")
     contact = conversation.contact
     return Row(
         id=conversation.pk,
@@ -216,8 +224,8 @@ def _row(conversation: Any, user: User, names_organization: bool, words: str) ->
         organization=conversation.organization.name if names_organization else "",
         snippet=Truncator(text).chars(SNIPPET_LENGTH) or kind_of(kind).capitalize(),
         icon="" if kind in ("text", "button") else ICONS.get(kind, "attach_file"),
-        is_ours=quote.get("direction") == Message.Direction.OUT,
-        has_failed=quote.get("state") in (Message.State.FAILED, Message.State.UNKNOWN),
+        is_ours=newest.get("direction") == Message.Direction.OUT,
+        has_failed=newest.get("state") in (Message.State.FAILED, Message.State.UNKNOWN),
         at=conversation.last_message_at,
         waiting_since=conversation.waiting_since if conversation.owner == Conversation.Owner.STAFF else None,
         unread=conversation.unread,
@@ -227,7 +235,7 @@ def _row(conversation: Any, user: User, names_organization: bool, words: str) ->
         is_closed=conversation.is_closed,
         is_blocked=contact.is_blocked,
         labels=conversation.marks,
-        found_id=quote.get("found_id"),
+        found_id=newest.get("found_id"),
     )
 
 

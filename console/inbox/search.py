@@ -6,25 +6,13 @@ on both sides: "2026-1187" is found by "1187".
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, ClassVar, TypeVar
 
-from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.search import SearchQuery, SearchVectorField
-from django.db.models import (
-    BigIntegerField,
-    BooleanField,
-    F,
-    Func,
-    Max,
-    Model,
-    Q,
-    QuerySet,
-    TextField,
-    Value,
-)
+from django.db.models import F, Func, Max, Model, Q, QuerySet, TextField
 from django.db.models.expressions import RawSQL
 from django.utils.html import conditional_escape, format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -38,7 +26,6 @@ from console.organizations.models import User
 ModelT = TypeVar("ModelT", bound=Model)
 
 _PERMISSION = "conversations.view_conversation"
-_KEYS: Any = ArrayField(BigIntegerField())
 JOINTS = "-./@_:+#"
 INDEXED_CHARACTERS = 20_000
 """Of a message: longer than any that a platform delivers, and far from what Postgres takes."""
@@ -68,14 +55,6 @@ class _Joined(Func):
     output_field: ClassVar["TextField[str, str]"] = TextField()
 
 
-class _OneOf(Func):
-    """Whether a key is among those of an array. Beside another condition: the array is only looked up in."""
-
-    template = "%(expressions)s)"
-    arg_joiner = " = ANY("
-    output_field: ClassVar["BooleanField[bool, bool]"] = BooleanField()
-
-
 def words(text: str) -> list[str]:
     """The words that somebody searches for; none where none is long enough."""
     spaced = escape(text).translate(dict.fromkeys(map(ord, f"{JOINTS}'\\"), " "))
@@ -94,13 +73,13 @@ class Finds:
     @property
     def condition(self) -> Q:
         """Which conversations."""
-        # As one array: thousands of parameters would take longer than the search itself.
-        return Q(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [list(self.message_ids)]))
+        return one_of(self.message_ids)
 
-    @property
-    def is_quoted(self) -> "_OneOf":
-        """Which of the messages: at most one of each conversation."""
-        return _OneOf("pk", Value([key for key in self.message_ids.values() if key], _KEYS))
+
+def one_of(keys: Iterable[int]) -> Q:
+    """The rows with these keys, as one array: thousands of parameters would take longer than a search itself.
+    A query with none of them is asked, too."""
+    return Q(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [list(keys)]))
 
 
 def find(text: str, user: User) -> Finds:

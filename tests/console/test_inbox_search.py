@@ -93,10 +93,10 @@ def test_it_is_as_many_queries_however_much_is_found(
     assert world.agent.roles, "which are read once a request"
     for number in range(3):
         factories.make_inbound(factories.make_conversation(world.channel, f"Bob {number}"), "An invoice?")
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(5):
             assert len(found(world, "invoice")) == number + 2
     for name, nobody in (("müller", False), ("heron", True)):
-        with django_assert_num_queries(4):
+        with django_assert_num_queries(5):
             assert (not found(world, name)) == nobody, "by a name alone, or not at all"
 
 
