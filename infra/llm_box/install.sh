@@ -7,8 +7,10 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$root"
 etc=${DESTDIR:-}/etc # elsewhere for a test
 
-apt-get update -q
-DEBIAN_FRONTEND=noninteractive apt-get install -qy python3-venv libgomp1
+# A machine that has just started updates itself: wait for that.
+apt="apt-get -o DPkg::Lock::Timeout=300"
+$apt update -q
+DEBIAN_FRONTEND=noninteractive $apt install -qy python3-venv libgomp1
 
 id hub >/dev/null 2>&1 || useradd --system --home-dir /var/lib/channels-hub --create-home hub
 python3 -m venv .venv

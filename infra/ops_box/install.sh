@@ -11,9 +11,11 @@ deploys) packages="python3-venv git g++ make" pins="console deploy" ;; # g++: ll
 esac
 
 if [ ! -e /opt/channels-hub/current ]; then
-    apt-get update -q
+    # A machine that has just started updates itself: wait for that.
+    apt="apt-get -o DPkg::Lock::Timeout=300"
+    $apt update -q
     # shellcheck disable=SC2086 - several packages
-    DEBIAN_FRONTEND=noninteractive apt-get install -qy $packages
+    DEBIAN_FRONTEND=noninteractive $apt install -qy $packages
 fi
 id hub >/dev/null 2>&1 || useradd --system --home-dir /var/lib/channels-hub --create-home hub
 
