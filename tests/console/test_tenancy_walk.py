@@ -60,7 +60,8 @@ def people(world: World, sqs: FakeSqs, monkeypatch: pytest.MonkeyPatch) -> dict[
     make_letter(world.other)
     with drafts.editing(world.organization, world.admin) as draft:
         draft.instructions = "zebra prompt text, in a draft"
-    second_factor.begin(world.outsider)  # its page has a key, which is to be the same on each visit
+    for user in (world.outsider, world.outside_agent):
+        second_factor.begin(user)  # its page has a key, which is to be the same on each visit
     former = factories.make_member(world.organization, "admin", email="former-admin@example.com")
     former.memberships.get().delete()
     monkeypatch.setattr(timezone, "now", lambda: NOW)
