@@ -1,5 +1,5 @@
 """Whether the working tree is the commit that is deployed: packages are built from the commit, but templates,
-stages and zappa_settings.json are read where they lie."""
+stages, pins and zappa_settings.json are read where they lie."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from infra.deployment.errors import CheckoutError
 from infra.local.environment import ROOT
 from infra.packages.build import git
 
-READ = ("infra", "zappa_settings.json")
+READ = ("infra", "requirements", "scripts/llama_cpp", "zappa_settings.json")
 
 
 def expect_checked_out(commit: str, root: Path = ROOT) -> None:

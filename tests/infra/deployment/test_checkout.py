@@ -14,7 +14,9 @@ WHO = ("-c", "user.name=ann", "-c", "user.email=ann@example.com")
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     (tmp_path / "infra").mkdir()
+    (tmp_path / "requirements").mkdir()
     (tmp_path / "infra" / "roles.yaml").write_text("Resources: {}")
+    (tmp_path / "requirements" / "llm.txt").write_text("pins")
     (tmp_path / "zappa_settings.json").write_text("{}")
     git("init", "--quiet", root=tmp_path)
     commit(tmp_path)
@@ -33,7 +35,7 @@ def test_what_is_committed_is_deployed_whatever_else_lies_about(root: Path) -> N
     expect_checked_out(git("rev-parse", "HEAD", root=root).decode().strip(), root)
 
 
-@pytest.mark.parametrize("name", ["infra/roles.yaml", "infra/new.yaml", "zappa_settings.json"])
+@pytest.mark.parametrize("name", ["infra/roles.yaml", "infra/new.yaml", "requirements/llm.txt", "zappa_settings.json"])
 def test_a_template_or_setting_that_is_not_committed_stops_it(root: Path, name: str) -> None:
     at = git("rev-parse", "HEAD", root=root).decode().strip()
     (root / name).write_text("changed")
