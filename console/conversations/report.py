@@ -136,9 +136,9 @@ WITH turn AS MATERIALIZED (
            END AS due_at,
            MEASURES
     FROM turn
-    JOIN written ON written.turn_id = turn.id
-    JOIN (SELECT id, resumed_at, status = 'paused' AND status_reason <> '' AS is_held
-          FROM channels_channel) channel ON channel.id = written.channel_id
+    LEFT JOIN written ON written.turn_id = turn.id
+    LEFT JOIN (SELECT id, resumed_at, status = 'paused' AND status_reason <> '' AS is_held
+               FROM channels_channel) channel ON channel.id = written.channel_id
     JOIN organizations_organization organization ON organization.id = turn.organization_id
     LEFT JOIN sent ON sent.turn_id = turn.id
     LEFT JOIN request ON request.turn_id = turn.id

@@ -99,6 +99,14 @@ def test_outcomes_and_their_reasons(world: World) -> None:
     assert most < said.index("which the LLM cannot take. 1")
 
 
+def test_a_turn_whose_messages_are_lost_is_counted_all_the_same(world: World) -> None:
+    turn = open_turn(world.conversation, seconds_ago=61)
+    Message.objects.filter(turn=turn).delete()
+    said = seen(world.admin)
+    assert "2 turns received" in said
+    assert "Open past the limit 1 " in said
+
+
 def test_promises_that_are_broken_are_unmistakable(world: World) -> None:
     assert page(world.admin).count("is-kept") == 2
     open_turn(world.conversation, seconds_ago=61)
