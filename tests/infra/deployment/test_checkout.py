@@ -35,7 +35,9 @@ def test_what_is_committed_is_deployed_whatever_else_lies_about(root: Path) -> N
     expect_checked_out(git("rev-parse", "HEAD", root=root).decode().strip(), root)
 
 
-@pytest.mark.parametrize("name", ["infra/roles.yaml", "infra/new.yaml", "requirements/llm.txt", "zappa_settings.json"])
+@pytest.mark.parametrize(
+    "name", ["infra/roles.yaml", "infra/new.yaml", "requirements/llm.txt", "zappa_settings.json"]
+)
 def test_a_template_or_setting_that_is_not_committed_stops_it(root: Path, name: str) -> None:
     at = git("rev-parse", "HEAD", root=root).decode().strip()
     (root / name).write_text("changed")
