@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from llm_api.engine.base import EngineUnavailableError
 from llm_api.engine.lane import BATCH_TOKENS, ComputeError, Lane, Vocabulary
 from llm_api.engine.prefix_store import PrefixStore
-from llm_api.engine.scheduler import Budget, Scheduler
+from llm_api.engine.scheduler import Scheduler
 from llm_api.engine.worker import Counts, Job, Shared, Worker
 
 CLOSED = "The engine is shutting down: ask another box."
@@ -17,12 +17,13 @@ CLOSED = "The engine is shutting down: ask another box."
 @dataclass(frozen=True, slots=True)
 class Shape:
     """How many lanes, of how many slots each. `threads` are shared by the lanes that are busy; `batch_tokens`
-    are computed at once."""
+    are computed at once, and the next tokens of answers, too, unless each `writes_alone`."""
 
     lanes: int
     slots: int
     threads: int
     batch_tokens: int = BATCH_TOKENS
+    writes_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,12 @@ class Core:
             lanes=shape.lanes,
             slots=shape.slots,
             room_tokens=room_tokens or shape.slots * context_tokens,
-            budget=Budget(reading=shape.batch_tokens),
+            portion_tokens=shape.batch_tokens,
             known_tokens=lambda sequence: self._shared.match(sequence).length,
         )
-        self._shared = Shared(vocabulary, store, scheduler, shape.threads, shape.batch_tokens)
+        self._shared = Shared(
+            vocabulary, store, scheduler, shape.threads, shape.batch_tokens, shape.writes_alone
+        )
         self._workers: list[Worker] = []
         try:
             for number in range(shape.lanes):

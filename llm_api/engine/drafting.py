@@ -3,6 +3,9 @@
 The worked examples in this product's chats show questions with a fact, and answers that repeat it. So the
 likeliest answer to a question is what stands in the same place of it.
 
+Where the answer parts from the guess and then says the same ("Yes, please call" for "Please call"), the guess
+goes on from there.
+
 The model rounds differently for tokens that it checks together and those that it writes one by one. So a
 guessed token counts only where it leads clearly; otherwise the model writes that token alone.
 """
@@ -15,6 +18,10 @@ from llm_api.engine.base import ChatMessage
 from llm_api.engine.sampling import Logits
 
 MAX_DRAFT_TOKENS = 24
+FIRST_DRAFT_TOKENS = 8
+"""Most wrong guesses are wrong from the beginning: a right one costs a step more, a wrong one less."""
+RESUMING_TOKENS = 3
+"""So many in a row that agree are hardly chance."""
 CLEAR_LEAD = 1.0
 """In logits, about twice what rounding was seen to move."""
 _ENDING_CHARACTERS = 24
@@ -35,9 +42,21 @@ def guess_answer(messages: Sequence[ChatMessage]) -> str:
 
 
 def draft(guess: Sequence[int], written: Sequence[int], limit: int) -> Sequence[int]:
-    """How the answer may go on, in at most `limit` tokens, as long as the guess was right."""
+    """How the answer may go on, in at most `limit` tokens: as the guess does, from its beginning as long as
+    that was right, or from where the last tokens of the answer stand in it."""
+    limit = max(0, min(limit, MAX_DRAFT_TOKENS if written else FIRST_DRAFT_TOKENS))
+    at = _place(guess, written)
+    return guess[at : at + limit]
+
+
+def _place(guess: Sequence[int], written: Sequence[int]) -> int:
+    """How far of the guess is written."""
     count = len(written)
-    return guess[count : count + max(0, limit)] if list(guess[:count]) == list(written) else ()
+    if list(guess[:count]) == list(written):
+        return count
+    last = list(written[-RESUMING_TOKENS:])
+    ends = range(len(guess), RESUMING_TOKENS - 1, -1) if count >= RESUMING_TOKENS else ()
+    return next((end for end in ends if list(guess[end - RESUMING_TOKENS : end]) == last), len(guess))
 
 
 def leads_clearly(token: int, logits: Logits) -> bool:

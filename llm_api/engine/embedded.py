@@ -63,7 +63,7 @@ class EmbeddedEngine(Engine):
         self._model = Model(path, plan.gpu_layers)
         self.context_tokens = context_tokens
         self._drafts = drafts and self._model.can_forget
-        shape = Shape(lanes, -(-slots // lanes), threads, plan.batch_tokens)
+        shape = Shape(lanes, -(-slots // lanes), threads, plan.batch_tokens, plan.writes_alone)
         self._spill = None
         if spill_folder:
             self._spill = DiskSpill(spill_folder, fingerprint(path, shape.slots, plan.memory), spill_bytes)

@@ -8,21 +8,22 @@ from typing import Literal
 
 from llm_api.engine.lane import BATCH_TOKENS
 
-KvType = Literal["f16", "q8_0"]
+KvType = Literal["f16", "bf16", "q8_0"]
 ALL_LAYERS = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`threads` are shared by the `lanes` that are busy; `batch_tokens` are computed at once. What a context
-    remembers is kept as `kv_type`; anything but f16 needs `flash_attention`. `gpu_layers` are computed by a
-    GPU where there is one."""
+    """`threads` are shared by the `lanes` that are busy; `batch_tokens` are computed at once, and the next
+    tokens of several answers, too, unless each `writes_alone`. What a context remembers is kept as `kv_type`;
+    q8_0 needs `flash_attention`. `gpu_layers` are computed by a GPU where there is one."""
 
     lanes: int
     threads: int
     batch_tokens: int = BATCH_TOKENS
     flash_attention: bool = False
     kv_type: KvType = "f16"
+    writes_alone: bool = False
     gpu_layers: int = ALL_LAYERS
 
     def describe(self) -> dict[str, str]:
@@ -31,6 +32,7 @@ class Plan:
             "Lanes": str(self.lanes),
             "Threads": str(self.threads),
             "Portions": f"{self.batch_tokens} tokens",
+            "Answers written": "one by one" if self.writes_alone else "together",
             "Flash attention": "on" if self.flash_attention else "off",
             "KV cache": self.kv_type,
         }

@@ -19,7 +19,12 @@ from llm_api.engine.plan import Plan, default_plan
 from llm_api.engine.sampling import Logits
 from llm_api.engine.sequence import State
 
-_KV_TYPES = {"f16": llama_cpp.GGML_TYPE_F16, "q8_0": llama_cpp.GGML_TYPE_Q8_0}
+_GGML_TYPE_BF16 = 30  # llama_cpp does not name it
+_KV_TYPES = {
+    "f16": llama_cpp.GGML_TYPE_F16,
+    "bf16": _GGML_TYPE_BF16,
+    "q8_0": llama_cpp.GGML_TYPE_Q8_0,
+}
 
 
 class LlamaLane(Lane):
@@ -86,7 +91,8 @@ class LlamaLane(Lane):
 
     def save(self, slot: int) -> State:
         size = llama_cpp.llama_state_seq_get_size(self._context, slot)
-        state = np.empty(size, np.uint8)
+        # Numpy would ask for huge pages, which took three times as long to come by.
+        state = np.frombuffer(bytearray(size), np.uint8)
         if llama_cpp.llama_state_seq_get_data(self._context, _pointer(state), size, slot) != size:
             raise ComputeError("the state cannot be saved")
         return state

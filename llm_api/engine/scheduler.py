@@ -30,15 +30,6 @@ LEAST_SHARED_TOKENS = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
-    """What a step may read, in tokens: a cancel is heard after it. Beside writing it is less, since whoever
-    waits for written tokens waits for it, too."""
-
-    reading: int = BATCH_TOKENS
-    reading_beside_writing: int = 32
-
-
-@dataclass(frozen=True, slots=True)
 class Moves:
     """Sequences that leave their slots, and then those that come into theirs. One that has left waits again
     from `wait_again` on, when its state is safe."""
@@ -49,11 +40,11 @@ class Moves:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    writing: list[Sequence]
-    reading: list[tuple[Sequence, int]]
+    """Sequences that get their next token, and one that reads so many tokens of its prompt."""
 
-    def __bool__(self) -> bool:
-        return bool(self.writing or self.reading)
+    writing: list[Sequence]
+    reading: Sequence | None = None
+    portion_tokens: int = 0
 
 
 def knows_nothing(sequence: Sequence) -> int:
@@ -69,12 +60,13 @@ class Scheduler:
         lanes: int,
         slots: int,
         room_tokens: int,
-        budget: Budget | None = None,
+        portion_tokens: int = BATCH_TOKENS,
         known_tokens: Callable[[Sequence], int] = knows_nothing,
     ) -> None:
-        """`slots` and `room_tokens` are of each lane."""
+        """`slots` and `room_tokens` are of each lane. A step reads at most `portion_tokens`: a cancel is
+        heard after it, and whoever writes beside it waits for it."""
         self._room_tokens = room_tokens
-        self._budget = budget or Budget()
+        self._portion_tokens = portion_tokens
         self._known_tokens = known_tokens
         self._open = set(range(lanes))
         self._waiting: list[Sequence] = []
@@ -151,21 +143,15 @@ class Scheduler:
         return Moves(left, came)
 
     def next_step(self, lane: int, now: float) -> Step:
-        """What to compute now: decode first, then read within the budget, one prompt after the other."""
+        """What to compute now: decode first, then a portion of the prompt that is next in turn. Of one only:
+        a question is mostly one portion, and no more of them come between two tokens of an answer."""
         running = self._running[lane]
         writing = [sequence for sequence in running if sequence.is_writing]
-        readers = sorted(
-            (sequence for sequence in running if not sequence.is_writing),
-            key=lambda reader: _rank(reader, now),
-        )
-        left = self._budget.reading_beside_writing if writing else self._budget.reading
-        reading: list[tuple[Sequence, int]] = []
-        for reader in readers:
-            count = _portion(reader.next_stop - reader.computed, left)
-            if count:
-                reading.append((reader, count))
-                left -= count
-        return Step(writing, reading)
+        readers = (sequence for sequence in running if not sequence.is_writing)
+        reader = min(readers, key=lambda each: _rank(each, now), default=None)
+        if reader is None:
+            return Step(writing)
+        return Step(writing, reader, _portion(reader.next_stop - reader.computed, self._portion_tokens))
 
     def _has_more_than_others(self, lane: int, busy: Collection[int]) -> bool:
         """Whether another lane takes what waits: one with less to do, but one whose step may still take long
@@ -256,6 +242,4 @@ def _common(sequence: Sequence, mate: Sequence) -> int:
 
 def _portion(missing: int, budget: int) -> int:
     """How many tokens to read now, but not all except one, which would be rounded along another path."""
-    if missing <= budget:
-        return missing
-    return budget - 1 if missing - budget == 1 else max(0, budget)
+    return budget - 1 if missing - budget == 1 else min(missing, budget)

@@ -15,6 +15,9 @@ from llm_api.engine.prompt import Prompt
 State = npt.NDArray[np.uint8]
 """What a model keeps in memory of some tokens, as bytes: restoring it spares computing them."""
 
+HISTORY_TOKENS = 160
+"""So many tokens at most are taken for a contact's last turns, and more for a prompt that was edited."""
+
 
 @dataclass(eq=False, slots=True)
 class Sequence:
@@ -73,10 +76,11 @@ class Sequence:
     @property
     def next_stop(self) -> int:
         """How far to compute before the state is worth keeping: the question is new each time, what comes
-        before it is not."""
-        if self.computed < self.prompt.question_at:
-            return self.prompt.question_at
-        return len(self.tokens)
+        before it is not. A few messages behind what was known are one contact's, for whom the state of the
+        whole does as well: it can be cut."""
+        question_at = self.prompt.question_at
+        is_history = self.restored > 0 and question_at - self.restored <= HISTORY_TOKENS
+        return len(self.tokens) if is_history or self.computed >= question_at else question_at
 
     def is_late(self, now: float) -> bool:
         return self.answer_by is not None and now >= self.answer_by

@@ -20,7 +20,7 @@ from llm_api.engine.base import (
     Piece,
     Started,
 )
-from llm_api.engine.drafting import MAX_DRAFT_TOKENS, leads_clearly
+from llm_api.engine.drafting import leads_clearly
 from llm_api.engine.lane import ComputeError, Lane, Portion, Vocabulary
 from llm_api.engine.prefix_store import Match, PrefixStore
 from llm_api.engine.sampling import Logits, Sampler
@@ -74,6 +74,7 @@ class Shared:
     scheduler: Scheduler
     threads: int
     batch_tokens: int
+    writes_alone: bool
     jobs: dict[Sequence, Job] = field(default_factory=dict)
     busy: set[int] = field(default_factory=set)
     closing: bool = False
@@ -145,8 +146,8 @@ class Worker(threading.Thread):
             self._lane.use_threads(max(1, shared.threads // len(shared.busy)))
         if step.writing:
             self._write(step.writing)
-        for sequence, count in step.reading:
-            self._read(sequence, count)
+        if step.reading:
+            self._read(step.reading, step.portion_tokens)
         self.counts.steps += 1
         with shared.changed:
             shared.changed.notify_all()
@@ -214,12 +215,21 @@ class Worker(threading.Thread):
             self._keep(sequence)
 
     def _write(self, sequences: Items[Sequence]) -> None:
-        room = self._shared.batch_tokens // len(sequences) - 1
-        drafted = [_with_draft(sequence, sequence.tokens[-1:], room) for sequence in sequences]
+        room = self._shared.batch_tokens - 1
+        drafted = [(each, *_with_draft(each, each.tokens[-1:], room)) for each in sequences]
+        # What has a guess goes alone: of portions that differ in length llama.cpp computes the first token of
+        # all together and then the rest, and each time it reads all weights.
+        together = [each for each in drafted if not (each[2] or self._shared.writes_alone)]
+        for batch in [together, *([each] for each in drafted if each not in together)]:
+            self._write_together(batch)
+
+    def _write_together(self, drafted: Items[tuple[Sequence, Portion, Items[int]]]) -> None:
+        if not drafted:
+            return
         began = time.perf_counter()
-        computed = self._lane.compute([portion for portion, _ in drafted])
+        computed = self._lane.compute([portion for _, portion, _ in drafted])
         self.counts.writing_seconds += time.perf_counter() - began
-        for sequence, (_, guess), logits in zip(sequences, drafted, computed, strict=True):
+        for (sequence, _, guess), logits in zip(drafted, computed, strict=True):
             sequence.computed += 1
             self._append(sequence, guess, logits)
 
@@ -337,7 +347,7 @@ def _choose(sampler: Sampler, guess: Items[int], logits: Items[Logits], is_exact
 
 def _with_draft(sequence: Sequence, tokens: list[int], room: int) -> tuple[Portion, Items[int]]:
     """Tokens to compute, and behind them the guess that is to be checked."""
-    guess = () if sequence.is_unsure else sequence.draft(min(room, MAX_DRAFT_TOKENS))
+    guess = () if sequence.is_unsure else sequence.draft(room)
     outputs = len(guess) + 1
     return Portion(_slot(sequence), sequence.computed, [*tokens, *guess], outputs), guess
 

@@ -17,7 +17,7 @@ from llm_api.tuning.trial import Speed
 from llm_api.tuning.weights import Difference
 
 FOLDER = "tuned"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,11 @@ from llm_api.tuning.weights import Difference
 
 ROUNDS = 2
 GAIN = 1.05
-ATTENTION_GAIN = 1.10
+FLASH_GAIN = 1.10
 """With flash attention an answer depends, in near ties, on what is computed beside it: that must be worth
 it."""
+KV_GAIN = 1.02
+"""Another kind of number in the KV cache, of the same size, costs nothing."""
 BATCHES = (64, 256)
 UNCHANGED = Difference(0.0, 1.0)
 
@@ -102,13 +104,12 @@ class Search:
         for number, (name, choices) in enumerate(self._stages.items()):
             done = number / len(self._stages)
             self._tell(name, done)
-            gain = ATTENTION_GAIN if name == "attention" else GAIN
-            self._best = self._fastest(name, [self._best, *choices()], gain, done)
+            self._best = self._fastest(name, [self._best, *choices()], done)
         best = self._best
         before, after = self._speeds[usual], self._speeds[best]
         return Tuned(best.plan, best.weights, before, after, best.difference, time.time())
 
-    def _fastest(self, name: str, choices: list[Choice], gain: float, done: float) -> Choice:
+    def _fastest(self, name: str, choices: list[Choice], done: float) -> Choice:
         """The fastest of the choices, of which the first one is as good as one that gains too little."""
         if len(choices) == 1 and choices[0] in self._speeds:
             return choices[0]
@@ -117,9 +118,9 @@ class Search:
             share = number / len(runs) / len(self._stages)
             self._tell(f"{name}: {_name(name, choice)}", done + share)
             self._note(choice, self._run(choice))
-        seconds = {each: self._speeds[each].answer_seconds for each in choices if each in self._speeds}
-        fastest = min(seconds, key=lambda each: seconds[each])
-        return fastest if seconds[choices[0]] >= seconds[fastest] * gain else choices[0]
+        usual, *others = (each for each in choices if each in self._speeds)
+        seconds = {each: self._speeds[each].answer_seconds * _gain(usual, each) for each in others}
+        return min([usual, *others], key=lambda each: seconds.get(each, self._speeds[usual].answer_seconds))
 
     def _run(self, choice: Choice) -> Speed | None:
         """None for what this machine cannot compute."""
@@ -142,14 +143,15 @@ class Search:
             return
         for form in weights.FORMATS:
             self._tell(f"weights: {form}", 0.0)
+            choice = replace(self._with(writes_alone=form in weights.HALVES), weights=form)
             target = self._records.weights(form)
             try:
                 self._tools.requantize(self._model, target, form)
-                found = self._tools.difference(target, self._best.plan)
+                found = self._tools.difference(target, choice.plan)
             except (ComputeError, EngineError):
                 continue
             if found.is_small:
-                yield Choice(form, self._best.plan, found)
+                yield replace(choice, difference=found)
 
     def _gpu(self) -> Iterable[Choice]:
         if has_gpu():
@@ -164,8 +166,8 @@ class Search:
             yield from self._others(batch_tokens=tokens)
 
     def _attentions(self) -> Iterable[Choice]:
-        for kv_type in ("f16", "q8_0"):
-            choice = self._with(flash_attention=True, kv_type=kv_type)
+        for is_flash, kv_type in ((False, "bf16"), (True, "f16"), (True, "bf16"), (True, "q8_0")):
+            choice = self._with(flash_attention=is_flash, kv_type=kv_type)
             try:
                 found = self._tools.difference(self._records.weights(choice.weights), choice.plan)
             except (ComputeError, EngineError):
@@ -192,6 +194,13 @@ def tune(
     tuned = Search(records, model, LlamaTools(model, plan), tell, plan).run()
     records.keep(tuned)
     return tuned
+
+
+def _gain(usual: Choice, other: Choice) -> float:
+    """What another choice must gain, as a factor."""
+    if other.plan.flash_attention and not usual.plan.flash_attention:
+        return FLASH_GAIN
+    return KV_GAIN if other.plan.kv_type != usual.plan.kv_type else GAIN
 
 
 def _name(stage: str, choice: Choice) -> str:

@@ -14,7 +14,8 @@ from llm_api.engine.model import Model
 from llm_api.engine.plan import Plan
 from llm_api.engine.runner import LlamaLane
 
-READ_TOKENS = 256
+READ_TOKENS = 512
+"""As much as an organization's prompt."""
 STEPS = 6
 LIMIT_SECONDS = 3.0
 """A slow model is measured on less."""
@@ -70,7 +71,9 @@ def _work(lane: LlamaLane, model: Model, slots: int, plan: Plan, at_once: thread
 
     def write() -> int:
         nonlocal done
-        lane.compute([Portion(slot, done, [tokens[0]]) for slot in range(slots)])
+        portions = [Portion(slot, done, [tokens[0]]) for slot in range(slots)]
+        for batch in [[each] for each in portions] if plan.writes_alone else [portions]:
+            lane.compute(batch)
         done += 1
         return slots
 

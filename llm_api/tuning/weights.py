@@ -1,7 +1,8 @@
 """The same weights in another format, and whether they still say the same.
 
 Which format is fast depends on the machine: for some llama.cpp has kernels that read many tokens at once
-(Q8_0, F16 on x86) or repacks the weights (Q4_0), for others (Q4_1) it has none. Weights of fewer bits than
+(Q8_0, F16 on x86; BF16 where the processor multiplies such numbers) or repacks the weights (Q4_0), for
+others (Q4_1) it has none. Weights of fewer bits than
 the file's lose what they know; those of more bits cost memory, and time where writing waits for memory.
 """
 
@@ -27,8 +28,12 @@ from llm_api.engine.runner import LlamaLane
 FORMATS = {
     "Q8_0": llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0,
     "F16": llama_cpp.LLAMA_FTYPE_MOSTLY_F16,
+    "BF16": llama_cpp.LLAMA_FTYPE_MOSTLY_BF16,
     "Q4_0": llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_0,
 }
+HALVES = ("F16", "BF16")
+"""With these llama.cpp rounds a single token differently from several, of other answers, too. So each answer
+is written alone: then it does not depend on what is written beside it."""
 MAX_FILE_BYTES = 2**30
 """Of larger files no other format is made: that takes minutes, and as many gigabytes."""
 

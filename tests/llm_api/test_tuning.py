@@ -74,13 +74,15 @@ def test_the_fastest_format_that_says_the_same_is_chosen(records: Records, model
     speeds = {"": 100.0, "Q8_0": 180.0, "F16": 250.0, "Q4_0": 400.0}
     tools = FakeTools(lambda form, _: speeds[form], {"Q8_0": SAME, "F16": SAME, "Q4_0": OTHER})
     tuned = chosen(records, model, tools)
-    assert (tuned.weights, tuned.difference, tuned.plan) == ("F16", SAME, USUAL)
+    assert (tuned.weights, tuned.difference, tuned.plan) == ("F16", SAME, replace(USUAL, writes_alone=True))
     assert (tuned.before.read, tuned.after.read) == (100, 250)
     assert "Q4_0" not in {form for form, _ in tools.measured}
 
 
 def test_a_gain_that_may_be_chance_changes_nothing(records: Records, model: Path) -> None:
     def speed(form: str, plan: Plan) -> float:
+        if plan.kv_type == "bf16":
+            return 101.0
         return 103.0 if form or plan != USUAL else 100.0
 
     tuned = chosen(records, model, FakeTools(speed, {"Q8_0": SAME}))
@@ -111,6 +113,11 @@ def test_flash_attention_must_be_worth_it(
 ) -> None:
     tools = FakeTools(lambda _, plan: speed if plan.flash_attention else 100.0, flash=difference)
     assert chosen(records, model, tools).plan.flash_attention == is_chosen
+
+
+def test_other_numbers_in_the_cache_need_no_great_gain(records: Records, model: Path) -> None:
+    plan = chosen(records, model, FakeTools(lambda _, plan: 104.0 if plan.kv_type == "bf16" else 100.0)).plan
+    assert (plan.kv_type, plan.flash_attention) == ("bf16", False)
 
 
 def test_what_a_machine_cannot_compute_is_left_out(records: Records, model: Path) -> None:

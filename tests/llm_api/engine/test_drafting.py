@@ -6,7 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_api.engine.base import ChatMessage, Role
-from llm_api.engine.drafting import draft, guess_answer, leads_clearly
+from llm_api.engine.drafting import (
+    FIRST_DRAFT_TOKENS,
+    MAX_DRAFT_TOKENS,
+    draft,
+    guess_answer,
+    leads_clearly,
+)
 
 
 def chat(*texts: str) -> list[ChatMessage]:
@@ -46,8 +52,23 @@ def test_a_draft_goes_on_as_long_as_the_guess_was_right() -> None:
     assert draft(guess, [], 9) == guess
     assert draft(guess, [1], 2) == [5, 6]
     assert draft(guess, guess, 9) == []
-    assert draft(guess, [1, 4], 9) == ()
+    assert draft(guess, [1, 4], 9) == []
     assert draft(guess, [1], -1) == []
+
+
+def test_a_draft_goes_on_where_the_answer_says_the_same_again() -> None:
+    guess = [1, 5, 6, 7, 8, 9, 5, 6, 7]
+    assert draft(guess, [2, 3, 5, 6], 9) == []  # two in a row may be chance
+    assert draft(guess, [2, 3, 6, 7, 8], 9) == [9, 5, 6, 7]
+    assert draft(guess, [2, 3, 6, 7, 8], 2) == [9, 5]
+    assert draft(guess, [2, 5, 6, 7], 9) == []  # the last place counts, and there it ends
+    assert draft([1, 2], [3, 1, 2], 9) == []
+
+
+def test_the_first_draft_is_short() -> None:
+    guess = list(range(40))
+    assert draft(guess, [], 99) == guess[:FIRST_DRAFT_TOKENS]
+    assert draft(guess, guess[:1], 99) == guess[1 : 1 + MAX_DRAFT_TOKENS]
 
 
 def test_a_token_leads_clearly_when_no_other_is_near() -> None:

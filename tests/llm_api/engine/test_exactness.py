@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +21,9 @@ import pytest
 from benchmarks.engine.ablation import burst
 from llm_api.engine.base import ChatMessage, ChatRequest, Finished, Piece, Role
 from llm_api.engine.embedded import EmbeddedEngine
+from llm_api.engine.plan import default_plan
 from llm_api.settings import find_packaged_model
+from llm_api.tuning.weights import requantize
 from tests.llm_api.conftest import until
 
 pytestmark = pytest.mark.anyio
@@ -100,9 +103,11 @@ def expected(reference: Reference) -> list[str]:
 
 
 @contextmanager
-def running(spill_folder: Path | None = None, **shape: Any) -> Iterator[EmbeddedEngine]:
+def running(
+    spill_folder: Path | None = None, model: Path | None = None, **shape: Any
+) -> Iterator[EmbeddedEngine]:
     settings = {"context_tokens": 1024, "slots": 6, "lanes": 2, "threads": 2} | shape
-    engine = EmbeddedEngine(find_packaged_model(), spill_folder=spill_folder, **settings)
+    engine = EmbeddedEngine(model or find_packaged_model(), spill_folder=spill_folder, **settings)
     try:
         yield engine
     finally:
@@ -192,6 +197,16 @@ async def test_with_guesses_the_answers_are_the_same(reference: Reference) -> No
         assert await answers(engine, asked) == without
         assert engine.counts.accepted_tokens > 50
         check(engine, reference, [reference.answer(request) for request in asked], without, asked)
+
+
+async def test_in_numbers_of_half_size_an_answer_does_not_depend_on_others(tmp_path: Path) -> None:
+    path = tmp_path / "half.gguf"
+    requantize(find_packaged_model(), path, "BF16")
+    plan = replace(default_plan(2), kv_type="bf16", writes_alone=True)
+    with running(model=path, plan=plan) as engine:
+        alone = [(await answer(engine, request))[0] for request in CHATS]
+    with running(model=path, plan=plan) as engine:
+        assert await answers(engine, CHATS) == alone
 
 
 async def test_set_aside_and_taken_up_again(reference: Reference, expected: list[str]) -> None:

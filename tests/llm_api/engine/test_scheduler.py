@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_api.engine.scheduler import EXPECTED_ANSWER_TOKENS, WRITE_COST, Budget, Scheduler
+from llm_api.engine.scheduler import EXPECTED_ANSWER_TOKENS, WRITE_COST, Scheduler
 from llm_api.engine.sequence import Sequence
 from tests.llm_api.engine.chats import prompt, sequence, words
 
@@ -39,10 +39,10 @@ class Play:
         step = self.scheduler.next_step(lane, NOW)
         for writer in step.writing:
             self._compute(writer, 1)
-        for reader, count in step.reading:
-            assert count > 0
-            self.read[reader.group] += count
-            self._compute(reader, count)
+        if reader := step.reading:
+            assert step.portion_tokens > 0
+            self.read[reader.group] += step.portion_tokens
+            self._compute(reader, step.portion_tokens)
 
     def run(self) -> None:
         for _ in range(10_000):
@@ -62,12 +62,12 @@ class Play:
                 self.scheduler.remove(chosen)
 
 
-def scheduler(slots: int = 2, room: int = 1000, lanes: int = 1, budget: Budget | None = None) -> Scheduler:
-    return Scheduler(lanes=lanes, slots=slots, room_tokens=room, budget=budget)
+def scheduler(slots: int = 2, room: int = 1000, lanes: int = 1, portion: int = 128) -> Scheduler:
+    return Scheduler(lanes=lanes, slots=slots, room_tokens=room, portion_tokens=portion)
 
 
 def test_a_long_prompt_is_read_in_portions_and_writing_goes_on_beside_it() -> None:
-    play = Play(scheduler(budget=Budget(reading=100, reading_beside_writing=20)))
+    play = Play(scheduler(portion=20))
     short, long = sequence("a", read=10, write=50), sequence("b", read=500, first=100)
     play.scheduler.add(short)
     play.step()
@@ -76,13 +76,20 @@ def test_a_long_prompt_is_read_in_portions_and_writing_goes_on_beside_it() -> No
     for n in range(1, 5):
         play.step()
         assert (short.written, long.computed) == (1 + n, 20 * n)
-    play.scheduler.remove(short)
-    play.step()
-    assert long.computed == 80 + 100
+
+
+def test_between_two_tokens_of_an_answer_only_one_prompt_is_read() -> None:
+    play = Play(scheduler(slots=3))
+    writer, one, two = (sequence(name, read=10, first=100 * n, write=50) for n, name in enumerate("abc"))
+    for each in (writer, one, two):
+        play.scheduler.add(each)
+    for written in ((1, 0, 0), (2, 1, 0), (3, 2, 1)):
+        play.step()
+        assert (writer.written, one.written, two.written) == written
 
 
 def test_no_portion_leaves_a_single_token() -> None:
-    play = Play(scheduler(budget=Budget(reading=100)))
+    play = Play(scheduler(portion=100))
     odd = sequence(read=201)
     play.scheduler.add(odd)
     computed = []
@@ -100,6 +107,14 @@ def test_reading_stops_where_the_question_begins() -> None:
     assert asked.computed == 60
     play.step()
     assert asked.written == 1
+
+
+@pytest.mark.parametrize(("history", "stops_at"), [(40, 110), (300, 360)])
+def test_behind_a_known_prompt_a_few_messages_are_read_with_the_question(history: int, stops_at: int) -> None:
+    asked = Sequence(prompt(words(0, 60), words(500, history), words(100, 10)), 5)
+    assert asked.next_stop == 60 + history
+    asked.computed = asked.restored = 60
+    assert asked.next_stop == stops_at
 
 
 @pytest.mark.parametrize(
@@ -152,7 +167,8 @@ def test_the_common_beginning_is_read_by_one_and_awaited_by_others() -> None:
         line.add(each)
     assert line.move(0, NOW).came == [other, mates[0]]
     play.step()
-    assert mates[0].computed == 100
+    play.step()
+    assert (other.written, mates[0].computed) == (2, 100)
     known = 100
     assert line.move(0, NOW).came == mates[1:]
 
