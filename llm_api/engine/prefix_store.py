@@ -29,6 +29,10 @@ TOKENS_TO_COMPUTE = 2
 """So many tokens of a prompt are always computed: the last one for its logits, and one more because a single
 token is rounded along another path than several, which could change the answer."""
 
+BRANCH_CONTINUATIONS = 3
+"""A beginning after which chats go on in so many ways is an organization's. One contact's conversation goes
+on in two: with a question and the facts for it, and in the next turn with that question alone."""
+
 
 @dataclass(eq=False, slots=True)
 class Prefix:
@@ -39,12 +43,12 @@ class Prefix:
     state: State | None
     used: int = 0
     is_branch: bool = False
-    """Two chats have gone on from here differently: it is not one contact's conversation."""
+    """Chats have gone on from here in several ways: it is not one contact's conversation."""
     goes_on: bool = False
     """It begins with the tokens of another prefix of its group."""
     is_spilled: bool = False
     """The spill has its state, too."""
-    continuation: Tokens | None = None
+    continuations: list[Tokens] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -147,19 +151,19 @@ class PrefixStore:
         state: State,
         prompt: Prompt | None = None,
         *,
-        is_branch: bool = False,
+        has_parted: bool = False,
     ) -> None:
         """Keep the state of these tokens, if it is wanted and fits. `prompt` is the one that they begin;
-        `is_branch` says that two chats have already parted after them."""
+        `has_parted` says that another chat begins with them, too, and goes on differently."""
         if len(state) > self.budget_bytes or not self.wants(group, tokens):
             return
-        prefix = Prefix(group, tokens, state, is_branch=is_branch)
+        prefix = Prefix(group, tokens, state)
+        if has_parted:
+            prefix.continuations.append(_ELSEWHERE)
         if prompt is not None and len(tokens) < len(prompt.tokens):
-            prefix.continuation = _continuation(prompt, len(tokens))
+            prefix.continuations.append(_continuation(prompt, len(tokens)))
         self._insert(prefix)
         self.bytes += len(state)
-        if is_branch:
-            self._spill(prefix)
         self._evict()
 
     def drop(self, prefix: Prefix) -> None:
@@ -184,13 +188,13 @@ class PrefixStore:
         return next((p for p in self._groups.get(group, ()) if np.array_equal(p.tokens, tokens)), None)
 
     def _note_continuation(self, prefix: Prefix, prompt: Prompt) -> None:
-        """A chat goes on after the whole prefix: the second to do so differently shows that it branches."""
+        """A chat goes on after the whole prefix, perhaps as none did before."""
         if prefix.is_branch:
             return
         continuation = _continuation(prompt, len(prefix))
-        if prefix.continuation is None:
-            prefix.continuation = continuation
-        elif not np.array_equal(prefix.continuation, continuation):
+        if not any(np.array_equal(continuation, known) for known in prefix.continuations):
+            prefix.continuations.append(continuation)
+        if len(prefix.continuations) >= BRANCH_CONTINUATIONS:
             prefix.is_branch = True
             self._spill(prefix)
 
@@ -221,6 +225,9 @@ class PrefixStore:
         if prefix.state is not None:
             self.bytes -= len(prefix.state)
             prefix.state = None
+
+
+_ELSEWHERE: Tokens = np.array([], np.int32)
 
 
 def _continuation(prompt: Prompt, length: int) -> Tokens:

@@ -197,7 +197,7 @@ class Worker(threading.Thread):
             with self._shared.changed:
                 self._shared.store.drop(match.prefix)
         elif match.length < len(match.prefix):
-            self._keep(sequence, is_branch=True)
+            self._keep(sequence, has_parted=True)
 
     def _read(self, sequence: Sequence, count: int) -> None:
         start = sequence.computed
@@ -281,7 +281,7 @@ class Worker(threading.Thread):
         self._keep(sequence)
         self._leave(sequence)
 
-    def _keep(self, sequence: Sequence, *, is_branch: bool = False) -> None:
+    def _keep(self, sequence: Sequence, *, has_parted: bool = False) -> None:
         """Let other sequences begin with what is computed of this one."""
         tokens = np.array(sequence.tokens[: sequence.computed], np.int32)
         with self._shared.changed:
@@ -289,7 +289,7 @@ class Worker(threading.Thread):
                 return
         state = self._lane.save(_slot(sequence))
         with self._shared.changed:
-            self._shared.store.add(sequence.group, tokens, state, sequence.prompt, is_branch=is_branch)
+            self._shared.store.add(sequence.group, tokens, state, sequence.prompt, has_parted=has_parted)
 
     def _leave(self, sequence: Sequence) -> None:
         self._lane.clear(_slot(sequence))

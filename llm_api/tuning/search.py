@@ -141,17 +141,17 @@ class Search:
     def _formats(self) -> Iterable[Choice]:
         if self._model.stat().st_size > weights.MAX_FILE_BYTES:
             return
-        for form in weights.FORMATS:
+        for form, how in weights.FORMATS.items():
             self._tell(f"weights: {form}", 0.0)
-            choice = replace(self._with(writes_alone=form in weights.HALVES), weights=form)
+            plan = how.plan(self._best.plan)
             target = self._records.weights(form)
             try:
                 self._tools.requantize(self._model, target, form)
-                found = self._tools.difference(target, choice.plan)
+                found = self._tools.difference(target, plan)
             except (ComputeError, EngineError):
                 continue
             if found.is_small:
-                yield replace(choice, difference=found)
+                yield Choice(form, plan, found)
 
     def _gpu(self) -> Iterable[Choice]:
         if has_gpu():
@@ -166,8 +166,10 @@ class Search:
             yield from self._others(batch_tokens=tokens)
 
     def _attentions(self) -> Iterable[Choice]:
-        for is_flash, kv_type in ((False, "bf16"), (True, "f16"), (True, "bf16"), (True, "q8_0")):
+        for is_flash, kv_type in ((False, "f16"), (False, "bf16"), (True, "f16"), (True, "q8_0")):
             choice = self._with(flash_attention=is_flash, kv_type=kv_type)
+            if choice == self._best:
+                continue
             try:
                 found = self._tools.difference(self._records.weights(choice.weights), choice.plan)
             except (ComputeError, EngineError):

@@ -12,7 +12,7 @@ import ctypes
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import llama_cpp
@@ -22,18 +22,30 @@ import numpy.typing as npt
 from llm_api.engine.drafting import CLEAR_LEAD
 from llm_api.engine.lane import ComputeError, Portion
 from llm_api.engine.model import Model
-from llm_api.engine.plan import Plan
+from llm_api.engine.plan import KvType, Plan
 from llm_api.engine.runner import LlamaLane
 
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """`code` is llama.cpp's. What a context remembers is best kept in numbers that the processor multiplies
+    as it does the weights. With half-precision weights llama.cpp rounds a single token differently from
+    several, of other answers, too: where each `writes_alone`, none depends on what is written beside it."""
+
+    code: int
+    kv_type: KvType = "f16"
+    writes_alone: bool = False
+
+    def plan(self, usual: Plan) -> Plan:
+        return replace(usual, kv_type=self.kv_type, writes_alone=self.writes_alone)
+
+
 FORMATS = {
-    "Q8_0": llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0,
-    "F16": llama_cpp.LLAMA_FTYPE_MOSTLY_F16,
-    "BF16": llama_cpp.LLAMA_FTYPE_MOSTLY_BF16,
-    "Q4_0": llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_0,
+    "Q8_0": Format(llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0),
+    "F16": Format(llama_cpp.LLAMA_FTYPE_MOSTLY_F16, writes_alone=True),
+    "BF16": Format(llama_cpp.LLAMA_FTYPE_MOSTLY_BF16, "bf16", writes_alone=True),
+    "Q4_0": Format(llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_0),
 }
-HALVES = ("F16", "BF16")
-"""With these llama.cpp rounds a single token differently from several, of other answers, too. So each answer
-is written alone: then it does not depend on what is written beside it."""
 MAX_FILE_BYTES = 2**30
 """Of larger files no other format is made: that takes minutes, and as many gigabytes."""
 
@@ -79,7 +91,7 @@ class Difference:
 def requantize(source: Path, target: Path, form: str) -> None:
     """Write the weights of a file in another format. Raises ComputeError where llama.cpp cannot."""
     params = llama_cpp.llama_model_quantize_default_params()
-    params.ftype = FORMATS[form]
+    params.ftype = FORMATS[form].code
     params.allow_requantize = True
     params.nthread = os.cpu_count() or 1
     part = target.with_suffix(".part")

@@ -71,10 +71,11 @@ def chosen(records: Records, model: Path, tools: FakeTools) -> Tuned:
 
 
 def test_the_fastest_format_that_says_the_same_is_chosen(records: Records, model: Path) -> None:
-    speeds = {"": 100.0, "Q8_0": 180.0, "F16": 250.0, "Q4_0": 400.0}
-    tools = FakeTools(lambda form, _: speeds[form], {"Q8_0": SAME, "F16": SAME, "Q4_0": OTHER})
+    speeds = {"": 100.0, "Q8_0": 180.0, "BF16": 250.0, "Q4_0": 400.0}
+    tools = FakeTools(lambda form, _: speeds[form], {"Q8_0": SAME, "BF16": SAME, "Q4_0": OTHER})
     tuned = chosen(records, model, tools)
-    assert (tuned.weights, tuned.difference, tuned.plan) == ("F16", SAME, replace(USUAL, writes_alone=True))
+    assert (tuned.weights, tuned.difference) == ("BF16", SAME)
+    assert tuned.plan == replace(USUAL, kv_type="bf16", writes_alone=True)
     assert (tuned.before.read, tuned.after.read) == (100, 250)
     assert "Q4_0" not in {form for form, _ in tools.measured}
 

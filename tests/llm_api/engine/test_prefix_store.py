@@ -49,13 +49,17 @@ def question(n: int) -> Prompt:
 
 
 def ask(store: PrefixStore, n: int, group: str = "smile", *, examples: range = EXAMPLES) -> int:
-    """As the engine does: how much of a question is known, after which its prefix and its chat are kept."""
-    asked = prompt(examples, words(1000 * n, 20))
+    """How much of a question is known."""
+    return keep(store, group, prompt(examples, words(1000 * n, 20)))
+
+
+def keep(store: PrefixStore, group: str, asked: Prompt) -> int:
+    """As the engine does: how much of a prompt is known, after which its examples and its chat are kept."""
     match = store.match(group, asked)
     if store.take(match, asked) is not None and match.prefix and match.length < len(match.prefix):
-        store.add(group, np.array(asked.tokens[: match.length], np.int32), state(), asked, is_branch=True)
-    store.add(group, ids(examples), state(), asked)
-    store.add(group, np.array(asked.tokens, np.int32), state(), asked)
+        store.add(group, np.array(asked.tokens[: match.length], np.int32), state(), asked, has_parted=True)
+    for length in (len(EXAMPLES), len(asked.tokens)):
+        store.add(group, np.array(asked.tokens[:length], np.int32), state(), asked)
     return match.length
 
 
@@ -98,9 +102,9 @@ def test_what_is_short_is_not_kept() -> None:
 
 def test_conversations_go_before_organizations() -> None:
     store = PrefixStore(4 * STATE_BYTES)
-    for n in (1, 2):
+    for n in (1, 2, 3):
         ask(store, n)  # branches
-    for n in range(3, 20):
+    for n in range(4, 20):
         ask(store, n, "another")
     assert ask(store, 99) == 100
     assert ask(store, 99, "another") == 100
@@ -136,7 +140,7 @@ def test_organizations_outlive_the_budget_and_a_restart_on_disk() -> None:
     disk = MemorySpill()
     store = PrefixStore(2 * STATE_BYTES, disk)
     for name in "abcdef":
-        for n in (1, 2):
+        for n in (1, 2, 5):
             ask(store, n, name)
     assert [ask(store, 3, name) for name in "abcdef"] == [100] * 6
     assert store.counts.spill_reads > 0
@@ -149,7 +153,7 @@ def test_what_is_on_disk_makes_room_for_conversations() -> None:
     disk = MemorySpill()
     store = PrefixStore(3 * STATE_BYTES, disk)
     for name in "abc":
-        for n in (1, 2):
+        for n in (1, 5, 2):
             ask(store, n, name)
     said = prompt(EXAMPLES, words(2000, 20), words(7000, 5))
     assert store.match("c", said).length == 120
@@ -164,10 +168,24 @@ def test_conversations_are_never_written_to_disk() -> None:
     assert [len(tokens) // 4 for _, tokens in disk.kept] == [100]
 
 
+def test_a_contacts_turns_stay_off_the_disk_though_the_facts_leave_their_questions() -> None:
+    """As the hub asks: the last question comes with facts, and without them once it is history."""
+    disk = MemorySpill()
+    store = PrefixStore(10**6, disk)
+    history: list[range] = []
+    known = []
+    for n in range(1, 5):
+        question, answer = words(1000 * n, 20), words(1000 * n + 500, 10)
+        known.append(keep(store, "smile", prompt(EXAMPLES, *history, [*words(9000, 15), *question])))
+        history += [question, answer]
+    assert known == [0, 100, 130, 160]
+    assert [len(tokens) // 4 for _, tokens in disk.kept] in ([], [100])
+
+
 def test_what_the_disk_has_lost_is_forgotten() -> None:
     disk = MemorySpill()
     store = PrefixStore(10**6, disk)
-    for n in (1, 2):
+    for n in (1, 2, 4):
         ask(store, n)
     restarted = PrefixStore(10**6, disk)
     disk.kept.clear()
