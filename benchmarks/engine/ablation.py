@@ -20,8 +20,9 @@ from typing import Any
 
 from llm_api.engine.base import ChatMessage, ChatRequest, Finished
 from llm_api.engine.embedded import EmbeddedEngine
+from llm_api.engine.plan import default_plan
 from llm_api.settings import find_packaged_model
-from llm_api.tuning.weights import requantize
+from llm_api.tuning.weights import FORMATS, requantize
 
 GOODS = (
     "whitening",
@@ -41,8 +42,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "cold, no prefixes kept": {"prefix_bytes": 0},
     "cold, weights in Q8_0": {"weights": "Q8_0"},
     "cold, weights in F16": {"weights": "F16"},
+    "cold, weights in BF16": {"weights": "BF16"},
     "warm, everything": {"spill": True},
-    "warm, weights in F16": {"spill": True, "weights": "F16"},
+    "warm, weights in Q8_0": {"spill": True, "weights": "Q8_0"},
+    "warm, weights in BF16": {"spill": True, "weights": "BF16"},
+    "warm, weights in BF16, no guesses": {"spill": True, "weights": "BF16", "drafts": False},
     "warm, no guesses": {"spill": True, "drafts": False},
     "warm, one slot a lane": {"spill": True, "slots": 2},
     "warm, one lane": {"spill": True, "lanes": 1},
@@ -105,7 +109,10 @@ def weights_in(form: str, folder: Path) -> Path:
 def measure(chats: Sequence[ChatRequest], folder: Path, variant: dict[str, Any]) -> tuple[float, float, int]:
     """Seconds in all, median seconds of an answer, tokens that were read."""
     settings = dict(variant)
-    path = weights_in(settings.pop("weights", ""), folder.parent)
+    form = settings.pop("weights", "")
+    path = weights_in(form, folder.parent)
+    if form:
+        settings["plan"] = FORMATS[form].plan(default_plan())
     spill_folder = folder if settings.pop("spill", False) else None
     engine = EmbeddedEngine(
         path, **{"context_tokens": 1024, "slots": 8, "spill_folder": spill_folder} | settings
@@ -137,10 +144,10 @@ def main() -> None:
                 measured.append(measure(chats, folder / variant, VARIANTS[variant]))
                 sys.stdout.write(f"{variant}: {measured[-1]}\n")
                 sys.stdout.flush()
-    sys.stdout.write(f"{'':24}{'answers/s':>10}{'median s':>10}{'tokens read':>13}\n")
+    sys.stdout.write(f"{'':34}{'answers/s':>10}{'median s':>10}{'tokens read':>13}\n")
     for variant, measured in results.items():
         seconds, median, read = (statistics.median(column) for column in zip(*measured, strict=True))
-        sys.stdout.write(f"{variant:24}{len(chats) / seconds:10.2f}{median:10.2f}{read:13.0f}\n")
+        sys.stdout.write(f"{variant:34}{len(chats) / seconds:10.2f}{median:10.2f}{read:13.0f}\n")
 
 
 if __name__ == "__main__":
