@@ -219,13 +219,13 @@ class Worker(threading.Thread):
         drafted = [(each, *_with_draft(each, each.tokens[-1:], room)) for each in sequences]
         # What has a guess goes alone: of portions that differ in length llama.cpp computes the first token of
         # all together and then the rest, and each time it reads all weights.
-        together = [each for each in drafted if not (each[2] or self._shared.writes_alone)]
-        for batch in [together, *([each] for each in drafted if each not in together)]:
+        all_alone = self._shared.writes_alone
+        together = [each for each in drafted if not (all_alone or each[2])]
+        alone = [[each] for each in drafted if all_alone or each[2]]
+        for batch in [together, *alone] if together else alone:
             self._write_together(batch)
 
     def _write_together(self, drafted: Items[tuple[Sequence, Portion, Items[int]]]) -> None:
-        if not drafted:
-            return
         began = time.perf_counter()
         computed = self._lane.compute([portion for _, portion, _ in drafted])
         self.counts.writing_seconds += time.perf_counter() - began

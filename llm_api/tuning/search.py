@@ -202,7 +202,8 @@ def _gain(usual: Choice, other: Choice) -> float:
     """What another choice must gain, as a factor."""
     if other.plan.flash_attention and not usual.plan.flash_attention:
         return FLASH_GAIN
-    return KV_GAIN if other.plan.kv_type != usual.plan.kv_type else GAIN
+    is_cache_alone = other.weights == usual.weights and other.plan.kv_type != usual.plan.kv_type
+    return KV_GAIN if is_cache_alone else GAIN
 
 
 def _name(stage: str, choice: Choice) -> str:

@@ -2,8 +2,8 @@
 
 Which format is fast depends on the machine: for some llama.cpp has kernels that read many tokens at once
 (Q8_0, F16 on x86; BF16 where the processor multiplies such numbers) or repacks the weights (Q4_0), for
-others (Q4_1) it has none. Weights of fewer bits than
-the file's lose what they know; those of more bits cost memory, and time where writing waits for memory.
+others (Q4_1) it has none. Weights of fewer bits than the file's lose what they know; those of more bits cost
+memory, and time where writing waits for memory.
 """
 
 from __future__ import annotations

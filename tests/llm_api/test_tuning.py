@@ -82,11 +82,11 @@ def test_the_fastest_format_that_says_the_same_is_chosen(records: Records, model
 
 def test_a_gain_that_may_be_chance_changes_nothing(records: Records, model: Path) -> None:
     def speed(form: str, plan: Plan) -> float:
-        if plan.kv_type == "bf16":
+        if not form and plan.kv_type == "bf16":
             return 101.0
         return 103.0 if form or plan != USUAL else 100.0
 
-    tuned = chosen(records, model, FakeTools(speed, {"Q8_0": SAME}))
+    tuned = chosen(records, model, FakeTools(speed, {"Q8_0": SAME, "BF16": SAME}))
     assert (tuned.weights, tuned.plan, tuned.gain) == ("", USUAL, 1.0)
 
 
