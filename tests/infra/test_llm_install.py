@@ -119,6 +119,8 @@ def test_a_fresh_machine_runs_the_services_and_tells_that_it_is_ready(
     assert [line for line in did if line.startswith("pip") and "--no-index" not in line] == []
     units = {path.name for path in (tmp_path / "etc" / "systemd" / "system").iterdir()}
     assert units == {f"channels-hub-{name}.service" for name in ("llm", "keeper", "gauges")}
+    llm = (tmp_path / "etc" / "systemd" / "system" / "channels-hub-llm.service").read_text()
+    assert "ExecStartPre=-/opt/channels-hub/.venv/bin/python -m llm_api.tune --unless-tuned" in llm
     [signal] = Around.signals
     assert (signal["Status"], signal["UniqueId"], signal["LogicalResourceId"]) == (
         ["SUCCESS"],
@@ -133,7 +135,9 @@ def test_a_box_with_a_gpu_makes_the_drivers_devices_before_its_llm_starts(
     install(llm_box, tmp_path, around, gpu="true")
 
     unit = tmp_path / "etc" / "systemd" / "system" / "channels-hub-llm.service.d" / "gpu.conf"
-    assert "nvidia-modprobe" in unit.read_text()
+    lines = unit.read_text().splitlines()
+    reset = lines.index("ExecStartPre=")  # what else would run before: it is not tuned
+    assert "nvidia-modprobe" in lines[reset + 1]
     assert 'HUB_LLM_GPU="true"' in (tmp_path / "etc" / "channels-hub" / "llm.env").read_text()
 
 
