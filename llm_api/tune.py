@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from llm_api.engine.base import ModelLoadError
@@ -43,23 +41,14 @@ class ProgressBar:
         sys.stderr.flush()
 
 
-def main(root: Path = ROOT, arguments: Sequence[str] | None = None) -> int:
+def main(root: Path = ROOT) -> int:
     """The exit code is 2 where a setting or the model file is at fault."""
-    parser = argparse.ArgumentParser(description="Find out how this machine computes the model fastest.")
-    parser.add_argument(
-        "--unless-tuned", action="store_true", help="do nothing where this model was tuned on this machine"
-    )
-    options = parser.parse_args(arguments)
     bar, began = ProgressBar(), time.monotonic()
     os.environ.setdefault("HUB_LLM_TOKEN", "none")  # the service needs one, measuring does not
     try:
         settings = load_settings(root)
         model = settings.find_model()
-        records = Records(root / settings.home, model)
-        if options.unless_tuned and (known := records.load()):
-            sys.stdout.write(f"{model.name} is tuned: {known}\n")
-            return 0
-        tuned = tune(records, model, bar.tell, settings.threads)
+        tuned = tune(Records(root / settings.home, model), model, bar.tell, settings.threads)
     except (SettingsError, ModelLoadError) as error:
         bar.end()
         sys.stderr.write(f"{error}\n")

@@ -29,6 +29,11 @@ if [ "$HUB_LLM_GPU" = true ]; then
     install -D -m 644 infra/llm_box/gpu.conf "$etc/systemd/system/channels-hub-llm.service.d/gpu.conf"
 fi
 systemctl daemon-reload
+# While nothing else uses the processors, and once: a box that cannot find out computes the model as it is. What it
+# would find on a GPU was never tried.
+if [ "$HUB_LLM_GPU" != true ]; then
+    systemctl start channels-hub-tune || echo "This box is not tuned: see journalctl -u channels-hub-tune." >&2
+fi
 systemctl enable --now channels-hub-llm channels-hub-keeper channels-hub-gauges
 
 exec .venv/bin/python -m infra.llm_box.readiness

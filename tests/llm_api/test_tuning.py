@@ -14,7 +14,7 @@ from llm_api.engine.embedded import EmbeddedEngine
 from llm_api.engine.lane import ComputeError
 from llm_api.engine.plan import Plan, default_plan
 from llm_api.settings import find_packaged_model, load_settings
-from llm_api.tune import main, report
+from llm_api.tune import report
 from llm_api.tuning import trial, weights
 from llm_api.tuning.record import Records, Tuned
 from llm_api.tuning.search import Search, shapes
@@ -206,15 +206,6 @@ def test_the_report_names_the_choice_and_its_gain() -> None:
     assert "small.gguf, measured in 12 s: weights as in the file, lanes 1, threads 1" in shown
     assert "tokens read        100 a second, now    200" in shown
     assert "KL 0.0030, 100.0% of clear leads kept" in shown
-
-
-def test_a_box_that_starts_again_is_not_tuned_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("HUB_HOME", "home")
-    Records(tmp_path / "home", find_packaged_model()).keep(TUNED)
-    assert main(tmp_path, ["--unless-tuned"]) == 0
-    assert "is tuned: weights as in the file, lanes 1" in capsys.readouterr().out
 
 
 # --- the real model -----------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,7 +22,7 @@ from llm_api.engine.base import ChatMessage, ChatRequest, Finished, Piece, Role
 from llm_api.engine.embedded import EmbeddedEngine
 from llm_api.engine.plan import default_plan
 from llm_api.settings import find_packaged_model
-from llm_api.tuning.weights import requantize
+from llm_api.tuning.weights import FORMATS, requantize
 from tests.llm_api.conftest import until
 
 pytestmark = pytest.mark.anyio
@@ -202,7 +201,7 @@ async def test_with_guesses_the_answers_are_the_same(reference: Reference) -> No
 async def test_in_numbers_of_half_size_an_answer_does_not_depend_on_others(tmp_path: Path) -> None:
     path = tmp_path / "half.gguf"
     requantize(find_packaged_model(), path, "BF16")
-    plan = replace(default_plan(2), kv_type="bf16", writes_alone=True)
+    plan = FORMATS["BF16"].plan(default_plan(2))
     with running(model=path, plan=plan) as engine:
         alone = [(await answer(engine, request))[0] for request in CHATS]
     with running(model=path, plan=plan) as engine:
