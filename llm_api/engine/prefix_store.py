@@ -53,6 +53,13 @@ class Prefix:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    def note(self, continuation: Tokens) -> None:
+        """A chat goes on so: perhaps as another did, as far as both are known."""
+        if all(
+            _common(continuation, known) < min(len(continuation), len(known)) for known in self.continuations
+        ):
+            self.continuations.append(continuation)
+
     @property
     def is_precious(self) -> bool:
         """Many chats may need it, and it would have to be computed again."""
@@ -151,17 +158,17 @@ class PrefixStore:
         state: State,
         prompt: Prompt | None = None,
         *,
-        has_parted: bool = False,
+        parted_from: Prefix | None = None,
     ) -> None:
-        """Keep the state of these tokens, if it is wanted and fits. `prompt` is the one that they begin;
-        `has_parted` says that another chat begins with them, too, and goes on differently."""
+        """Keep the state of these tokens, if it is wanted and fits. `prompt` is the one that they begin, and
+        `parted_from` another chat that begins with them, too."""
         if len(state) > self.budget_bytes or not self.wants(group, tokens):
             return
         prefix = Prefix(group, tokens, state)
-        if has_parted:
-            prefix.continuations.append(_ELSEWHERE)
+        if parted_from is not None:
+            prefix.note(parted_from.tokens[len(tokens) :])
         if prompt is not None and len(tokens) < len(prompt.tokens):
-            prefix.continuations.append(_continuation(prompt, len(tokens)))
+            prefix.note(_continuation(prompt, len(tokens)))
         self._insert(prefix)
         self.bytes += len(state)
         self._evict()
@@ -191,9 +198,7 @@ class PrefixStore:
         """A chat goes on after the whole prefix, perhaps as none did before."""
         if prefix.is_branch:
             return
-        continuation = _continuation(prompt, len(prefix))
-        if not any(np.array_equal(continuation, known) for known in prefix.continuations):
-            prefix.continuations.append(continuation)
+        prefix.note(_continuation(prompt, len(prefix)))
         if len(prefix.continuations) >= BRANCH_CONTINUATIONS:
             prefix.is_branch = True
             self._spill(prefix)
@@ -225,9 +230,6 @@ class PrefixStore:
         if prefix.state is not None:
             self.bytes -= len(prefix.state)
             prefix.state = None
-
-
-_ELSEWHERE: Tokens = np.array([], np.int32)
 
 
 def _continuation(prompt: Prompt, length: int) -> Tokens:

@@ -22,7 +22,7 @@ from llm_api.engine.base import (
 )
 from llm_api.engine.drafting import leads_clearly
 from llm_api.engine.lane import ComputeError, Lane, Portion, Vocabulary
-from llm_api.engine.prefix_store import Match, PrefixStore
+from llm_api.engine.prefix_store import Match, Prefix, PrefixStore
 from llm_api.engine.sampling import Logits, Sampler
 from llm_api.engine.scheduler import Moves, Scheduler
 from llm_api.engine.sequence import Sequence
@@ -197,7 +197,7 @@ class Worker(threading.Thread):
             with self._shared.changed:
                 self._shared.store.drop(match.prefix)
         elif match.length < len(match.prefix):
-            self._keep(sequence, has_parted=True)
+            self._keep(sequence, parted_from=match.prefix)
 
     def _read(self, sequence: Sequence, count: int) -> None:
         start = sequence.computed
@@ -281,7 +281,7 @@ class Worker(threading.Thread):
         self._keep(sequence)
         self._leave(sequence)
 
-    def _keep(self, sequence: Sequence, *, has_parted: bool = False) -> None:
+    def _keep(self, sequence: Sequence, *, parted_from: Prefix | None = None) -> None:
         """Let other sequences begin with what is computed of this one."""
         tokens = np.array(sequence.tokens[: sequence.computed], np.int32)
         with self._shared.changed:
@@ -289,7 +289,7 @@ class Worker(threading.Thread):
                 return
         state = self._lane.save(_slot(sequence))
         with self._shared.changed:
-            self._shared.store.add(sequence.group, tokens, state, sequence.prompt, has_parted=has_parted)
+            self._shared.store.add(sequence.group, tokens, state, sequence.prompt, parted_from=parted_from)
 
     def _leave(self, sequence: Sequence) -> None:
         self._lane.clear(_slot(sequence))

@@ -24,7 +24,8 @@ printf '#!/bin/sh\\necho "pip $*" >>"$LOG"\\n' >.venv/bin/pip
 chmod +x .venv/bin/*
 """
 NOTED = '#!/bin/sh\necho "$(basename "$0") $*" >>"$LOG"\n'
-SYSTEMCTL = f"{NOTED}[ $1 != start ]\n"  # what it starts fails, which holds up nothing: only the tuning is started so
+# What it starts fails, which holds up nothing: only the tuning is started so.
+SYSTEMCTL = f"{NOTED}[ $1 != start ]\n"
 SIGNALLED = '<SignalResourceResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"/>'
 
 

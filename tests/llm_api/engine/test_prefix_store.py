@@ -57,7 +57,9 @@ def keep(store: PrefixStore, group: str, asked: Prompt) -> int:
     """As the engine does: how much of a prompt is known, after which its examples and its chat are kept."""
     match = store.match(group, asked)
     if store.take(match, asked) is not None and match.prefix and match.length < len(match.prefix):
-        store.add(group, np.array(asked.tokens[: match.length], np.int32), state(), asked, has_parted=True)
+        store.add(
+            group, np.array(asked.tokens[: match.length], np.int32), state(), asked, parted_from=match.prefix
+        )
     for length in (len(EXAMPLES), len(asked.tokens)):
         store.add(group, np.array(asked.tokens[:length], np.int32), state(), asked)
     return match.length
@@ -169,14 +171,17 @@ def test_conversations_are_never_written_to_disk() -> None:
 
 
 def test_a_contacts_turns_stay_off_the_disk_though_the_facts_leave_their_questions() -> None:
-    """As the hub asks: the last question comes with facts, and without them once it is history."""
+    """As the hub asks: the last question comes with facts, and without them once it is history. Each request
+    comes twice, as when its answer was lost."""
     disk = MemorySpill()
     store = PrefixStore(10**6, disk)
     history: list[range] = []
     known = []
     for n in range(1, 5):
         question, answer = words(1000 * n, 20), words(1000 * n + 500, 10)
-        known.append(keep(store, "smile", prompt(EXAMPLES, *history, [*words(9000, 15), *question])))
+        asked = prompt(EXAMPLES, *history, [*words(9000, 15), *question])
+        known.append(keep(store, "smile", asked))
+        keep(store, "smile", asked)
         history += [question, answer]
     assert known == [0, 100, 130, 160]
     assert [len(tokens) // 4 for _, tokens in disk.kept] in ([], [100])
