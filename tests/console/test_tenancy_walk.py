@@ -36,7 +36,10 @@ from tests.fakes.sqs import FakeSqs
 
 TIMES = ("Expires", "Last-Modified")
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
-_VARYING = re.compile(r'(?<=name="csrfmiddlewaretoken" value=")\w+|csrftoken=\w+|sessionid=\w+')
+_VARYING = re.compile(
+    r'(?<=name="csrfmiddlewaretoken" value=")\w+|csrftoken=\w+|sessionid=\w+'
+    r"|(?<=results in )\d+\.\d\d(?= seconds)"  # the search's own time, which Unfold prints
+)
 
 
 @dataclass(frozen=True, eq=False)
