@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-from benchmarks.engine.ablation import GOODS, WORDINGS, answer_all, chat, weights_in
+from benchmarks.engine.ablation import GOODS, WORDINGS, answer_all, chat
+from benchmarks.engine.weights import in_format
 from llm_api.engine.base import ChatRequest
 from llm_api.engine.embedded import EmbeddedEngine
 
@@ -89,11 +90,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=10, help="for each number in work")
-    parser.add_argument("--weights", default="F16", help="their format, as `make tune` chose it")
+    parser.add_argument("--weights", default="BF16", help="their format, as `make tune` chose it")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        path = weights_in(arguments.weights, Path(folder))
-        engine = EmbeddedEngine(path, context_tokens=1024, slots=SLOTS)
+        path, plan = in_format(arguments.weights, Path(folder))
+        engine = EmbeddedEngine(path, context_tokens=1024, slots=SLOTS, plan=plan)
         say(asyncio.run(measure(engine, arguments.seconds)))
         engine.close_now()
 

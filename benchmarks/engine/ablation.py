@@ -18,11 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.engine.weights import in_format
 from llm_api.engine.base import ChatMessage, ChatRequest, Finished
 from llm_api.engine.embedded import EmbeddedEngine
-from llm_api.engine.plan import default_plan
-from llm_api.settings import find_packaged_model
-from llm_api.tuning.weights import FORMATS, requantize
 
 GOODS = (
     "whitening",
@@ -98,25 +96,13 @@ async def answer_all(engine: EmbeddedEngine, chats: Sequence[ChatRequest]) -> li
     return list(await asyncio.gather(*(answer(request) for request in chats)))
 
 
-def weights_in(form: str, folder: Path) -> Path:
-    """The model file, or one with its weights in another format."""
-    path = folder / f"{form}.gguf" if form else find_packaged_model()
-    if not path.exists():
-        requantize(find_packaged_model(), path, form)
-    return path
-
-
 def measure(chats: Sequence[ChatRequest], folder: Path, variant: dict[str, Any]) -> tuple[float, float, int]:
     """Seconds in all, median seconds of an answer, tokens that were read."""
     settings = dict(variant)
-    form = settings.pop("weights", "")
-    path = weights_in(form, folder.parent)
-    if form:
-        settings["plan"] = FORMATS[form].plan(default_plan())
+    path, plan = in_format(settings.pop("weights", ""), folder.parent)
     spill_folder = folder if settings.pop("spill", False) else None
-    engine = EmbeddedEngine(
-        path, **{"context_tokens": 1024, "slots": 8, "spill_folder": spill_folder} | settings
-    )
+    usual = {"context_tokens": 1024, "slots": 8, "spill_folder": spill_folder, "plan": plan}
+    engine = EmbeddedEngine(path, **usual | settings)
     seconds = asyncio.run(answer_all(engine, chats))
     read = engine.counts.read_tokens
     engine.close_now()

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.engine.ablation import GOODS, WORDINGS, fact
+from benchmarks.engine.weights import in_format
 from llm_api.engine.base import ChatMessage, ChatRequest, EngineError, Piece
 from llm_api.engine.core import Load
 from llm_api.engine.embedded import EmbeddedEngine
-from llm_api.settings import find_packaged_model
 
 MAX_TURNS = 6
 CANCELS = 0.1
@@ -129,13 +129,16 @@ def main() -> int:
     parser.add_argument("--organizations", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--prefix-megabytes", type=int, default=200)
+    parser.add_argument("--weights", default="", help="another format than the file's: BF16 and so on")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
+        path, plan = in_format(options.weights, Path(folder))
         engine = EmbeddedEngine(
-            find_packaged_model(),
+            path,
             context_tokens=1024,
             prefix_bytes=options.prefix_megabytes * 10**6,
             spill_folder=Path(folder),
+            plan=plan,
         )
         dice = random.Random(options.seed)  # noqa: S311  no secret
         run = Soak(engine, options.organizations, dice)
