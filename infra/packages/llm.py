@@ -22,7 +22,7 @@ from infra.packages.site import CONSTRAINTS
 SOURCES = ("llm_api", "infra/__init__.py", "infra/llm_box", "requirements")
 _PINS = ROOT / "requirements"
 _CMAKE = ROOT / "scripts" / "llama_cpp"
-# For any x86-64 of the last ten years (AVX2), not for the machine that compiles.
+# For any x86-64 of the last ten years (AVX2) and what the options add, not for the machine that compiles.
 _FLAGS = "-DGGML_NATIVE=OFF"
 # Of Ubuntu 24.04, the image of the boxes: its Python, and its C library (2.39).
 _PYTHON = "3.12"
@@ -47,7 +47,7 @@ class Recipe:
         return hashlib.sha256(b"\0".join(facts)).hexdigest()[:12]
 
 
-CPU = Recipe(_CMAKE / "options.cmake", [_PINS / "model.txt"])
+CPU = Recipe(_CMAKE / "sapphire_rapids.cmake", [_PINS / "model.txt"])
 GPU = Recipe(_CMAKE / "cuda.cmake", [_PINS / "model.txt", _PINS / "cuda.txt"], _PINS / "nvcc.txt")
 RECIPES: Mapping[str, Recipe] = {"small": CPU, "medium": CPU, "gpu": GPU}
 """By the sizes of infra/llm.yaml."""

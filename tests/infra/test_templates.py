@@ -129,6 +129,15 @@ def test_the_archive_is_compiled_for_a_gpu_where_a_size_has_one() -> None:
     }
 
 
+def test_the_archive_is_compiled_for_the_processors_of_a_size() -> None:
+    sizes = load("llm.yaml")["Mappings"]["Sizes"]
+    options = {"c7i": "sapphire_rapids.cmake", "g6": "cuda.cmake"}
+
+    for name, recipe in RECIPES.items():
+        family = sizes[name]["InstanceType"].partition(".")[0]
+        assert recipe.options.name == options[family], name
+
+
 def test_an_llm_box_is_told_what_its_services_are_told() -> None:
     user_data = load("llm.yaml")["Resources"]["Template"]["Properties"]["LaunchTemplateData"]["UserData"]
     script = user_data["Fn::Base64"]["Sub"][0]
