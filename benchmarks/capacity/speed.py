@@ -1,42 +1,52 @@
 """How fast a box is: `python -m benchmarks.capacity.speed` prints its entry for the file of speeds.
 
 Run it on a box of the kind, with nothing else running. The embedded engine is asked by so many at a time,
-each anew as soon as it has its answer, by organizations whose prompts it knows; then by new ones, one by one.
-The questions are those of `benchmarks.engine.ablation`: each answer repeats its fact, which is the best case.
+each anew as soon as it has its answer, by contacts of organizations whose prompts it knows; then by those of
+new ones, one by one. They ask what `make bench-llm` has asked (benchmarks/llm/load.py).
 """
 
 import argparse
 import asyncio
-import itertools
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
+from typing import cast
 
-from benchmarks.engine.ablation import GOODS, WORDINGS, answer_all, chat
+from benchmarks.engine.ablation import answer_all
 from benchmarks.engine.weights import in_format
-from llm_api.engine.base import ChatRequest
+from benchmarks.llm.load import MAX_ANSWER_TOKENS, Request, Traffic
+from llm_api.engine.base import ChatMessage, ChatRequest, Role
 from llm_api.engine.embedded import EmbeddedEngine
 
 SLOTS = 8
-ORGANIZATIONS = 4
-EXAMPLES = len(GOODS) - 1
-NEW_PROMPTS = 3
+CONTEXT_TOKENS = 2048
+ORGANIZATIONS = 20
+NEW_PROMPTS = 5
+MAX_PER_SECOND = 100.0
+"""More than any box answers."""
 
 
-def questions(organization: int | None = None) -> Iterator[ChatRequest]:
-    """Without end, to one organization or to all in turn."""
-    for number, (wording, good) in enumerate(itertools.cycle(itertools.product(WORDINGS, GOODS))):
-        asked = number % ORGANIZATIONS if organization is None else organization
-        yield chat(asked, wording.format(good), good, EXAMPLES)
+def chats(requests: Sequence[Request]) -> list[ChatRequest]:
+    """As the hub asks them."""
+    return [
+        ChatRequest(
+            tuple(ChatMessage(cast(Role, message["role"]), message["content"]) for message in each.messages),
+            MAX_ANSWER_TOKENS,
+            group=each.organization,
+        )
+        for each in requests
+    ]
 
 
-async def answers_per_second(engine: EmbeddedEngine, in_work: int, lasting: float) -> float:
+async def answers_per_second(
+    engine: EmbeddedEngine, asked: Iterator[ChatRequest], in_work: int, lasting: float
+) -> float:
     """With so many questions in work all the time."""
-    asked, began, answered = questions(), time.perf_counter(), 0
+    began, answered = time.perf_counter(), 0
 
     async def ask() -> None:
         nonlocal answered
@@ -49,13 +59,13 @@ async def answers_per_second(engine: EmbeddedEngine, in_work: int, lasting: floa
 
 
 async def prompt_tokens_per_second(engine: EmbeddedEngine) -> float:
-    """Of prompts that are new, read alone: what the first question takes longer than the second."""
+    """Of prompts that are new, read alone: what a question takes longer than the same again."""
     rates = []
-    for organization in range(ORGANIZATIONS, ORGANIZATIONS + NEW_PROMPTS):
-        asked, read_before = questions(organization), engine.counts.read_tokens
-        (new,) = await answer_all(engine, [next(asked)])
+    for asked in chats(Traffic(NEW_PROMPTS, seed=2).introductions()):
+        read_before = engine.counts.read_tokens
+        (new,) = await answer_all(engine, [asked])
         read = engine.counts.read_tokens - read_before
-        (known,) = await answer_all(engine, [next(asked)])
+        (known,) = await answer_all(engine, [asked])
         again = engine.counts.read_tokens - read_before - read
         rates.append((read - again) / (new - known))
     return statistics.median(rates)
@@ -63,10 +73,12 @@ async def prompt_tokens_per_second(engine: EmbeddedEngine) -> float:
 
 async def measure(engine: EmbeddedEngine, lasting: float) -> str:
     """The entry."""
-    await answer_all(engine, list(itertools.islice(questions(), 2 * ORGANIZATIONS)))
-    rates = {}
-    for in_work in (1, 2, 4, SLOTS):
-        rates[in_work] = await answers_per_second(engine, in_work, lasting)
+    traffic = Traffic(ORGANIZATIONS, seed=1)
+    await answer_all(engine, chats(traffic.introductions()))
+    rates, counts = {}, (1, 2, 4, SLOTS)
+    asked = iter(chats(traffic.poisson(MAX_PER_SECOND, lasting * len(counts))))
+    for in_work in counts:
+        rates[in_work] = await answers_per_second(engine, asked, in_work, lasting)
         say(f"# {in_work} in work: {rates[in_work]:.2f} answers a second")
     tokens = await prompt_tokens_per_second(engine)
     by_count = ", ".join(f"{count} = {rate:.2f}" for count, rate in rates.items())
@@ -94,7 +106,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path, plan = in_format(arguments.weights, Path(folder))
-        engine = EmbeddedEngine(path, context_tokens=1024, slots=SLOTS, plan=plan)
+        engine = EmbeddedEngine(path, context_tokens=CONTEXT_TOKENS, slots=SLOTS, plan=plan)
         say(asyncio.run(measure(engine, arguments.seconds)))
         engine.close_now()
 
