@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import django
+import hypothesis
 import pytest
 from django.conf import settings
 from django.contrib.contenttypes.management import create_contenttypes
@@ -21,6 +22,10 @@ from tests.sharing_out import Scheduling, longest_first
 
 set_keys()
 make_home()
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 # Nothing here outlives the run, so no commit has to reach the disk; and its server does not go away.
 settings.DATABASES["default"]["OPTIONS"]["options"] = "-c synchronous_commit=off"

@@ -123,7 +123,6 @@ def made_worse(real: list[Any]) -> st.SearchStrategy[Any]:
 any_content = st.data()
 few = settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

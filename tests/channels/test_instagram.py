@@ -157,7 +157,7 @@ def test_what_is_shared_goes_to_staff(kind: str) -> None:
 REAL = [json.loads((FOLDER / name).read_bytes()) for name in PAYLOADS]
 
 
-@examples(max_examples=300, deadline=None)
+@examples(max_examples=300)
 @given(mutated(REAL) | ANY_JSON)
 def test_no_json_makes_it_stumble(content: Any) -> None:
     for inbound in read_all(content):
@@ -215,7 +215,7 @@ def test_1000_bytes_are_one_piece() -> None:
     assert KIND.split("é" * 500) == ["é" * 500]
 
 
-@examples(max_examples=100, deadline=None)
+@examples(max_examples=100)
 @given(st.text(alphabet=st.sampled_from([*"ab \n.", "é", "한", *FAMILY, "\u0301", "🇩", "🇪"]), max_size=1500))
 def test_whatever_is_written(text: str) -> None:
     pieces = KIND.split(text)

@@ -387,7 +387,7 @@ def nested(depth: int) -> list[Any]:
 REAL = [json.loads((FOLDER / name).read_bytes()) for name in PAYLOADS]
 
 
-@examples(max_examples=300, deadline=None)
+@examples(max_examples=300)
 @given(mutated(REAL) | ANY_JSON)
 def test_no_json_makes_it_stumble(content: Any) -> None:
     for inbound in read_all(content):

@@ -295,7 +295,7 @@ def mutated(draw: st.DrawFn) -> Any:
     return update
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(mutated() | ANY_JSON)
 def test_no_json_makes_it_stumble(content: Any) -> None:
     for inbound in KIND.parse(post(content), ACCOUNT):

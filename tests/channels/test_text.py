@@ -25,7 +25,7 @@ def size(piece: str, measure: Measure) -> int:
     return len(piece) if measure is one else len(piece.encode("utf-16-le", "surrogatepass")) // 2
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(CHARACTERS, st.integers(1, 30), st.sampled_from([one, utf16_units]))
 def test_joined_they_are_the_text_and_each_fits(text: str, limit: int, measure: Measure) -> None:
     pieces = split(text, limit, measure)
@@ -49,7 +49,7 @@ def borders(text: str) -> set[int]:
     return {0, *(found.end() for found in regex.finditer(r"\X", text))}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.text(st.sampled_from(JOINERS), max_size=12)
     | st.text(st.characters(exclude_categories=["Cn"]), max_size=12)  # Python knows an older Unicode
@@ -63,7 +63,7 @@ def test_no_place_within_a_character_is_one_to_cut_at(text: str) -> None:
     assert cuts <= borders(text)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(CHARACTERS)
 @example("🇩🇪" * 20)
 @example("👩‍👩‍👧‍👦" * 8)

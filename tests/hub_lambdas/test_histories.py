@@ -76,7 +76,6 @@ def test_no_history_breaks_a_promise(patch: pytest.MonkeyPatch, chunk: int) -> N
     @hypothesis.seed(HISTORIES_SEED * CHUNKS + chunk)
     @settings(
         max_examples=HISTORIES // CHUNKS,
-        deadline=None,
         database=None,
         suppress_health_check=[HealthCheck.too_slow],
     )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.local.events import schedule_event, sqs_event
@@ -137,7 +137,6 @@ def test_results_that_fail_the_whole_batch(result: Any) -> None:
     assert failed_message_ids(result, ["a", "b"]) == {"a", "b"}
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from("abcdefghij")))
 def test_what_is_reported_fails_and_nothing_else(reported: list[str]) -> None:
     result = {"batchItemFailures": [{"itemIdentifier": each} for each in reported]}

@@ -302,5 +302,5 @@ class AnyTraffic(RuleBasedStateMachine):
         assert min(mates) == int(key), "the oldest first"
 
 
-AnyTraffic.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+AnyTraffic.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestAnyTraffic = AnyTraffic.TestCase

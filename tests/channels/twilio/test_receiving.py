@@ -257,9 +257,7 @@ def examine(inbound: Inbound) -> None:
         assert 0 < len(inbound.kind) <= 20
 
 
-@hypothesis_settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(mutated() | FORMS, st.sampled_from(["", "ref=77", "ref=%00", "ref=%ff"]))
 def test_no_signed_form_makes_it_stumble(form: dict[str, str], query: str) -> None:
     request = signed(form, query)
@@ -268,7 +266,7 @@ def test_no_signed_form_makes_it_stumble(form: dict[str, str], query: str) -> No
         examine(inbound)
 
 
-@hypothesis_settings(max_examples=200, deadline=None)
+@hypothesis_settings(max_examples=200)
 @given(st.binary(max_size=200), st.text(max_size=20))
 def test_no_bytes_make_it_stumble(body: bytes, reference: str) -> None:
     for inbound in KIND.parse(replace(post(body), query={"ref": reference}), ACCOUNT):

@@ -140,9 +140,7 @@ def test_the_acknowledgement_says_nothing_to_the_contact() -> None:
     assert (response.status, response.body, response.content_type) == (200, "<Response/>", "text/xml")
 
 
-@hypothesis_settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(FORMS, st.sampled_from(["", "ref=77", "ref=&x=%20y"]))
 def test_the_vendors_signatures_open_and_it_takes_the_fakes(form: dict[str, str], query: str) -> None:
     url = address(f"{PATH}?{query}" if query else PATH)

@@ -475,7 +475,7 @@ def mutated(draw: st.DrawFn) -> Any:
     return content
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(mutated() | ANY_JSON)
 def test_no_json_makes_it_stumble(content: Any) -> None:
     found = KIND.parse(post(content), ACCOUNT)
