@@ -12,7 +12,7 @@ import boto3
 
 OF_THE_BOX = (
     *("HUB_STAGE", "HUB_QUEUE_PREFIX", "HUB_SCALING_GROUP", "AWS_DEFAULT_REGION"),
-    *("HUB_LLM_SLOTS", "HUB_LLM_HELD", "HUB_LLM_GPU"),
+    *("HUB_LLM_SLOTS", "HUB_LLM_HELD", "HUB_LLM_GPU", "HUB_LLM_SPILL_BYTES"),
 )
 PREFIX_OF_LLM_API = "HUB_LLM_"
 """What begins so is llm_api's; a box gets nothing else of what the secret holds."""

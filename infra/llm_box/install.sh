@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes a fresh machine an LLM box, from the archive of a release that lies around this file. Runs as root, once; the
-# caller has set HUB_STAGE, HUB_QUEUE_PREFIX, HUB_LLM_SLOTS, HUB_LLM_HELD, HUB_LLM_GPU, HUB_SECRETS, HUB_SCALING_GROUP,
-# HUB_STACK and AWS_DEFAULT_REGION.
+# caller has set HUB_STAGE, HUB_QUEUE_PREFIX, HUB_LLM_SLOTS, HUB_LLM_HELD, HUB_LLM_GPU, HUB_LLM_SPILL_BYTES, HUB_SECRETS,
+# HUB_SCALING_GROUP, HUB_STACK and AWS_DEFAULT_REGION.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$root"

@@ -93,6 +93,7 @@ def install(box: Path, folder: Path, port: int, gpu: str = "false") -> list[str]
             "HUB_QUEUE_PREFIX": "dev-",
             "HUB_LLM_SLOTS": "8",
             "HUB_LLM_HELD": "32",
+            "HUB_LLM_SPILL_BYTES": "4294967296",
             "HUB_LLM_GPU": gpu,
             "HUB_LLM_PORT": str(port),
             "HUB_SECRETS": "channels-hub/dev/llm",
@@ -149,6 +150,7 @@ def test_its_services_settings_are_roots_alone_and_hold_no_other_secret(
     install(llm_box, tmp_path, around)
 
     written = tmp_path / "etc" / "channels-hub" / "llm.env"
+    assert 'HUB_LLM_SPILL_BYTES="4294967296"' in written.read_text()
     assert written.stat().st_mode & 0o077 == 0
     assert 'HUB_LLM_TOKEN="secret of the box"' in written.read_text()
     assert "not for boxes" not in written.read_text()

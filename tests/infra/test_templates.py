@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from console.capacity.catalog import read_speeds
+from console.capacity.catalog import DATA, read_speeds
 from console.capacity.designs import USED_SHARE
 from infra.llm_box.environment import OF_THE_BOX
 from infra.llm_box.readiness import GROUP, PATIENCE_SECONDS
@@ -119,6 +120,15 @@ def test_boxes_scale_at_what_the_simulation_finds_for_their_size() -> None:
             assert (name, float(sizes[name]["RequestsPerBox"])) == (name, found)
             assert int(sizes[name]["Slots"]) == kind.speed.slots
             assert int(sizes[name]["Held"]) >= 2 * kind.speed.slots
+
+
+def test_boxes_keep_as_many_prompts_as_the_simulation_has_them_keep() -> None:
+    sizes = load("llm.yaml")["Mappings"]["Sizes"]
+    boxes = tomllib.loads((DATA / "speeds.toml").read_text())["boxes"]
+
+    for name, size in sizes.items():
+        assert (name, int(size["SpillGib"])) == (name, boxes[name]["spill_gib"])
+        assert int(size["SpillGib"]) <= int(size["DiskGib"]) / 2
 
 
 def test_the_archive_is_compiled_for_a_gpu_where_a_size_has_one() -> None:
