@@ -48,7 +48,7 @@ def main(root: Path = ROOT) -> int:
     try:
         settings = load_settings(root)
         model = settings.find_model()
-        tuned = tune(Records(root / settings.home, model), model, bar.tell, settings.threads)
+        tuned = tune(Records(root / settings.home, model), model, bar.tell, settings.slots, settings.threads)
     except (SettingsError, ModelLoadError) as error:
         bar.end()
         sys.stderr.write(f"{error}\n")

@@ -24,7 +24,9 @@ from llm_api.tuning.record import Records, Tuned
 from llm_api.tuning.trial import Speed
 from llm_api.tuning.weights import Difference
 
-ROUNDS = 2
+ROUNDS = {"weights": 4}
+USUAL_ROUNDS = 2
+"""Of all choices the format of the weights counts most, and those of two formats may be close."""
 GAIN = 1.05
 FLASH_GAIN = 1.10
 """With flash attention an answer depends, in near ties, on what is computed beside it: that must be worth
@@ -46,13 +48,15 @@ class Tools(Protocol):
 
 
 class LlamaTools:
-    """The same with llama.cpp. Differences are those from `model` as `plan` computes it."""
+    """The same with llama.cpp. Differences are those from `model` as `plan` computes it; the service is to
+    have so many `slots`."""
 
-    def __init__(self, model: Path, plan: Plan) -> None:
+    def __init__(self, model: Path, plan: Plan, slots: int) -> None:
         self._usual = weights.chances(model, plan)
+        self._slots = slots
 
     def measure(self, path: Path, plan: Plan) -> Speed:
-        return trial.measure(path, plan)
+        return trial.measure(path, plan, self._slots)
 
     def requantize(self, source: Path, target: Path, form: str) -> None:
         weights.requantize(source, target, form)
@@ -70,24 +74,31 @@ class Choice:
     difference: Difference = UNCHANGED
 
 
-def shapes(cpus: int) -> list[tuple[int, int]]:
+def shapes(cpus: int, slots: int) -> list[tuple[int, int]]:
     """Lanes and threads worth a try: CPUs may be two threads of one core, and barriers cost more the more
-    threads wait at them."""
+    threads wait at them. A lane has a slot at least."""
     halves = [cpus, max(1, cpus // 2)]
     found = [(lanes, threads) for threads in halves for lanes in (1, max(1, threads // 2), threads)]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys((min(lanes, slots), threads) for lanes, threads in found))
 
 
 class Search:
     """`tell` is called before each piece of work, with what it is and the share that is done."""
 
     def __init__(
-        self, records: Records, model: Path, tools: Tools, tell: Callable[[str, float], None], plan: Plan
+        self,
+        records: Records,
+        model: Path,
+        tools: Tools,
+        tell: Callable[[str, float], None],
+        plan: Plan,
+        slots: int,
     ) -> None:
         self._records = records
         self._model = model
         self._tools = tools
         self._tell = tell
+        self._slots = slots
         self._best = Choice("", plan)
         self._speeds: dict[Choice, Speed] = {}
         self._stages: Mapping[str, Callable[[], Iterable[Choice]]] = {
@@ -113,7 +124,7 @@ class Search:
         """The fastest of the choices, of which the first one is as good as one that gains too little."""
         if len(choices) == 1 and choices[0] in self._speeds:
             return choices[0]
-        runs = [choice for _ in range(ROUNDS) for choice in choices]
+        runs = [choice for _ in range(ROUNDS.get(name, USUAL_ROUNDS)) for choice in choices]
         for number, choice in enumerate(runs):
             share = number / len(runs) / len(self._stages)
             self._tell(f"{name}: {_name(name, choice)}", done + share)
@@ -158,7 +169,7 @@ class Search:
             yield self._with(gpu_layers=0)
 
     def _shapes(self) -> Iterable[Choice]:
-        for lanes, threads in shapes(os.cpu_count() or 1):
+        for lanes, threads in shapes(os.cpu_count() or 1, self._slots):
             yield from self._others(lanes=lanes, threads=threads)
 
     def _batches(self) -> Iterable[Choice]:
@@ -187,13 +198,14 @@ class Search:
 
 
 def tune(
-    records: Records, model: Path, tell: Callable[[str, float], None], threads: int | None = None
+    records: Records, model: Path, tell: Callable[[str, float], None], slots: int, threads: int | None = None
 ) -> Tuned:
-    """Find the fastest plan, which takes the machine for itself for a while, and keep it. Raises ComputeError
-    or ModelLoadError."""
-    plan = default_plan(threads)
+    """Find the plan that is fastest for a service of so many slots, which takes the machine for itself for a
+    while, and keep it. Raises ComputeError or ModelLoadError."""
+    usual = default_plan(threads)
+    plan = replace(usual, lanes=min(usual.lanes, slots))
     tell("the model as it is", 0.0)
-    tuned = Search(records, model, LlamaTools(model, plan), tell, plan).run()
+    tuned = Search(records, model, LlamaTools(model, plan, slots), tell, plan, slots).run()
     records.keep(tuned)
     return tuned
 

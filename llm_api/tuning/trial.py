@@ -19,8 +19,6 @@ READ_TOKENS = 512
 STEPS = 6
 LIMIT_SECONDS = 3.0
 """A slow model is measured on less."""
-SEQUENCES = 8
-"""Answers that are written side by side, over all lanes."""
 ANSWER_READS, ANSWER_WRITES = 117, 19
 """Tokens of one answer: what benchmarks.engine.ablation reads and writes for each question, from cold."""
 
@@ -38,11 +36,12 @@ class Speed:
         return ANSWER_READS / self.read + ANSWER_WRITES / self.written
 
 
-def measure(path: Path, plan: Plan) -> Speed:
-    """Speed of the model file with a plan. Raises ComputeError where it cannot be computed so."""
+def measure(path: Path, plan: Plan, slots: int) -> Speed:
+    """Speed of the model file with a plan, `slots` answers written side by side over all lanes. Raises
+    ComputeError where it cannot be computed so."""
     model = Model(path, plan.gpu_layers)
     lanes: list[LlamaLane] = []
-    slots = -(-SEQUENCES // plan.lanes)
+    slots = -(-slots // plan.lanes)
     try:
         for _ in range(plan.lanes):
             lanes.append(LlamaLane(model, slots=slots, context_tokens=READ_TOKENS * 2, plan=plan))

@@ -64,7 +64,7 @@ class FakeTools:
 
 def chosen(records: Records, model: Path, tools: FakeTools) -> Tuned:
     told: list[float] = []
-    tuned = Search(records, model, tools, lambda what, done: told.append(done), USUAL).run()
+    tuned = Search(records, model, tools, lambda what, done: told.append(done), USUAL, 8).run()
     assert told
     assert all(0 <= done < 1 for done in told)
     return tuned
@@ -167,7 +167,11 @@ def test_no_other_format_is_made_of_a_large_file(
     ],
 )
 def test_shapes(cpus: int, expected: list[tuple[int, int]]) -> None:
-    assert shapes(cpus) == expected
+    assert shapes(cpus, slots=32) == expected
+
+
+def test_no_lane_is_tried_that_the_service_has_no_slot_for() -> None:
+    assert shapes(16, slots=8) == [(1, 16), (8, 16), (1, 8), (4, 8), (8, 8)]
 
 
 # --- what is kept -------------------------------------------------------------------------------------------
@@ -232,7 +236,7 @@ def test_the_model_in_eight_bits_says_the_same_and_in_four_not(
         found[form] = weights.difference(usual, weights.chances(tmp_path / form, plan))
     assert found["Q8_0"].is_small
     assert not found["Q4_0"].is_small
-    speed = trial.measure(tmp_path / "Q8_0", replace(plan, flash_attention=True, kv_type="q8_0"))
+    speed = trial.measure(tmp_path / "Q8_0", replace(plan, flash_attention=True, kv_type="q8_0"), 8)
     assert speed.read > 0
     assert speed.written > 0
     assert not list(tmp_path.glob("*.part"))
