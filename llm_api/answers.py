@@ -17,6 +17,7 @@ from llm_api.engine.base import (
     Piece,
     Started,
 )
+from llm_api.logs import request_id
 from llm_api.metrics import Metrics
 
 EXPIRED = ReplyError(code="expired", message="Nobody waits for this answer any more.")
@@ -33,8 +34,10 @@ async def answer(
     received_at: float,
     max_seconds: float,
 ) -> LlmReply:
-    """Run the request until it expires. Raises EngineError only where trying again may help, as after
-    `max_seconds` without the end of an answer. `sent_at` and `received_at` are in epoch seconds."""
+    """Run the request until it expires, as a task of its own. Raises EngineError only where trying again may
+    help, as after `max_seconds` without the end of an answer. `sent_at` and `received_at` are in epoch
+    seconds."""
+    request_id.set(request.id)
     left = max_seconds if request.expires_at is None else request.expires_at - time.time()
     began_at = time.time()
     try:

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
@@ -19,6 +20,7 @@ from starlette.exceptions import HTTPException
 
 from llm_api.consumer import Consumer
 from llm_api.engine.base import Engine, EngineError, Event, Finished, Piece
+from llm_api.logs import request_id
 from llm_api.metrics import Metrics
 from llm_api.openai import (
     ApiError,
@@ -26,6 +28,7 @@ from llm_api.openai import (
     Completion,
     parse_chat_request,
 )
+from llm_api.request_ids import HEADER, RequestIds
 from llm_api.slots import Slots
 from llm_api.stats import Stats
 from llm_api.stats_page import render
@@ -49,14 +52,16 @@ def create_app(*, engine: Engine, consumer: Consumer, slots: Slots, metrics: Met
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         running = asyncio.create_task(consumer.run())
-        running.add_done_callback(_log_crash)
+        running.add_done_callback(partial(_log_crash, "the consumer crashed"))
         sampling = asyncio.create_task(stats.run())
+        sampling.add_done_callback(partial(_log_crash, "the sampling for /stats crashed"))
         yield
         sampling.cancel()
         consumer.stop_receiving()
         await running
 
     app = FastAPI(title="llm_api", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(RequestIds)
     app.include_router(_openai_routes(engine, slots, metrics, token))
     app.include_router(_machine_routes(engine, consumer, metrics))
     app.include_router(_people_routes(stats))
@@ -68,9 +73,9 @@ def create_app(*, engine: Engine, consumer: Consumer, slots: Slots, metrics: Met
     return app
 
 
-def _log_crash(running: asyncio.Task[None]) -> None:
+def _log_crash(event: str, running: asyncio.Task[None]) -> None:
     if not running.cancelled() and (error := running.exception()):
-        log.critical("the consumer crashed", exc_info=error)
+        log.critical(event, exc_info=error)
 
 
 def _openai_routes(engine: Engine, slots: Slots, metrics: Metrics, token: str) -> APIRouter:
@@ -230,7 +235,9 @@ async def _show_nothing(request: Request, error: Exception) -> Response:
 
 
 async def _show_crash(request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse(ApiError(500, "The service failed: see its log.", code="engine_error").body, 500)
+    """Answers outside of all middleware."""
+    body = ApiError(500, "The service failed: see its log.", code="engine_error").body
+    return JSONResponse(body, 500, {HEADER: request_id.get()})
 
 
 def _facts(finished: Finished, started: float) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Coroutine
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -216,8 +217,9 @@ class Consumer:
         self._start(self._deliveries.delete(message))
 
     def _use_slot(self) -> None:
+        """Called by whoever releases one, perhaps an HTTP request, whose id is not for the log of others."""
         self._changed.set()
-        self._start_due()
+        Context().run(self._start_due)
 
     def _start_due(self) -> None:
         """Give every slot that is free or is given back the request that is due; what has expired is answered
@@ -273,7 +275,9 @@ class Consumer:
             self._start(self._settle(held, generation.result()))
             return
         event = "engine failed, request returned"  # whatever it was: the request must not be lost with it
-        self._failures.note("engine", event, held.message, error=name_error(error))
+        self._failures.note(
+            "engine", event, held.message, request_id=held.request.id, error=name_error(error)
+        )
         pause = retry_seconds(held.message) if isinstance(error, EngineUnavailableError) else 0
         self._give_back([held], pause)
 

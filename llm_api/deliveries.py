@@ -27,7 +27,8 @@ class Deliveries:
         try:
             await self._queues.reply(reply.to_json(), organization)
         except QueueError as error:
-            self._failures.note("reply", "reply not sent, request returned", message, error=str(error))
+            event = "reply not sent, request returned"
+            self._failures.note("reply", event, message, request_id=reply.id, error=str(error))
             await self.give_back([message], retry_seconds(message))
             return
         log.info("request answered", extra={"fields": _facts(reply)})

@@ -6,7 +6,11 @@ import json
 import logging
 import sys
 import traceback
+from contextvars import ContextVar
 from datetime import UTC, datetime
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""Of the request that is in work: each line that is logged meanwhile has it."""
 
 
 class JsonLines(logging.Formatter):
@@ -18,6 +22,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "event": record.getMessage(),
+            **({"request_id": current} if (current := request_id.get()) else {}),
             **getattr(record, "fields", {}),
         }
         if record.exc_info and record.exc_info[1]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -19,6 +21,7 @@ from llm_api.engine.base import (
     EngineRefusedError,
     EngineUnavailableError,
 )
+from llm_api.logs import JsonLines
 from llm_api.metrics import Metrics
 from llm_api.slots import Slots
 from tests.llm_api.conftest import until
@@ -60,6 +63,27 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 async def post(client: httpx.AsyncClient, **fields: Any) -> httpx.Response:
     return await client.post("/v1/chat/completions", json=CHAT | fields)
+
+
+@pytest.mark.parametrize("given", ["turn-17.2", "", "x" * 200, "two words"])
+async def test_a_request_has_an_id_in_its_answer_and_in_the_log(
+    client: httpx.AsyncClient, given: str
+) -> None:
+    log, lines = logging.getLogger("llm_api.api"), io.StringIO()
+    handler = logging.StreamHandler(lines)
+    handler.setFormatter(JsonLines())
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        response = await client.post("/v1/chat/completions", json=CHAT, headers={"X-Request-Id": given})
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(logging.NOTSET)
+
+    told = response.headers["x-request-id"]
+    assert (told == given) is (given == "turn-17.2")
+    assert [json.loads(line)["request_id"] for line in lines.getvalue().splitlines()] == [told]
+    assert (await client.get("/healthz")).headers["x-request-id"] != told
 
 
 async def test_a_completion_has_openais_shape(client: httpx.AsyncClient) -> None:
