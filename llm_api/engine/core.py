@@ -34,6 +34,14 @@ class Load:
     running: int
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Prefixes that are known, and the bytes of those in memory."""
+
+    prefixes: int
+    prefix_bytes: int
+
+
 class Core:
     """Runs jobs until `close`."""
 
@@ -55,6 +63,7 @@ class Core:
             room_tokens=room_tokens or shape.slots * context_tokens,
             portion_tokens=shape.batch_tokens,
             known_tokens=lambda sequence: self._shared.match(sequence).length,
+            shares=store.budget_bytes > 0,
         )
         self._shared = Shared(
             vocabulary, store, scheduler, shape.threads, shape.batch_tokens, shape.writes_alone
@@ -76,14 +85,19 @@ class Core:
             return Load(self._shared.scheduler.waiting, self._shared.scheduler.running)
 
     @property
+    def kept(self) -> Kept:
+        with self._shared.changed:
+            return Kept(len(self._shared.store), self._shared.store.bytes)
+
+    @property
     def counts(self) -> Counts:
         return sum((worker.counts for worker in self._workers), Counts())
 
     @property
     def problem(self) -> str | None:
-        """Why nothing is computed just now, as a short phrase."""
-        alive = any(worker.is_alive() for worker in self._workers)
-        return None if alive else "no engine thread is running"
+        """Why not all lanes compute, as a short phrase."""
+        alive = all(worker.is_alive() for worker in self._workers)
+        return None if alive else "an engine thread has ended"
 
     def submit(self, job: Job) -> None:
         shared = self._shared

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-from llm_api.engine.base import ChatRequest, Engine, EngineError, Event, Finished, ModelLoadError
-from llm_api.engine.core import Core, Load, Shape
+from llm_api.engine.base import (
+    ChatRequest,
+    Engine,
+    EngineError,
+    EngineUnavailableError,
+    Event,
+    Finished,
+    ModelLoadError,
+)
+from llm_api.engine.core import CLOSED, Core, Load, Shape
 from llm_api.engine.drafting import guess_answer
 from llm_api.engine.lane import ComputeError
 from llm_api.engine.model import Model, describe_gpu
@@ -23,8 +32,11 @@ from llm_api.engine.sequence import Sequence
 from llm_api.engine.spill import DiskSpill, fingerprint
 from llm_api.engine.text import TextStream
 from llm_api.engine.worker import Counts, Job
+from llm_api.logs import request_id
 
 SLOTS = 8
+TOKENIZERS = 4
+"""Chats that are made tokens at a time, in milliseconds each."""
 PREFIX_BYTES = 2**30
 SPILL_BYTES = 2**32
 
@@ -67,7 +79,8 @@ class EmbeddedEngine(Engine):
         self._spill = None
         if spill_folder:
             self._spill = DiskSpill(spill_folder, fingerprint(path, shape.slots, plan.memory), spill_bytes)
-        self._store = PrefixStore(prefix_bytes, self._spill)
+        self._tokenizers = ThreadPoolExecutor(TOKENIZERS, thread_name_prefix="tokenizer")
+        self._store = PrefixStore(prefix_bytes if self._model.can_forget else 0, self._spill)
         self.slots = shape.lanes * shape.slots
         self.about = {**self.plan.describe(), **describe_gpu(plan.gpu_layers)}
         try:
@@ -112,10 +125,11 @@ class EmbeddedEngine(Engine):
                 loop.call_soon_threadsafe(events.put_nowait, event)
 
         job = Job(
-            await asyncio.to_thread(self._sequence, request),
+            await self._tokenize(request),
             Sampler(request.temperature, request.top_p, request.seed),
             TextStream(request.stop),
             publish,
+            request_id.get(),
         )
         self._core.submit(job)
         try:
@@ -129,9 +143,17 @@ class EmbeddedEngine(Engine):
         finally:
             self._core.cancel(job)
 
+    async def _tokenize(self, request: ChatRequest) -> Sequence:
+        """In a thread of its own, to whose end `close` waits whoever has gone meanwhile."""
+        try:
+            reading = self._tokenizers.submit(self._sequence, request)
+        except RuntimeError as error:  # they are shut down
+            raise EngineUnavailableError(CLOSED) from error
+        return await asyncio.wrap_future(reading)
+
     def numbers(self) -> Mapping[str, float]:
         counted = {**asdict(self.counts), **{f"prefix_{k}": n for k, n in asdict(self.prefixes).items()}}
-        now = {**asdict(self.load), "prefix_bytes": self._store.bytes, "prefixes": len(self._store)}
+        now = {**asdict(self.load), **asdict(self._core.kept)}
         return {**{f"{name}_total": number for name, number in counted.items()}, **now}
 
     async def check(self) -> str | None:
@@ -143,6 +165,7 @@ class EmbeddedEngine(Engine):
     def close_now(self) -> None:
         """As `close`, where there is no event loop."""
         self._core.close()
+        self._tokenizers.shutdown()
         if self._spill:
             self._spill.close()
         self._model.close()

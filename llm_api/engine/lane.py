@@ -28,6 +28,9 @@ class Portion:
 
 
 class Vocabulary(Protocol):
+    can_forget: bool
+    """Whether tokens can be taken out of a lane's memory again: not so of recurrent models."""
+
     def piece(self, token: int) -> bytes:
         """The bytes that a token stands for, perhaps part of a character. Control tokens have none."""
 

@@ -50,7 +50,6 @@ class Model:
         self.can_forget = not (
             llama_cpp.llama_model_is_recurrent(pointer) or llama_cpp.llama_model_is_hybrid(pointer)
         )
-        """Whether tokens can be taken out of its memory again."""
         self._formatter = self._chat_formatter()
         attributes = [
             llama_cpp.llama_vocab_get_attr(self._vocab, token) for token in range(self.vocabulary_size)

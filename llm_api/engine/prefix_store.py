@@ -86,6 +86,12 @@ class Spill(Protocol):
     def read(self, prefix: Prefix) -> State | None:
         """Its state again; None when that is lost, which it then is for good."""
 
+    def has(self, prefix: Prefix) -> bool:
+        """Whether its state is there: it may not be yet, or had to make room for others."""
+
+    def touch(self, prefix: Prefix) -> None:
+        """It was of use: others make room before it does."""
+
 
 @dataclass
 class StoreCounts:
@@ -93,6 +99,7 @@ class StoreCounts:
     misses: int = 0
     evicted: int = 0
     spill_reads: int = 0
+    spill_writes: int = 0
 
 
 @dataclass
@@ -127,22 +134,29 @@ class PrefixStore:
                 best = Match(prefix, length)
         return best
 
-    def take(self, match: Match, prompt: Prompt) -> State | None:
-        """The state for a match, whose prefix counts as used; None when it is lost."""
+    def fetch(self, match: Match) -> State | None:
+        """The state for a match, where only the spill has it. Changes nothing, and takes as long as the disk
+        does: whoever shares the store holds no lock for it."""
         prefix = match.prefix
-        if prefix is None:
-            self.counts.misses += 1
+        if prefix is None or prefix.state is not None or self.spill is None:
             return None
-        if prefix.state is None:
-            prefix.state = self._read_back(prefix)
-        if prefix.state is None:
-            self.drop(prefix)
+        return self.spill.read(prefix)
+
+    def take(self, match: Match, prompt: Prompt, fetched: State | None = None) -> State | None:
+        """The state for a match, whose prefix counts as used; None when it is lost, or is on the disk and was
+        not `fetched`."""
+        prefix = match.prefix
+        if prefix is not None and prefix.state is None:
+            self._fill(prefix, fetched)
+        if prefix is None or prefix.state is None:
             self.counts.misses += 1
             return None
         self.counts.hits += 1
         prefix.used = next(self._clock)
-        if match.length == len(prefix):
+        if match.length == len(prefix) and not prefix.is_branch:
             self._note_continuation(prefix, prompt)
+        if prefix.is_branch:
+            self._keep_on_disk(prefix)
         state = prefix.state
         self._evict()
         return state
@@ -196,30 +210,35 @@ class PrefixStore:
 
     def _note_continuation(self, prefix: Prefix, prompt: Prompt) -> None:
         """A chat goes on after the whole prefix, perhaps as none did before."""
-        if prefix.is_branch:
-            return
         prefix.note(_continuation(prompt, len(prefix)))
-        if len(prefix.continuations) >= BRANCH_CONTINUATIONS:
-            prefix.is_branch = True
-            self._spill(prefix)
+        prefix.is_branch = len(prefix.continuations) >= BRANCH_CONTINUATIONS
 
-    def _spill(self, prefix: Prefix) -> None:
-        if self.spill:
+    def _keep_on_disk(self, prefix: Prefix) -> None:
+        if self.spill is None:
+            return
+        if self.spill.has(prefix):
+            self.spill.touch(prefix)
+        else:
             self.spill.write(prefix)
-            prefix.is_spilled = True
+            self.counts.spill_writes += 1
+        prefix.is_spilled = True
 
-    def _read_back(self, prefix: Prefix) -> State | None:
-        assert self.spill is not None  # only what is in a spill has no state
-        state = self.spill.read(prefix)
-        if state is not None:
+    def _fill(self, prefix: Prefix, fetched: State | None) -> None:
+        """Give a prefix its state from the spill, or forget the prefix where that is lost."""
+        if fetched is not None and prefix in self._groups.get(prefix.group, ()):
+            prefix.state = fetched
             self.counts.spill_reads += 1
-            self.bytes += len(state)
-        return state
+            self.bytes += len(fetched)
+        elif self.spill is None or not self.spill.has(prefix):
+            self.drop(prefix)
 
     def _evict(self) -> None:
         while self.bytes > self.budget_bytes:
             in_memory = (p for group in self._groups.values() for p in group if p.state is not None)
             victim = min(in_memory, key=lambda prefix: (prefix.is_precious, prefix.used))
+            if victim.is_spilled and self.spill and not self.spill.has(victim):
+                victim.is_spilled = False
+                continue
             self.counts.evicted += 1
             if victim.is_spilled:
                 self._forget_state(victim)

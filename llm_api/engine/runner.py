@@ -19,10 +19,10 @@ from llm_api.engine.plan import Plan, default_plan
 from llm_api.engine.sampling import Logits
 from llm_api.engine.sequence import State
 
-_GGML_TYPE_BF16 = 30  # llama_cpp does not name it
+GGML_TYPE_BF16 = 30  # llama_cpp does not name it
 _KV_TYPES = {
     "f16": llama_cpp.GGML_TYPE_F16,
-    "bf16": _GGML_TYPE_BF16,
+    "bf16": GGML_TYPE_BF16,
     "q8_0": llama_cpp.GGML_TYPE_Q8_0,
 }
 

@@ -47,6 +47,10 @@ class Step:
     portion_tokens: int = 0
 
 
+Rank = tuple[bool, bool, float, int]
+"""Who has the least is next in turn."""
+
+
 def knows_nothing(sequence: Sequence) -> int:
     return 0
 
@@ -62,9 +66,12 @@ class Scheduler:
         room_tokens: int,
         portion_tokens: int = BATCH_TOKENS,
         known_tokens: Callable[[Sequence], int] = knows_nothing,
+        shares: bool = True,
     ) -> None:
         """`slots` and `room_tokens` are of each lane. A step reads at most `portion_tokens`: a cancel is
-        heard after it, and whoever writes beside it waits for it."""
+        heard after it, and whoever writes beside it waits for it. `shares`: what one has read is kept for
+        others."""
+        self._shares = shares
         self._room_tokens = room_tokens
         self._portion_tokens = portion_tokens
         self._known_tokens = known_tokens
@@ -132,7 +139,7 @@ class Scheduler:
             if self._is_read_by_another(sequence):
                 continue
             if not self._fits(sequence, lane):
-                victim = self._victim(lane, sequence)
+                victim = self._victim(lane, sequence, now)
                 if victim is None:
                     break
                 left.append(self._push_out(victim))
@@ -147,10 +154,10 @@ class Scheduler:
         a question is mostly one portion, and no more of them come between two tokens of an answer."""
         running = self._running[lane]
         writing = [sequence for sequence in running if sequence.is_writing]
-        readers = (sequence for sequence in running if not sequence.is_writing)
-        reader = min(readers, key=lambda each: _rank(each, now), default=None)
-        if reader is None:
+        readers = [sequence for sequence in running if not sequence.is_writing]
+        if not readers:
             return Step(writing)
+        reader = min(readers, key=lambda each: self._reading_rank(each, now))
         return Step(writing, reader, _portion(reader.next_stop - reader.computed, self._portion_tokens))
 
     def _has_more_than_others(self, lane: int, busy: Collection[int]) -> bool:
@@ -169,17 +176,27 @@ class Scheduler:
     def _all(self) -> list[Sequence]:
         return [*self._waiting, *(sequence for running in self._running for sequence in running)]
 
+    def _reading_rank(self, reader: Sequence, now: float) -> Rank:
+        """A reader's turn is that of the first in turn who waits for it: else a request could wait for a test
+        run, which would wait for all other requests."""
+        own = _rank(reader, now)
+        ranks = ((_rank(sequence, now), sequence) for sequence in self._waiting)
+        return min(
+            (rank for rank, each in ranks if rank < own and self._waits_for(each, reader)), default=own
+        )
+
     def _is_read_by_another(self, sequence: Sequence) -> bool:
-        """Whether a running sequence is reading what this one has in common with it, or has read it without
-        having stored it yet: it is read only once."""
-        readers = [
-            reader
-            for running in self._running
-            for reader in running
-            if reader.group == sequence.group and reader.computed <= reader.prompt.question_at
-        ]
-        common = max((_common(sequence, reader) for reader in readers), default=0)
-        if sequence.saved is not None or common < LEAST_SHARED_TOKENS:
+        return any(self._waits_for(sequence, reader) for running in self._running for reader in running)
+
+    def _waits_for(self, sequence: Sequence, reader: Sequence) -> bool:
+        """Whether a running sequence is reading what another has in common with it, or has read it without
+        having stored it yet: it is read only once. Who was in a crash takes nothing from others."""
+        if not self._shares or sequence.group != reader.group:
+            return False
+        if reader.computed > reader.prompt.question_at or sequence.saved is not None or sequence.failures:
+            return False
+        common = _common(sequence, reader)
+        if common < LEAST_SHARED_TOKENS:
             return False
         return common - self._known_tokens(sequence) >= LEAST_SHARED_TOKENS
 
@@ -209,12 +226,17 @@ class Scheduler:
         self._release(sequence)
         return sequence, slot
 
-    def _victim(self, lane: int, sequence: Sequence) -> Sequence | None:
-        """Who gives way to a sequence: a test run to an interactive request."""
-        tests = [running for running in self._running[lane] if running.priority == "test"]
-        if sequence.priority == "test" or not tests:
+    def _victim(self, lane: int, sequence: Sequence, now: float) -> Sequence | None:
+        """Who gives way to a sequence: a test run to an interactive request, unless one waits for what it
+        reads whose turn is before."""
+        if sequence.priority == "test":
             return None
-        return max(tests, key=lambda test: (test.finish_tag, test.number))
+        tests = [
+            running
+            for running in self._running[lane]
+            if running.priority == "test" and self._reading_rank(running, now) > _rank(sequence, now)
+        ]
+        return max(tests, key=lambda test: (test.finish_tag, test.number), default=None)
 
     def _make_room_to_grow(self, lane: int, now: float) -> list[tuple[Sequence, int]]:
         """Set sequences aside, the last in turn first, until each of the others can grow by a token."""
@@ -230,7 +252,7 @@ class Scheduler:
             self._last_tags = {g: tag for g, tag in self._last_tags.items() if tag > self._virtual_time}
 
 
-def _rank(sequence: Sequence, now: float) -> tuple[bool, bool, float, int]:
+def _rank(sequence: Sequence, now: float) -> Rank:
     is_test = sequence.priority == "test"
     return is_test, sequence.is_late(now), sequence.finish_tag, sequence.number
 

@@ -77,11 +77,19 @@ class DiskSpill:
                 state: State = np.fromfile(file, np.uint8)
             if _checksum(state) != checksum:
                 raise ValueError("wrong checksum")
-            os.utime(path)
         except (OSError, ValueError, KeyError, TypeError):
             _discard(path)
             return None
+        self._touch(prefix.group, prefix.tokens)
         return state
+
+    def has(self, prefix: Prefix) -> bool:
+        """Whether its state is there: it may not be yet, or had to make room for others."""
+        return self._path(prefix.group, prefix.tokens).is_file()
+
+    def touch(self, prefix: Prefix) -> None:
+        """It was of use: others make room before it does."""
+        self._writer.submit(self._touch, prefix.group, prefix.tokens)
 
     def flush(self) -> None:
         """Wait until all is written."""
@@ -92,6 +100,8 @@ class DiskSpill:
 
     def _write(self, group: str, tokens: Tokens, state: State) -> None:
         path = self._path(group, tokens)
+        if path.exists():  # it was asked for again before it was written
+            return
         head = {"group": group, "tokens": tokens.tolist(), "checksum": _checksum(state)}
         unfinished = path.with_suffix(".new")
         try:
@@ -103,6 +113,10 @@ class DiskSpill:
         except OSError as error:  # a full disk: what is in memory is still of use
             log.warning("cannot spill a prefix", extra={"fields": {"error": type(error).__name__}})
             _discard(unfinished)
+
+    def _touch(self, group: str, tokens: Tokens) -> None:
+        with suppress(OSError):
+            os.utime(self._path(group, tokens))
 
     def _path(self, group: str, tokens: Tokens) -> Path:
         name = hashlib.blake2b(group.encode() + b"\0" + tokens.tobytes(), digest_size=16).hexdigest()

@@ -21,7 +21,7 @@ from llm_api.engine.base import (
     Started,
 )
 from llm_api.engine.drafting import leads_clearly
-from llm_api.engine.lane import ComputeError, Lane, Portion, Vocabulary
+from llm_api.engine.lane import Lane, Portion, Vocabulary
 from llm_api.engine.prefix_store import Match, Prefix, PrefixStore
 from llm_api.engine.sampling import Logits, Sampler
 from llm_api.engine.scheduler import Moves, Scheduler
@@ -43,6 +43,8 @@ class Job:
     sampler: Sampler
     text: TextStream
     publish: Callable[[Event | EngineError], None]
+    request_id: str = ""
+    """For the log."""
     is_started: bool = False
 
 
@@ -110,7 +112,8 @@ class Worker(threading.Thread):
                 self._turn()
             except Exception as error:  # whatever it was: the thread must live on
                 # The text of the error may quote the prompt: only its kind leaves this function.
-                log.error("engine crashed, restarting", extra={"fields": {"error": type(error).__name__}})
+                fields = {"error": type(error).__name__, "request_ids": self._request_ids()}
+                log.error("engine crashed, restarting", extra={"fields": fields})
                 self.counts.restarts += 1
                 self._set_back()
                 if not self._reopen():
@@ -168,7 +171,11 @@ class Worker(threading.Thread):
         finally:
             with self._shared.changed:
                 for sequence, _ in moves.left:
-                    if sequence in self._shared.jobs:  # not cancelled meanwhile
+                    if sequence.cancelled:
+                        self._shared.forget(sequence)
+                    elif sequence.saved is None:
+                        self._begin_anew(sequence)
+                    else:
                         self._shared.scheduler.wait_again(sequence)
         for sequence in moves.came:
             self._fill_slot(sequence)
@@ -188,7 +195,9 @@ class Worker(threading.Thread):
         sequence.computed = 0
         with self._shared.changed:
             match = self._shared.match(sequence)
-            state = self._shared.store.take(match, sequence.prompt)
+        fetched = self._shared.store.fetch(match)
+        with self._shared.changed:
+            state = self._shared.store.take(match, sequence.prompt, fetched)
         if state is None or match.prefix is None:
             return
         sequence.computed = sequence.restored = self._lane.restore(slot, state, match.length)
@@ -252,7 +261,8 @@ class Worker(threading.Thread):
     def _cut(self, sequence: Sequence) -> None:
         """Forget what is computed of a guess, and of the last token, which is computed next."""
         sequence.computed = len(sequence.tokens) - 1
-        self._lane.cut(_slot(sequence), sequence.computed)
+        if self._shared.vocabulary.can_forget:
+            self._lane.cut(_slot(sequence), sequence.computed)
 
     def _tell(self, job: Job, token: int) -> bool:
         """Add a token to the answer, and say whether that goes on."""
@@ -277,6 +287,7 @@ class Worker(threading.Thread):
         job.publish(
             Finished(reason, len(prompt.tokens), sequence.written, sequence.restored, prompt.dropped_messages)
         )
+        sequence.cancelled = True  # nobody waits for what is left to do: after a crash it is not done again
         self._cut(sequence)
         self._keep(sequence)
         self._leave(sequence)
@@ -296,18 +307,30 @@ class Worker(threading.Thread):
         with self._shared.changed:
             self._shared.forget(sequence)
 
-    def _set_back(self) -> None:
-        """After a crash: the lane's sequences are computed anew, but not for ever."""
+    def _request_ids(self) -> list[str]:
+        """Of what is in work here."""
         shared = self._shared
         with shared.changed:
-            for sequence in shared.scheduler.running_in(self._number):
-                sequence.failures += 1
-                sequence.computed, sequence.saved = 0, None
-                if sequence.failures > RETRIES:
-                    shared.jobs[sequence].publish(EngineUnavailableError(CRASHED))
-                    shared.forget(sequence)
-                else:
-                    shared.scheduler.wait_again(sequence)
+            return [shared.jobs[each].request_id for each in shared.scheduler.running_in(self._number)]
+
+    def _set_back(self) -> None:
+        """After a crash: the lane's sequences are computed anew."""
+        with self._shared.changed:
+            for sequence in self._shared.scheduler.running_in(self._number):
+                self._begin_anew(sequence)
+
+    def _begin_anew(self, sequence: Sequence) -> None:
+        """Let a sequence wait without what was computed of it, but not for ever; the lock is held."""
+        shared = self._shared
+        sequence.failures += 1
+        sequence.computed, sequence.saved = 0, None
+        if sequence.cancelled:
+            shared.forget(sequence)
+        elif sequence.failures > RETRIES:
+            shared.jobs[sequence].publish(EngineUnavailableError(CRASHED))
+            shared.forget(sequence)
+        else:
+            shared.scheduler.wait_again(sequence)
 
     def _reopen(self) -> bool:
         """A new lane in place of the broken one, as soon as there is memory for it; False when the engine
@@ -321,7 +344,8 @@ class Worker(threading.Thread):
         while True:
             try:
                 self._lane = self._open_lane()
-            except ComputeError:
+            except Exception as error:  # as above
+                log.warning("engine not restarted yet", extra={"fields": {"error": type(error).__name__}})
                 with shared.changed:
                     if shared.changed.wait_for(lambda: shared.closing, REOPEN_SECONDS):
                         return False

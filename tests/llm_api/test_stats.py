@@ -106,8 +106,8 @@ async def test_anybody_on_the_machine_can_read_it(client: httpx.AsyncClient, eng
     assert "Requests completed 1" in shown
     assert "Slots in use 0 of 1" in shown
     assert "SECRET" not in answer.text
-    engine.problem = "no engine thread is running"
-    assert "engine: no engine thread is running" in words((await client.get("/stats")).text)
+    engine.problem = "an engine thread has ended"
+    assert "engine: an engine thread has ended" in words((await client.get("/stats")).text)
 
 
 async def test_the_time_to_the_first_word_is_a_metric(client: httpx.AsyncClient, app: FastAPI) -> None:

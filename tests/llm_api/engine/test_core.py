@@ -17,7 +17,7 @@ import pytest
 from llm_api.engine.base import EngineError, EngineUnavailableError, Event, Finished, Piece, Started
 from llm_api.engine.core import Core, Shape
 from llm_api.engine.lane import BATCH_TOKENS, ComputeError, Lane, Portion
-from llm_api.engine.prefix_store import PrefixStore
+from llm_api.engine.prefix_store import Prefix, PrefixStore, Spill
 from llm_api.engine.sampling import Logits, Sampler
 from llm_api.engine.sequence import Sequence, State
 from llm_api.engine.text import TextStream
@@ -51,6 +51,9 @@ def told(asked: Sequence) -> str:
 
 
 class Letters:
+    def __init__(self, can_forget: bool = True) -> None:
+        self.can_forget = can_forget
+
     def piece(self, token: int) -> bytes:
         return bytes([97 + token])
 
@@ -65,6 +68,9 @@ class Faults:
         self.computes_until_crash: list[int] = []
         self.always = False
         self.unopenable = 0
+        self.unsavable = 0
+        self.kind: type[Exception] = ComputeError
+        self.can_forget = True
         self.rounds = False
         self.opened = 0
         self.closed = 0
@@ -78,7 +84,7 @@ class MemoryLane(Lane):
     def __init__(self, slots: int, faults: Faults) -> None:
         if faults.unopenable:
             faults.unopenable -= 1
-            raise ComputeError
+            raise faults.kind
         self._slots: list[list[int]] = [[] for _ in range(slots)]
         self._faults = faults
         faults.opened += 1
@@ -118,6 +124,9 @@ class MemoryLane(Lane):
         return logits
 
     def save(self, slot: int) -> State:
+        if self._faults.unsavable:
+            self._faults.unsavable -= 1
+            raise ComputeError
         return np.array(self._slots[slot], np.int32).view(np.uint8)
 
     def restore(self, slot: int, state: State, length: int) -> int:
@@ -126,6 +135,8 @@ class MemoryLane(Lane):
 
     def cut(self, slot: int, length: int) -> None:
         assert length <= len(self._slots[slot])
+        if not self._faults.can_forget:
+            raise ComputeError
         del self._slots[slot][length:]
 
     def clear(self, slot: int) -> None:
@@ -147,7 +158,7 @@ class Reader:
         self.begun = threading.Event()
         self.asked = asked
         self._core = core
-        self.job = Job(asked, Sampler(0, 1, None), TextStream(), self._hear)
+        self.job = Job(asked, Sampler(0, 1, None), TextStream(), self._hear, f"for {asked.group}")
         core.submit(self.job)
 
     def _hear(self, event: Event | EngineError) -> None:
@@ -177,10 +188,17 @@ class Reader:
 
 @contextmanager
 def running(
-    lanes: int = 1, slots: int = 2, *, room: int | None = None, budget_bytes: int = 10**6, faults: Faults
+    lanes: int = 1,
+    slots: int = 2,
+    *,
+    room: int | None = None,
+    budget_bytes: int = 10**6,
+    faults: Faults,
+    spill: Spill | None = None,
 ) -> Iterator[Core]:
     core = Core(
-        Letters(), lambda: MemoryLane(slots, faults), Shape(lanes, slots, 2), PrefixStore(budget_bytes),
+        Letters(faults.can_forget), lambda: MemoryLane(slots, faults), Shape(lanes, slots, 2),
+        PrefixStore(budget_bytes, spill),
         context_tokens=CONTEXT, room_tokens=room,
     )  # fmt: skip
     try:
@@ -293,6 +311,96 @@ def test_after_a_crash_all_go_on_without_a_gap(faults: Faults, crash_at: int) ->
     assert faults.opened == 3
 
 
+def test_what_was_cancelled_before_a_crash_is_not_computed_again(faults: Faults) -> None:
+    with running(1, 1, faults=faults) as core:
+        faults.gate.clear()
+        reader = Reader(core, question(1))
+        assert reader.begun.wait(20)
+        reader.cancel()
+        faults.computes_until_crash = [1]
+        faults.gate.set()
+        until(lambda: is_idle(core))
+        assert (core.counts.restarts, core.counts.read_tokens) == (1, 0)
+
+
+def test_an_answer_that_was_told_is_not_computed_again_because_its_state_cannot_be_kept(
+    faults: Faults,
+) -> None:
+    with running(1, 1, faults=faults) as core:
+        asked = Sequence(prompt(words(0, 2), words(200, 40)), 20)  # too short to be kept before its answer
+        faults.unsavable = 1
+        reader = Reader(core, asked)
+        reader.check()
+        until(lambda: is_idle(core))
+        assert core.counts.restarts == 1
+        assert core.counts.written_tokens == len(told(asked))
+        assert [isinstance(event, Finished) for event in reader.events].count(True) == 1
+
+
+def test_a_sequence_that_cannot_be_set_aside_is_computed_anew(faults: Faults) -> None:
+    with running(1, 1, faults=faults) as core:
+        faults.gate.clear()
+        test = Reader(core, question(2, priority="test"))
+        assert test.begun.wait(20)
+        faults.unsavable = 1
+        asked = Reader(core, question(4, 1))
+        faults.gate.set()
+        for reader in (asked, test):
+            reader.check()
+        assert (core.counts.restarts, test.asked.failures) == (1, 1)
+
+
+def test_a_model_that_cannot_forget_is_served_without_what_needs_it(faults: Faults) -> None:
+    """Prefixes and guesses; what ends by itself as well as what is cut off."""
+    faults.can_forget = False
+    with running(2, budget_bytes=0, faults=faults) as core:
+        asked = [question(n, n % 4, 40) for n in range(0, 40, 2)]
+        assert {len(told(each)) == 40 for each in asked} == {True, False}
+        for reader in [Reader(core, each) for each in asked]:
+            reader.check()
+        assert core.counts.restarts == 0
+
+
+class SlowDisk:
+    """Has one prefix, and takes as long as it is told to."""
+
+    def __init__(self, kept: Prefix) -> None:
+        self._kept = kept
+        self.reading = threading.Event()
+        self.may_go_on = threading.Event()
+
+    def load(self) -> Iterator[Prefix]:
+        yield Prefix(self._kept.group, self._kept.tokens, None, is_branch=True, is_spilled=True)
+
+    def read(self, prefix: Prefix) -> State | None:
+        self.reading.set()
+        assert self.may_go_on.wait(20)
+        return self._kept.state
+
+    def write(self, prefix: Prefix) -> None:
+        """Nothing else."""
+
+    def has(self, prefix: Prefix) -> bool:
+        return True
+
+    def touch(self, prefix: Prefix) -> None:
+        """It does not matter when."""
+
+
+def test_while_the_disk_is_read_others_are_answered(faults: Faults) -> None:
+    asked = question(2)
+    tokens = np.array(asked.prompt.tokens[:150], np.int32)
+    disk = SlowDisk(Prefix(asked.group, tokens, tokens.view(np.uint8)))
+    with running(2, 1, faults=faults, spill=disk) as core:
+        reader = Reader(core, asked)
+        assert disk.reading.wait(20)
+        Reader(core, question(4, 1)).check()
+        until(lambda: core.load.running == 1)
+        disk.may_go_on.set()
+        reader.check()
+        assert core.counts.restored_tokens == 150
+
+
 def test_a_request_that_fails_twice_is_given_back(faults: Faults, caplog: pytest.LogCaptureFixture) -> None:
     with running(faults=faults) as core:
         faults.always = True
@@ -302,12 +410,14 @@ def test_a_request_that_fails_twice_is_given_back(faults: Faults, caplog: pytest
         faults.always = False
         Reader(core, question(2)).check()
         assert core.counts.restarts == 2
-    assert caplog.text.count("engine crashed, restarting") == 2
+    crashes = [each for each in caplog.records if each.getMessage() == "engine crashed, restarting"]
+    said = {"error": "ComputeError", "request_ids": ["for group 0"]}
+    assert [vars(each)["fields"] for each in crashes] == [said, said]
 
 
-def test_a_lane_that_cannot_be_opened_again_holds_up_nobody(
-    faults: Faults, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("kind", [ComputeError, ValueError])
+def test_a_lane_that_cannot_be_opened_again_holds_up_nobody(faults: Faults, kind: type[Exception]) -> None:
+    faults.kind = kind
     with running(2, 4, faults=faults) as core:
         faults.computes_until_crash = [1]
         faults.unopenable = 10**6

@@ -13,6 +13,7 @@ from llm_api.engine.base import (
     ChatMessage,
     ChatRequest,
     ContextLengthExceededError,
+    EngineUnavailableError,
     Event,
     Finished,
     ModelLoadError,
@@ -169,6 +170,13 @@ async def test_a_waiting_request_can_be_cancelled(engine: EmbeddedEngine) -> Non
         assert engine.load.waiting == 0
         for story in stories:
             assert isinstance([event async for event in story][-1], Finished)
+
+
+async def test_who_comes_when_it_is_closed_is_sent_to_another_box() -> None:
+    closed = EmbeddedEngine(find_packaged_model(), context_tokens=256, slots=1)
+    await closed.close()
+    with pytest.raises(EngineUnavailableError, match="ask another box"):
+        await run(closed, ask("Hello"))
 
 
 def test_a_truncated_model_file_is_refused(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from benchmarks.engine.ablation import burst
 from llm_api.engine.base import ChatMessage, ChatRequest, Finished, Piece, Role
 from llm_api.engine.embedded import EmbeddedEngine
 from llm_api.engine.plan import default_plan
+from llm_api.engine.runner import GGML_TYPE_BF16
 from llm_api.settings import find_packaged_model
 from llm_api.tuning.weights import FORMATS, requantize
 from tests.llm_api.conftest import until
@@ -63,9 +64,10 @@ CHATS = [chat(name, question) for name in NAMES for question in QUESTIONS]
 class Reference:
     """Plain llama.cpp, which reads each chat from its beginning."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: Path | None = None, **settings: Any) -> None:
+        path = str(model or find_packaged_model())
         self._llama = llama_cpp.Llama(
-            str(find_packaged_model()), n_ctx=1024, n_threads=1, n_threads_batch=2, verbose=False
+            path, n_ctx=1024, n_threads=1, n_threads_batch=2, verbose=False, **settings
         )
 
     def answer(self, request: ChatRequest) -> str:
@@ -199,13 +201,17 @@ async def test_with_guesses_the_answers_are_the_same(reference: Reference) -> No
 
 
 async def test_in_numbers_of_half_size_an_answer_does_not_depend_on_others(tmp_path: Path) -> None:
+    """And is plain llama.cpp's with the same weights and the same kind of memory."""
     path = tmp_path / "half.gguf"
     requantize(find_packaged_model(), path, "BF16")
     plan = FORMATS["BF16"].plan(default_plan(2))
     with running(model=path, plan=plan) as engine:
         alone = [(await answer(engine, request))[0] for request in CHATS]
+    plain = Reference(path, type_k=GGML_TYPE_BF16, type_v=GGML_TYPE_BF16)
     with running(model=path, plan=plan) as engine:
         assert await answers(engine, CHATS) == alone
+        check(engine, plain, [plain.answer(request) for request in CHATS], alone)
+    plain.close()
 
 
 async def test_set_aside_and_taken_up_again(reference: Reference, expected: list[str]) -> None:

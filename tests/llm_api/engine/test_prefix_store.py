@@ -22,6 +22,7 @@ class MemorySpill:
 
     def __init__(self) -> None:
         self.kept: dict[tuple[str, bytes], State] = {}
+        self.touched = 0
 
     def load(self) -> Iterator[Prefix]:
         for group, tokens in self.kept:
@@ -33,6 +34,13 @@ class MemorySpill:
 
     def read(self, prefix: Prefix) -> State | None:
         return self.kept.get((prefix.group, prefix.tokens.tobytes()))
+
+    def has(self, prefix: Prefix) -> bool:
+        return self.read(prefix) is not None
+
+    def touch(self, prefix: Prefix) -> None:
+        assert self.has(prefix)
+        self.touched += 1
 
 
 def state() -> State:
@@ -56,7 +64,11 @@ def ask(store: PrefixStore, n: int, group: str = "smile", *, examples: range = E
 def keep(store: PrefixStore, group: str, asked: Prompt) -> int:
     """As the engine does: how much of a prompt is known, after which its examples and its chat are kept."""
     match = store.match(group, asked)
-    if store.take(match, asked) is not None and match.prefix and match.length < len(match.prefix):
+    if (
+        store.take(match, asked, store.fetch(match)) is not None
+        and match.prefix
+        and match.length < len(match.prefix)
+    ):
         store.add(
             group, np.array(asked.tokens[: match.length], np.int32), state(), asked, parted_from=match.prefix
         )
@@ -197,9 +209,61 @@ def test_what_the_disk_has_lost_is_forgotten() -> None:
     asked = question(3)
     match = restarted.match("smile", asked)
     assert match.length == 100
-    assert restarted.take(match, asked) is None
+    assert restarted.take(match, asked, restarted.fetch(match)) is None
     assert len(restarted) == 0
     assert restarted.match("smile", asked).length == 0
+
+
+def test_what_is_used_in_memory_is_used_on_disk_as_well() -> None:
+    """Else the disk would make room by deleting what is asked for most."""
+    disk = MemorySpill()
+    store = PrefixStore(10**6, disk)
+    for n in range(1, 4):
+        ask(store, n)
+    assert (len(disk.kept), disk.touched, store.counts.spill_writes) == (1, 0, 1)
+    for n in range(4, 6):
+        ask(store, n)
+    assert disk.touched == 2
+    assert store.counts.spill_reads == 0
+
+
+def test_what_had_to_make_room_on_disk_stays_in_memory_and_is_written_again() -> None:
+    disk = MemorySpill()
+    store = PrefixStore(3 * STATE_BYTES, disk)
+    for n in (1, 2, 4):
+        ask(store, n)
+    disk.kept.clear()
+    for n in range(5):
+        ask(store, n, "another")
+    assert ask(store, 5) == 100
+    assert ("smile", ids(EXAMPLES).tobytes()) in disk.kept
+
+
+def test_what_is_dropped_while_the_disk_is_read_is_no_harm() -> None:
+    disk = MemorySpill()
+    store = PrefixStore(10**6, disk)
+    for n in (1, 2, 4):
+        ask(store, n)
+    restarted = PrefixStore(10**6, disk)
+    asked = question(3)
+    match = restarted.match("smile", asked)
+    fetched = restarted.fetch(match)
+    assert match.prefix
+    restarted.drop(match.prefix)
+    assert restarted.take(match, asked, fetched) is None
+    assert restarted.bytes == len(restarted) == 0
+
+
+def test_what_leaves_the_memory_just_now_is_still_known() -> None:
+    """It is fetched by the next one."""
+    disk = MemorySpill()
+    store = PrefixStore(10**6, disk)
+    for n in (1, 2, 4):
+        ask(store, n)
+    restarted = PrefixStore(10**6, disk)
+    asked = question(3)
+    assert restarted.take(restarted.match("smile", asked), asked, None) is None
+    assert ask(restarted, 3) == 100
 
 
 def test_without_a_budget_nothing_is_kept() -> None:
@@ -226,7 +290,7 @@ def test_the_budget_holds_and_what_is_restored_was_computed(
         if match.prefix is not None:
             assert any(tokens[: match.length] == asked.tokens[: match.length] for tokens in seen[group])
             assert LEAST_TOKENS <= match.length <= len(asked.tokens) - 2
-        store.take(match, asked)
+        store.take(match, asked, store.fetch(match))
         for length in (asked.question_at, len(asked.tokens)):
             store.add(group, np.array(asked.tokens[:length], np.int32), state())
             seen[group].add(asked.tokens[:length])

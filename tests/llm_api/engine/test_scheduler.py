@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,12 +18,25 @@ from tests.llm_api.engine.chats import prompt, sequence, words
 NOW = 1000.0
 
 
+Beginning = tuple[str, tuple[int, ...]]
+
+
+def beginning(asked: Sequence) -> Beginning:
+    return asked.group, asked.prompt.tokens[: asked.prompt.question_at]
+
+
+def known(kept: set[Beginning], asked: Sequence) -> int:
+    return asked.prompt.question_at if beginning(asked) in kept and not asked.failures else 0
+
+
 @dataclass
 class Play:
-    """Does what the scheduler says, as the engine would; time stands still."""
+    """Does what the scheduler says, as the engine would; time stands still. `kept` is what stays known of
+    prompts once it is read."""
 
     scheduler: Scheduler
     lanes: int = 1
+    kept: set[Beginning] = field(default_factory=set)
     finished: list[Sequence] = field(default_factory=list)
     started: list[Sequence] = field(default_factory=list)
     read: Counter[str] = field(default_factory=Counter)
@@ -35,6 +49,8 @@ class Play:
         for came in moves.came:
             if came not in self.started:
                 self.started.append(came)
+            if came.saved is None:
+                came.computed = known(self.kept, came)
             came.saved = None
         step = self.scheduler.next_step(lane, NOW)
         for writer in step.writing:
@@ -54,6 +70,8 @@ class Play:
 
     def _compute(self, chosen: Sequence, count: int) -> None:
         chosen.computed += count
+        if chosen.computed == chosen.prompt.question_at:
+            self.kept.add(beginning(chosen))
         assert chosen.computed <= len(chosen.tokens)
         if chosen.missing == 0:
             chosen.tokens.append(7)
@@ -173,6 +191,49 @@ def test_the_common_beginning_is_read_by_one_and_awaited_by_others() -> None:
     assert line.move(0, NOW).came == mates[1:]
 
 
+def mate(n: int, **fields: Any) -> Sequence:
+    return Sequence(prompt(words(0, 300), words(1000 * n, 10)), 5, group="smile", **fields)
+
+
+def test_a_test_run_is_read_at_the_turn_of_the_request_that_waits_for_it() -> None:
+    """Though other requests never cease to come, which go before test runs."""
+    kept: set[Beginning] = set()
+    line = Scheduler(
+        lanes=1, slots=10, room_tokens=5000, portion_tokens=20, known_tokens=lambda each: known(kept, each)
+    )
+    play = Play(line, kept=kept)
+    test, asked = mate(1, priority="test"), mate(2)
+    line.add(test)
+    play.step()
+    line.add(asked)
+    for n in range(100):
+        if asked.written:
+            break
+        line.add(sequence(f"other {n}", read=20, write=1, first=5000 + 100 * n))
+        play.step()
+    assert asked.written
+    assert play.read["smile"] == 300 + 10  # the beginning once
+
+
+def test_where_nothing_is_kept_nobody_waits_for_anothers_reading() -> None:
+    line = Scheduler(lanes=1, slots=2, room_tokens=1000, shares=False)
+    asked = [mate(1), mate(2)]
+    for each in asked:
+        line.add(each)
+    assert line.move(0, NOW).came == asked
+
+
+def test_who_was_in_a_crash_waits_for_no_other_ones_reading() -> None:
+    """It is computed from its beginning in any case, and would wait as long as others come."""
+    line = scheduler(slots=2)
+    first, failed = mate(1), mate(2)
+    line.add(first)
+    assert line.move(0, NOW).came == [first]
+    failed.failures = 1
+    line.add(failed)
+    assert line.move(0, NOW).came == [failed]
+
+
 def test_a_lane_leaves_to_another_what_that_can_start_sooner() -> None:
     line = scheduler(slots=6, lanes=2)
     for n in range(4):
@@ -236,13 +297,16 @@ def test_a_cancelled_sequence_leaves_its_slot_and_its_place_in_line() -> None:
 
 
 asked = st.builds(
-    sequence,
+    lambda group, common, read, write, **fields: Sequence(
+        prompt(words(0, common), words(1000, read)), write, group=group, **fields
+    ),
     st.sampled_from("abcd"),
-    st.integers(1, 60),
+    st.sampled_from([0, 40]),
+    st.integers(2, 20),
     st.integers(1, 20),
     priority=st.sampled_from(["interactive", "test"]),
     answer_by=st.sampled_from([None, NOW - 1, NOW + 1]),
-    first=st.sampled_from([0, 10_000]),
+    failures=st.sampled_from([0, 0, 1]),
 )
 
 
@@ -250,7 +314,9 @@ asked = st.builds(
 def test_whatever_comes_room_is_never_overdrawn_and_everything_ends(data: st.DataObject) -> None:
     lanes, slots = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 4))
     room = data.draw(st.integers(82, 200))
-    play = Play(scheduler(slots, room, lanes), lanes)
+    kept: set[Beginning] = set()
+    line = Scheduler(lanes=lanes, slots=slots, room_tokens=room, known_tokens=lambda each: known(kept, each))
+    play = Play(line, lanes, kept)
     added: list[Sequence] = []
     cancelled: list[Sequence] = []
     for action in data.draw(st.lists(st.sampled_from(["add", "step", "step", "cancel"]), max_size=40)):

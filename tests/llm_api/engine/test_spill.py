@@ -101,6 +101,19 @@ def test_over_budget_the_one_used_longest_ago_goes(tmp_path: Path) -> None:
     assert {p.tokens[0] for p in open_spill(tmp_path).load()} == {0, 2}
 
 
+def test_over_budget_what_was_of_use_in_memory_stays(tmp_path: Path) -> None:
+    one, two, three = prefix(0), prefix(1), prefix(2)
+    for n, each in enumerate((one, two)):
+        keep(open_spill(tmp_path), each)
+        newest = max(files(tmp_path), key=lambda path: path.stat().st_mtime_ns)
+        os.utime(newest, (1000 + n, 1000 + n))
+    spill = open_spill(tmp_path, budget_bytes=2 * (STATE.size + 1000))
+    spill.touch(one)
+    spill.touch(prefix(7))  # which it does not have
+    keep(spill, three)
+    assert [spill.has(each) for each in (one, two, three)] == [True, False, True]
+
+
 def test_a_full_disk_costs_only_the_spill(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     spill = open_spill(tmp_path)
     (tmp_path / "model").rmdir()
