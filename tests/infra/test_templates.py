@@ -122,6 +122,12 @@ def test_boxes_scale_at_what_the_simulation_finds_for_their_size() -> None:
             assert int(sizes[name]["Held"]) >= 2 * kind.speed.slots
 
 
+def test_a_box_counts_for_the_scaling_from_when_it_answers() -> None:
+    group = load("llm.yaml")["Resources"]["Boxes"]["Properties"]
+
+    assert group["DefaultInstanceWarmup"] == max(kind.start_seconds for kind in read_speeds().kinds.values())
+
+
 def test_boxes_keep_as_many_prompts_as_the_simulation_has_them_keep() -> None:
     sizes = load("llm.yaml")["Mappings"]["Sizes"]
     boxes = tomllib.loads((DATA / "speeds.toml").read_text())["boxes"]
