@@ -29,7 +29,7 @@ bench-llm: ## compare llm_api with other servers, 22 minutes on an idle machine 
 	@scripts/install.sh bench
 	@exec $(BIN)/python -m benchmarks.llm $(if $(QUICK),--quick) $(if $(BURST),--burst $(BURST) --limit 60)
 
-tune: ## find what makes the embedded model fastest on this machine, in a minute; llm_api then uses it
+tune: ## find what makes the embedded model fastest on this machine, in two minutes; llm_api then uses it
 	@scripts/install.sh run
 	@exec $(BIN)/python -m llm_api.tune
 
