@@ -77,6 +77,14 @@ def keep(store: PrefixStore, group: str, asked: Prompt) -> int:
     return match.length
 
 
+def restarted_store(disk: MemorySpill) -> PrefixStore:
+    """It knows an organization's examples, from the disk alone."""
+    store = PrefixStore(10**6, disk)
+    for n in (1, 2, 4):
+        ask(store, n)
+    return PrefixStore(10**6, disk)
+
+
 def test_an_organizations_examples_are_known_to_its_next_question() -> None:
     store = PrefixStore(10**6)
     assert [ask(store, n) for n in (1, 2, 3)] == [0, 100, 100]
@@ -200,11 +208,7 @@ def test_a_contacts_turns_stay_off_the_disk_though_the_facts_leave_their_questio
 
 
 def test_what_the_disk_has_lost_is_forgotten() -> None:
-    disk = MemorySpill()
-    store = PrefixStore(10**6, disk)
-    for n in (1, 2, 4):
-        ask(store, n)
-    restarted = PrefixStore(10**6, disk)
+    restarted = restarted_store(disk := MemorySpill())
     disk.kept.clear()
     asked = question(3)
     match = restarted.match("smile", asked)
@@ -240,11 +244,7 @@ def test_what_had_to_make_room_on_disk_stays_in_memory_and_is_written_again() ->
 
 
 def test_what_is_dropped_while_the_disk_is_read_is_no_harm() -> None:
-    disk = MemorySpill()
-    store = PrefixStore(10**6, disk)
-    for n in (1, 2, 4):
-        ask(store, n)
-    restarted = PrefixStore(10**6, disk)
+    restarted = restarted_store(MemorySpill())
     asked = question(3)
     match = restarted.match("smile", asked)
     fetched = restarted.fetch(match)
@@ -256,11 +256,7 @@ def test_what_is_dropped_while_the_disk_is_read_is_no_harm() -> None:
 
 def test_what_leaves_the_memory_just_now_is_still_known() -> None:
     """It is fetched by the next one."""
-    disk = MemorySpill()
-    store = PrefixStore(10**6, disk)
-    for n in (1, 2, 4):
-        ask(store, n)
-    restarted = PrefixStore(10**6, disk)
+    restarted = restarted_store(MemorySpill())
     asked = question(3)
     assert restarted.take(restarted.match("smile", asked), asked, None) is None
     assert ask(restarted, 3) == 100

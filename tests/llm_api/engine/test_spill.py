@@ -30,6 +30,14 @@ def keep(spill: DiskSpill, *prefixes: Prefix) -> None:
     spill.close()
 
 
+def keep_long_ago(folder: Path, *prefixes: Prefix) -> None:
+    """One after the other."""
+    for n, each in enumerate(prefixes):
+        keep(open_spill(folder), each)
+        newest = max(files(folder), key=lambda path: path.stat().st_mtime_ns)
+        os.utime(newest, (1000 + n, 1000 + n))
+
+
 def files(folder: Path) -> list[Path]:
     return [path for path in folder.glob("*/*") if path.is_file()]
 
@@ -91,10 +99,7 @@ def test_a_file_that_is_none_is_deleted(tmp_path: Path, content: bytes) -> None:
 
 def test_over_budget_the_one_used_longest_ago_goes(tmp_path: Path) -> None:
     one, two, three = prefix(0), prefix(1), prefix(2)
-    for n, each in enumerate((one, two)):
-        keep(open_spill(tmp_path), each)
-        newest = max(files(tmp_path), key=lambda path: path.stat().st_mtime_ns)
-        os.utime(newest, (1000 + n, 1000 + n))
+    keep_long_ago(tmp_path, one, two)
     spill = open_spill(tmp_path, budget_bytes=2 * (STATE.size + 1000))
     assert spill.read(one) is not None  # now used later than the second
     keep(spill, three)
@@ -103,10 +108,7 @@ def test_over_budget_the_one_used_longest_ago_goes(tmp_path: Path) -> None:
 
 def test_over_budget_what_was_of_use_in_memory_stays(tmp_path: Path) -> None:
     one, two, three = prefix(0), prefix(1), prefix(2)
-    for n, each in enumerate((one, two)):
-        keep(open_spill(tmp_path), each)
-        newest = max(files(tmp_path), key=lambda path: path.stat().st_mtime_ns)
-        os.utime(newest, (1000 + n, 1000 + n))
+    keep_long_ago(tmp_path, one, two)
     spill = open_spill(tmp_path, budget_bytes=2 * (STATE.size + 1000))
     spill.touch(one)
     spill.touch(prefix(7))  # which it does not have
