@@ -41,15 +41,15 @@ def measure(path: Path, plan: Plan, slots: int) -> Speed:
     ComputeError where it cannot be computed so."""
     model = Model(path, plan.gpu_layers)
     lanes: list[LlamaLane] = []
-    slots = -(-slots // plan.lanes)
+    each = -(-slots // plan.lanes)
     try:
         for _ in range(plan.lanes):
-            lanes.append(LlamaLane(model, slots=slots, context_tokens=READ_TOKENS * 2, plan=plan))
+            lanes.append(LlamaLane(model, slots=each, context_tokens=READ_TOKENS * 2, plan=plan))
             lanes[-1].use_threads(max(1, plan.threads // plan.lanes))
         at_once = threading.Barrier(len(lanes))
         with ThreadPoolExecutor(len(lanes)) as pool:
-            found = list(pool.map(lambda lane: _work(lane, model, slots, plan, at_once), lanes))
-        return Speed(sum(each.read for each in found), sum(each.written for each in found))
+            found = list(pool.map(lambda lane: _work(lane, model, each, plan, at_once), lanes))
+        return Speed(sum(speed.read for speed in found), sum(speed.written for speed in found))
     finally:
         for lane in lanes:
             lane.close()

@@ -223,8 +223,10 @@ async def test_errors_of_the_engine_are_plain_responses(
     client: httpx.AsyncClient, engine: FakeEngine, error: Exception, status: int, code: str, stream: bool
 ) -> None:
     engine.errors = [error]
+    client.headers["X-Request-Id"] = "turn-18"
     response = await post(client, stream=stream)
     assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+    assert response.headers["x-request-id"] == "turn-18"
     assert "SECRET" not in response.text
     assert (await post(client)).status_code == 200  # and the next request is served
 
