@@ -27,6 +27,7 @@ chaos: ## break everything while messages come, and count (SEED=, MESSAGES=, ORG
 
 bench-llm: ## compare llm_api with other servers, 22 minutes on an idle machine (QUICK=1: 4, BURST=64: 60)
 	@scripts/install.sh bench
+	@scripts/llama_server.sh
 	@exec $(BIN)/python -m benchmarks.llm $(if $(QUICK),--quick) $(if $(BURST),--burst $(BURST) --limit 60)
 
 tune: ## find what makes the embedded model fastest on this machine, in two minutes; llm_api then uses it

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.llm.comparison import Comparison, Plan
+from benchmarks.llm.llama_server import SETTINGS
 from benchmarks.llm.picture import picture
 from benchmarks.llm.progress import Progress
 from benchmarks.llm.report import report
@@ -73,6 +74,7 @@ def _arguments() -> argparse.Namespace:
     add("--threads", type=int, default=os.cpu_count() or 1)
     add("--checkout", type=Path, default=ROOT, help="another checkout of this project, whose llm_api is ours")
     add("--picture", type=Path, default=PICTURE)
+    add("--llama-server", default=SETTINGS, metavar="FLAGS", help="in place of '%(default)s'")
     add("--model", type=Path, help="a GGUF file in place of the embedded model")
     arguments = parser.parse_args()
     if arguments.quick:
@@ -102,10 +104,10 @@ def _plan(arguments: argparse.Namespace, tuned: Path) -> Plan:
 
 
 def _kinds(arguments: argparse.Namespace, model: Path, tuned: Path) -> Sequence[Kind]:
-    checkout = arguments.checkout.resolve()
+    all_three = kinds(arguments.checkout.resolve(), arguments.llama_server)
     if not {OURS_TUNED, LLAMA_SERVER_TUNED} & set(arguments.servers):
-        return kinds(checkout)
-    return [*kinds(checkout), *tuned_kinds(model, arguments.threads, checkout, tuned)]
+        return all_three
+    return [*all_three, *tuned_kinds(model, arguments.threads, all_three, tuned)]
 
 
 if __name__ == "__main__":

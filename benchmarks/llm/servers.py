@@ -19,6 +19,8 @@ from typing import Literal
 import httpx
 import psutil
 
+from benchmarks.llm.llama_server import SETTINGS, llama_server_command
+
 ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
 TOKEN = "benchmark"  # noqa: S105 - of servers that only this process can reach
@@ -65,7 +67,7 @@ class Server:
         self.peak_bytes = 0
         self._port = _free_port()
         self.url = f"http://{HOST}:{self._port}"
-        self._command = [sys.executable, *kind.command(model, self._port, threads)]
+        self._command = kind.command(model, self._port, threads)
         self._environment = {**_clean_environment(), **kind.environment(model, self._port, threads)}
         self._folder = folder
         self._log = folder / "log"
@@ -156,7 +158,8 @@ def _ours_environment(model: Path, port: int, threads: int) -> Mapping[str, str]
 
 def _packaged_command(model: Path, port: int, threads: int) -> Sequence[str]:
     options = f"--host {HOST} --port {port} --n_ctx 4096 --n_threads {threads} --n_threads_batch {threads}"
-    return ["-m", "llama_cpp.server", "--model", str(model), *options.split(), "--logits_all", "False"]
+    program = [sys.executable, "-m", "llama_cpp.server"]
+    return [*program, "--model", str(model), *options.split(), "--logits_all", "False"]
 
 
 def _packaged_computed(log: str) -> int:
@@ -164,27 +167,31 @@ def _packaged_computed(log: str) -> int:
     return sum(int(found) for found in re.findall(r"remaining (\d+) prompt tokens to eval", log))
 
 
-OURS_KIND = Kind("ours", "ours", lambda *_: ["-c", OURS], _ours_environment)
+OURS_KIND = Kind("ours", "ours", lambda *_: [sys.executable, "-c", OURS], _ours_environment)
 PACKAGED_KIND = Kind(
     "llama_cpp.server", "packaged", _packaged_command, computed=_packaged_computed, is_serial=True
 )
 LLAMA_SERVER_KIND = Kind(
     "llama-server",
     "llama-server",
-    lambda model, port, threads: [
-        *("-m", "benchmarks.llm.llama_server", "--model", str(model)),
-        *("--port", str(port), "--threads", str(threads)),
-    ],
+    lambda model, port, threads: llama_server_command(model, HOST, port, threads),
 )
 
 
-def kinds(checkout: Path = ROOT) -> Sequence[Kind]:
+def kinds(checkout: Path = ROOT, llama_server_settings: str = SETTINGS) -> Sequence[Kind]:
     """All three, ours from the checkout that is given."""
 
     def environment(model: Path, port: int, threads: int) -> Mapping[str, str]:
         return {**_ours_environment(model, port, threads), "PYTHONPATH": str(checkout)}
 
-    return replace(OURS_KIND, environment=environment), PACKAGED_KIND, LLAMA_SERVER_KIND
+    def llama_server(model: Path, port: int, threads: int) -> Sequence[str]:
+        return llama_server_command(model, HOST, port, threads, llama_server_settings)
+
+    return (
+        replace(OURS_KIND, environment=environment),
+        PACKAGED_KIND,
+        replace(LLAMA_SERVER_KIND, command=llama_server),
+    )
 
 
 def _clean_environment() -> dict[str, str]:
