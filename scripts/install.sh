@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes .venv and installs what the requirements pin: `scripts/install.sh run`, or `dev` for the tests as well, or
 # `bench` for the servers that ours is compared with.
-# Does nothing where the requirements are as they were the last time.
+# Does nothing where the requirements, and how llama.cpp is compiled, are as they were the last time.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -14,7 +14,7 @@ case $kind in
 esac
 
 checksum() {
-    cat requirements.txt requirements/*.txt | sha256sum
+    cat requirements.txt requirements/*.txt scripts/llama_cpp/* | sha256sum
 }
 
 stamp=.venv/installed-$kind
@@ -38,16 +38,23 @@ if [ ! -x .venv/bin/python ]; then
         fail "The environment .venv could not be made: install Python's venv module (Debian: apt-get install python3-venv)."
 fi
 
-if ! .venv/bin/python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("llama_cpp"))'; then
-    for tool in gcc g++ make; do
+compiled=.venv/compiled-llama-cpp
+how() {
+    { grep '^llama-cpp-python' requirements/constraints.txt; cat scripts/llama_cpp/*; } | sha256sum
+}
+
+if ! { [ -f "$compiled" ] && [ "$(cat "$compiled")" = "$(how)" ]; }; then
+    for tool in gcc g++ make patch; do
         command -v "$tool" >/dev/null ||
             fail "$tool is missing, and llama-cpp-python is compiled from source: install it (Debian: apt-get install build-essential)."
     done
     echo "llama-cpp-python compiles for about 3 minutes, once."
-    # Not from pip's cache, where it may lie as others have compiled it.
+    # Not from pip's cache, where it may lie as others have compiled it. What it depends on comes below.
     CMAKE_ARGS="-DCMAKE_PROJECT_llama_cpp_INCLUDE='$PWD/scripts/llama_cpp/options.cmake' ${CMAKE_ARGS:-}" \
-        .venv/bin/python -m pip install --disable-pip-version-check --no-cache-dir -c requirements/constraints.txt llama-cpp-python ||
+        .venv/bin/python -m pip install --disable-pip-version-check --no-cache-dir --force-reinstall --no-deps \
+        -c requirements/constraints.txt llama-cpp-python ||
         fail "llama-cpp-python could not be compiled: see the message above, then run make again."
+    how >"$compiled"
 fi
 
 echo "Installing the packages of $requirements"

@@ -17,7 +17,8 @@ from llm_api.tuning.trial import Speed
 from llm_api.tuning.weights import Difference
 
 FOLDER = "tuned"
-VERSION = 2
+VERSION = 3
+"""Another one where what is tuned, or how llama.cpp is compiled, is not what it was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,15 @@
 set(LLAVA_BUILD OFF)
 set(LLAMA_BUILD_COMMON OFF)
 
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 14)
-    add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:SHELL:-include '${CMAKE_CURRENT_LIST_DIR}/ldtilecfg.h'>")
+include("${CMAKE_CURRENT_LIST_DIR}/compiler.cmake")
+
+set(llama_cpp_source "${CMAKE_CURRENT_SOURCE_DIR}/vendor/llama.cpp")
+set(sgemm_folder "${llama_cpp_source}/ggml/src/ggml-cpu/llamafile")
+if(NOT EXISTS "${sgemm_folder}/amx_bf16.h") # CMake may come here twice
+    execute_process(
+        COMMAND patch --strip=1 "--input=${CMAKE_CURRENT_LIST_DIR}/attention.patch"
+        WORKING_DIRECTORY "${llama_cpp_source}"
+        COMMAND_ERROR_IS_FATAL ANY
+    )
+    file(COPY "${CMAKE_CURRENT_LIST_DIR}/amx_bf16.h" DESTINATION "${sgemm_folder}")
 endif()

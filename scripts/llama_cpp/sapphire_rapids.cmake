@@ -10,3 +10,4 @@ set(GGML_AVX512_BF16 ON)
 # llama.cpp asks the kernel for AMX when it starts, and goes on without where there is none.
 set(GGML_AMX_TILE ON)
 set(GGML_AMX_INT8 ON)
+set(GGML_AMX_BF16 ON)

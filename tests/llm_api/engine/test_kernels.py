@@ -1,0 +1,88 @@
+"""llama.cpp computes tokens that are read together with other code than single ones, and the former is
+changed here (scripts/llama_cpp/attention.patch). Both must come to the same, and the former to the bit,
+whatever is read with what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from benchmarks.engine.weights import in_format
+from llm_api.engine.lane import Portion
+from llm_api.engine.model import Model
+from llm_api.engine.plan import KvType, Plan
+from llm_api.engine.runner import LlamaLane
+
+TEXT = (
+    "You answer the customers of Bright Smile, a dentist's practice in Harbour Street, in one or two "
+    "short and friendly sentences. We open at nine every day except Sunday, and close at six. A first "
+    "visit costs 35 euros, a cleaning 60. You find us next to the bakery, five minutes from the "
+    "station. We take cards, and cash, too. Whoever cannot come calls us a day before, or pays half. "
+    "Children under twelve are welcome on Wednesdays. Where you do not know the answer, say so, and "
+    "tell the customer that a member of the practice is going to write soon. When do you open?"
+)
+MAX_MEAN_KL = 0.01
+"""As much as tuning lets pass (nats)."""
+
+Rows = npt.NDArray[np.float32]
+
+
+@pytest.fixture(scope="module", params=["", "BF16"], ids=["file", "bf16-weights"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
+    path, _ = in_format(request.param, tmp_path_factory.mktemp("weights"))
+    model = Model(path)
+    yield model
+    model.close()
+
+
+@pytest.fixture(params=["f16", "bf16"])
+def kv_type(request: pytest.FixtureRequest) -> KvType:
+    return request.param  # type: ignore[no-any-return]
+
+
+def read(model: Model, kv_type: KvType, sizes: Sequence[int], threads: int = 1) -> Rows:
+    """What may follow each token of the text, read in portions of these sizes and then the rest."""
+    tokens = model.tokenize(TEXT)
+    lane = LlamaLane(
+        model, slots=1, context_tokens=256, plan=Plan(1, threads, batch_tokens=256, kv_type=kv_type)
+    )
+    lane.use_threads(threads)
+    rows: list[Rows] = []
+    for start, end in pairwise([0, *np.cumsum(sizes).tolist(), len(tokens)]):
+        [logits] = lane.compute([Portion(0, start, tokens[start:end], end - start)])
+        rows.extend(each.copy() for each in logits)
+    lane.close()
+    return np.stack(rows)
+
+
+def test_tokens_read_together_say_what_single_ones_say(model: Model, kv_type: KvType) -> None:
+    together = read(model, kv_type, [])
+    one_by_one = read(model, kv_type, [1] * (len(together) - 1))
+
+    assert mean_kl(one_by_one, together) <= MAX_MEAN_KL
+
+
+@pytest.mark.parametrize("sizes", [[2], [15], [16, 17], [31, 2, 33], [64, 63]], ids=str)
+def test_a_token_is_the_same_to_the_bit_in_whatever_portion(
+    model: Model, kv_type: KvType, sizes: list[int]
+) -> None:
+    np.testing.assert_array_equal(read(model, kv_type, sizes), read(model, kv_type, []))
+
+
+def test_a_token_is_the_same_to_the_bit_with_more_threads(model: Model, kv_type: KvType) -> None:
+    np.testing.assert_array_equal(read(model, kv_type, [], threads=2), read(model, kv_type, []))
+
+
+def mean_kl(wanted: Rows, seen: Rows) -> float:
+    chances, others = (np.exp(log) for log in (log_chances(wanted), log_chances(seen)))
+    return float(np.sum(chances * (np.log(chances) - np.log(others)), axis=1).mean())
+
+
+def log_chances(rows: Rows) -> Rows:
+    shifted = rows - rows.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))  # type: ignore[no-any-return]
