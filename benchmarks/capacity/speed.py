@@ -12,15 +12,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
 from benchmarks.engine.ablation import answer_all
 from benchmarks.engine.weights import in_format
 from benchmarks.llm.load import MAX_ANSWER_TOKENS, Request, Traffic
 from llm_api.engine.base import ChatMessage, ChatRequest, Role
 from llm_api.engine.embedded import EmbeddedEngine
+from llm_api.engine.plan import KvType
 
 SLOTS = 8
 CONTEXT_TOKENS = 2048
@@ -102,10 +104,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=10, help="for each number in work")
-    parser.add_argument("--weights", default="BF16", help="their format, as `make tune` chose it")
+    parser.add_argument("--weights", default="BF16", help="as `make tune` chose them; '' as they are")
+    parser.add_argument("--kv-type", default="bf16", choices=get_args(KvType), help="as it chose that")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path, plan = in_format(arguments.weights, Path(folder))
+        plan = replace(plan, kv_type=arguments.kv_type)
         engine = EmbeddedEngine(path, context_tokens=CONTEXT_TOKENS, slots=SLOTS, plan=plan)
         say(asyncio.run(measure(engine, arguments.seconds)))
         engine.close_now()

@@ -287,3 +287,19 @@ def test_the_picture_is_svg_with_a_line_for_each_server() -> None:
             x, y = map(float, point.split(","))
             assert 0 <= x <= 340
             assert 0 <= y <= 220
+
+
+# --- the servers --------------------------------------------------------------------------------------------
+
+
+def test_llama_server_is_started_with_the_flags_that_are_given() -> None:
+    *_, llama_server = kinds(llama_server_settings="--parallel 2 --flash-attn on")
+
+    command = llama_server.command(MODEL, 8080, 2)
+
+    assert command[-4:] == ["--parallel", "2", "--flash-attn", "on"]
+    assert [command[command.index(flag) + 1] for flag in ("--model", "--port", "--threads")] == [
+        "some.gguf",
+        "8080",
+        "2",
+    ]
