@@ -77,16 +77,7 @@ class Server:
         self._folder.mkdir(parents=True)
         if self.kind.home:
             shutil.copytree(self.kind.home, self._folder / HOME, copy_function=os.link)
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                self._command,
-                cwd=self._folder,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C is for the benchmark, which ends it
-            )
+        self._process = self._start()
         self._watching = Thread(target=self._watch_memory, daemon=True)
         self._watching.start()
         try:
@@ -100,6 +91,21 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self._log.open("wb") as log:
+            try:
+                return subprocess.Popen(
+                    self._command,
+                    cwd=self._folder,
+                    env=self._environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,  # Ctrl-C is for the benchmark, which ends it
+                )
+            except FileNotFoundError:
+                raise ServerFailed(f"{self.kind.name} is not installed: make bench-llm does that.") from None
 
     @property
     def log(self) -> str:
