@@ -99,7 +99,7 @@ def test_the_server_of_the_stack_takes_over_one_that_runs(
     server = start("-m", "infra.local.postgres", HUB_HOME=str(tmp_path))
 
     url = postgres.url_of(postgres.socket_folder(tmp_path))
-    wait_until(lambda: is_running(tmp_path) and read_start(url) != before)
+    wait_until(lambda: read_start(url) not in ("", before))
     leave(user)
     assert is_running(tmp_path)
     server.send_signal(signal.SIGINT)
