@@ -16,10 +16,12 @@ trap 'rm -rf "$folder"' EXIT
 .venv/bin/python -m pip download --disable-pip-version-check --quiet --no-deps --no-binary llama-cpp-python \
     --dest "$folder" "llama-cpp-python==$version"
 tar -xzf "$folder"/llama_cpp_python-*.tar.gz -C "$folder" --strip-components=1
-.venv/bin/cmake -S "$folder/vendor/llama.cpp" -B "$folder/build" -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF \
-    -DCMAKE_PROJECT_INCLUDE="$PWD/scripts/llama_cpp/compiler.cmake" -DGGML_NATIVE=ON -DLLAMA_OPENSSL=OFF \
-    -DLLAMA_USE_PREBUILT_UI=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF >"$folder/log"
-.venv/bin/cmake --build "$folder/build" --target llama-server --parallel "$(nproc)" >"$folder/log" || {
+{
+    .venv/bin/cmake -S "$folder/vendor/llama.cpp" -B "$folder/build" -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF \
+        -DCMAKE_PROJECT_INCLUDE="$PWD/scripts/llama_cpp/compiler.cmake" -DGGML_NATIVE=ON -DLLAMA_OPENSSL=OFF \
+        -DLLAMA_USE_PREBUILT_UI=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF &&
+        .venv/bin/cmake --build "$folder/build" --target llama-server --parallel "$(nproc)"
+} >"$folder/log" 2>&1 || {
     tail -n 30 "$folder/log" >&2
     echo "llama-server could not be compiled: see the lines above." >&2
     exit 1
