@@ -48,6 +48,7 @@ if ! { [ -f "$compiled" ] && [ "$(cat "$compiled")" = "$(how)" ]; }; then
         command -v "$tool" >/dev/null ||
             fail "$tool is missing, and llama-cpp-python is compiled from source: install it (Debian: apt-get install build-essential)."
     done
+    rm -f "$compiled"
     echo "llama-cpp-python compiles for about 3 minutes, once."
     # Not from pip's cache, where it may lie as others have compiled it. What it depends on comes below.
     CMAKE_ARGS="-DCMAKE_PROJECT_llama_cpp_INCLUDE='$PWD/scripts/llama_cpp/options.cmake' ${CMAKE_ARGS:-}" \

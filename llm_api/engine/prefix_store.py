@@ -18,7 +18,6 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from llm_api.engine.admission import Admission
 from llm_api.engine.prompt import Prompt
 from llm_api.engine.sequence import State
 
@@ -49,8 +48,6 @@ class Prefix:
     """It begins with the tokens of another prefix of its group."""
     is_spilled: bool = False
     """The spill has its state, too."""
-    is_conversation: bool = False
-    """It ends with an answer, after which no chat has gone on yet."""
     continuations: list[Tokens] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -117,7 +114,6 @@ class PrefixStore:
     def __post_init__(self) -> None:
         self._groups: dict[str, list[Prefix]] = {}
         self._clock = itertools.count(1)
-        self._admission = Admission()
         for prefix in self.spill.load() if self.spill else ():
             self._insert(prefix)
 
@@ -157,9 +153,6 @@ class PrefixStore:
             return None
         self.counts.hits += 1
         prefix.used = next(self._clock)
-        if match.length == len(prefix) and prefix.is_conversation:
-            prefix.is_conversation = False
-            self._admission.note_used()
         if match.length == len(prefix) and not prefix.is_branch:
             self._note_continuation(prefix, prompt)
         if prefix.is_branch:
@@ -168,10 +161,9 @@ class PrefixStore:
         self._evict()
         return state
 
-    def wants(self, group: str, tokens: Tokens, *, is_conversation: bool = False) -> bool:
-        """Whether the state of these tokens is worth keeping, and new. A conversation ends with an answer."""
-        is_new = len(tokens) >= LEAST_TOKENS and self.budget_bytes > 0 and self._find(group, tokens) is None
-        return is_new and (not is_conversation or self._admission.admits())
+    def wants(self, group: str, tokens: Tokens) -> bool:
+        """Whether the state of these tokens is worth keeping, and new."""
+        return len(tokens) >= LEAST_TOKENS and self.budget_bytes > 0 and self._find(group, tokens) is None
 
     def add(
         self,
@@ -181,15 +173,12 @@ class PrefixStore:
         prompt: Prompt | None = None,
         *,
         parted_from: Prefix | None = None,
-        is_conversation: bool = False,
     ) -> None:
         """Keep the state of these tokens, if it is wanted and fits. `prompt` is the one that they begin, and
         `parted_from` another chat that begins with them, too."""
         if len(state) > self.budget_bytes or not self.wants(group, tokens):
             return
-        prefix = Prefix(group, tokens, state, is_conversation=is_conversation)
-        if is_conversation:
-            self._admission.note_kept()
+        prefix = Prefix(group, tokens, state)
         if parted_from is not None:
             prefix.note(parted_from.tokens[len(tokens) :])
         if prompt is not None and len(tokens) < len(prompt.tokens):

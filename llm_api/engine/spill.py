@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 MAGIC = b"hub-prefix-1\n"
 SUFFIX = ".prefix"
+KERNELS = 2
+"""Another number where scripts/llama_cpp changes what llama.cpp computes to the bit."""
 
 
 def fingerprint(model_path: Path, slots: int, memory: str = "f16") -> str:
@@ -36,7 +38,8 @@ def fingerprint(model_path: Path, slots: int, memory: str = "f16") -> str:
     streams)."""
     with model_path.open("rb") as file:
         digest = hashlib.file_digest(file, "blake2b")
-    digest.update(f"llama-cpp-python {llama_cpp.__version__}, {memory}, {slots} streams".encode())
+    code = f"llama-cpp-python {llama_cpp.__version__}, kernels {KERNELS}"
+    digest.update(f"{code}, {memory}, {slots} streams".encode())
     return digest.hexdigest()[:32]
 
 

@@ -289,28 +289,18 @@ class Worker(threading.Thread):
         )
         sequence.cancelled = True  # nobody waits for what is left to do: after a crash it is not done again
         self._cut(sequence)
-        self._keep(sequence, is_conversation=True)
+        self._keep(sequence)
         self._leave(sequence)
 
-    def _keep(
-        self, sequence: Sequence, *, parted_from: Prefix | None = None, is_conversation: bool = False
-    ) -> None:
+    def _keep(self, sequence: Sequence, *, parted_from: Prefix | None = None) -> None:
         """Let other sequences begin with what is computed of this one."""
-        store, group = self._shared.store, sequence.group
         tokens = np.array(sequence.tokens[: sequence.computed], np.int32)
         with self._shared.changed:
-            if not store.wants(group, tokens, is_conversation=is_conversation):
+            if not self._shared.store.wants(sequence.group, tokens):
                 return
         state = self._lane.save(_slot(sequence))
         with self._shared.changed:
-            store.add(
-                group,
-                tokens,
-                state,
-                sequence.prompt,
-                parted_from=parted_from,
-                is_conversation=is_conversation,
-            )
+            self._shared.store.add(sequence.group, tokens, state, sequence.prompt, parted_from=parted_from)
 
     def _leave(self, sequence: Sequence) -> None:
         self._lane.clear(_slot(sequence))

@@ -8,7 +8,6 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_api.engine.admission import FIRST, TRIAL
 from llm_api.engine.prefix_store import LEAST_TOKENS, Prefix, PrefixStore, Tokens
 from llm_api.engine.prompt import Prompt
 from llm_api.engine.sequence import State
@@ -292,41 +291,3 @@ def test_the_budget_holds_and_what_is_restored_was_computed(
             store.add(group, np.array(asked.tokens[:length], np.int32), state())
             seen[group].add(asked.tokens[:length])
         assert 0 <= store.bytes <= store.budget_bytes
-
-
-# --- what is worth keeping ----------------------------------------------------------------------------------
-
-
-def answer(store: PrefixStore, contact: int, turn: int, *, shows_all: bool) -> bool:
-    """A contact's next question is answered. Whether the store kept that for the one after it."""
-    first = 0 if shows_all else turn
-    said = [words(100_000 * contact + 100 * each, 30) for each in range(first, turn)]
-    asked = prompt(EXAMPLES, *said, words(100_000 * contact + 100 * turn, 20))
-    store.take(store.match("smile", asked), asked)
-    answered = ids(*said, words(100_000 * contact + 100 * turn, 30))
-    tokens = np.concatenate([ids(EXAMPLES), answered])
-    if not store.wants("smile", tokens, is_conversation=True):
-        return False
-    store.add("smile", tokens, state(), asked, is_conversation=True)
-    return True
-
-
-def test_answers_are_kept_where_chats_go_on_from_them() -> None:
-    store = PrefixStore(10**6)
-    assert all(answer(store, contact, turn, shows_all=True) for contact in range(20) for turn in range(4))
-
-
-def test_hardly_any_answer_is_kept_where_no_chat_goes_on() -> None:
-    store = PrefixStore(10**6)
-    kept = [answer(store, contact, turn, shows_all=False) for contact in range(20) for turn in range(4)]
-    assert all(kept[:FIRST])
-    assert 1 <= sum(kept[FIRST:]) <= len(kept) // TRIAL
-
-
-def test_answers_are_kept_again_once_chats_go_on() -> None:
-    store = PrefixStore(10**6)
-    for contact in range(100):
-        answer(store, contact, 0, shows_all=False)
-    for contact in range(100, 400):
-        kept = [answer(store, contact, turn, shows_all=True) for turn in range(4)]
-    assert all(kept)
