@@ -15,9 +15,7 @@ SETTINGS = (
 )
 
 
-def llama_server_command(
-    model: Path, host: str, port: int, threads: int, settings: str = SETTINGS
-) -> Sequence[str]:
+def llama_server_command(model: Path, host: str, port: int, threads: int, settings: str) -> Sequence[str]:
     """How to start it. `settings` are flags of its own."""
     return [
         str(PROGRAM),

@@ -173,15 +173,15 @@ def _packaged_computed(log: str) -> int:
     return sum(int(found) for found in re.findall(r"remaining (\d+) prompt tokens to eval", log))
 
 
+def _llama_server(settings: str) -> Callable[[Path, int, int], Sequence[str]]:
+    return lambda model, port, threads: llama_server_command(model, HOST, port, threads, settings)
+
+
 OURS_KIND = Kind("ours", "ours", lambda *_: [sys.executable, "-c", OURS], _ours_environment)
 PACKAGED_KIND = Kind(
     "llama_cpp.server", "packaged", _packaged_command, computed=_packaged_computed, is_serial=True
 )
-LLAMA_SERVER_KIND = Kind(
-    "llama-server",
-    "llama-server",
-    lambda model, port, threads: llama_server_command(model, HOST, port, threads),
-)
+LLAMA_SERVER_KIND = Kind("llama-server", "llama-server", _llama_server(SETTINGS))
 
 
 def kinds(checkout: Path = ROOT, llama_server_settings: str = SETTINGS) -> Sequence[Kind]:
@@ -190,13 +190,10 @@ def kinds(checkout: Path = ROOT, llama_server_settings: str = SETTINGS) -> Seque
     def environment(model: Path, port: int, threads: int) -> Mapping[str, str]:
         return {**_ours_environment(model, port, threads), "PYTHONPATH": str(checkout)}
 
-    def llama_server(model: Path, port: int, threads: int) -> Sequence[str]:
-        return llama_server_command(model, HOST, port, threads, llama_server_settings)
-
     return (
         replace(OURS_KIND, environment=environment),
         PACKAGED_KIND,
-        replace(LLAMA_SERVER_KIND, command=llama_server),
+        replace(LLAMA_SERVER_KIND, command=_llama_server(llama_server_settings)),
     )
 
 

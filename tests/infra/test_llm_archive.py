@@ -67,7 +67,9 @@ def test_wheels_are_those_of_the_boxes_python(tmp_path: Path) -> None:
     assert "-cp312-cp312-manylinux" in wheel.name
 
 
-@pytest.mark.parametrize("name", ["sapphire_rapids.cmake", "options.cmake", "attention.patch", "amx_bf16.h"])
+@pytest.mark.parametrize(
+    "name", ["sapphire_rapids.cmake", "options.cmake", "ldtilecfg.h", "attention.patch", "amx_bf16.h"]
+)
 def test_what_llama_cpp_is_compiled_with_makes_other_wheels(tmp_path: Path, name: str) -> None:
     options = Path(shutil.copytree(CPU.options.parent, tmp_path / "llama_cpp"), CPU.options.name)
     copied = replace(CPU, options=options)
