@@ -104,10 +104,11 @@ def _plan(arguments: argparse.Namespace, tuned: Path) -> Plan:
 
 
 def _kinds(arguments: argparse.Namespace, model: Path, tuned: Path) -> Sequence[Kind]:
-    all_three = kinds(arguments.checkout.resolve(), arguments.llama_server)
+    checkout = arguments.checkout.resolve()
+    all_three = kinds(checkout, arguments.llama_server)
     if not {OURS_TUNED, LLAMA_SERVER_TUNED} & set(arguments.servers):
         return all_three
-    return [*all_three, *tuned_kinds(model, arguments.threads, all_three, tuned)]
+    return [*all_three, *tuned_kinds(model, arguments.threads, all_three, checkout, tuned)]
 
 
 if __name__ == "__main__":

@@ -12,20 +12,20 @@ from llm_api.tuning.record import Records
 
 OURS_TUNED = "ours, tuned"
 LLAMA_SERVER_TUNED = "llama-server, tuned weights"
-ANY_PORT = 1  # a setting that must be right, and tuning does not use
 
 
-def tuned_kinds(model: Path, threads: int, untuned: Sequence[Kind], home: Path) -> Sequence[Kind]:
+def tuned_kinds(
+    model: Path, threads: int, untuned: Sequence[Kind], checkout: Path, home: Path
+) -> Sequence[Kind]:
     """Tunes into `home`, an empty folder, which takes two minutes. The second is left out where no other
     weights than the model's are worth it."""
     ours, _, llama_server = untuned
-    environment = (
-        os.environ
-        | ours.environment(model, ANY_PORT, threads)
-        | {
-            "HUB_HOME": str(home),
-        }
-    )
+    environment = os.environ | {
+        "HUB_HOME": str(home),
+        "HUB_LLM_MODEL": str(model),
+        "HUB_LLM_THREADS": str(threads),
+        "PYTHONPATH": str(checkout),
+    }
     command = [sys.executable, "-m", "llm_api.tune"]
     if subprocess.run(command, env=environment, stdout=sys.stderr, check=False).returncode:
         raise ServerFailed("The model could not be tuned: see the message above.")

@@ -21,6 +21,7 @@ from pathlib import Path
 import llama_cpp
 import numpy as np
 
+from llm_api.engine.plan import KERNELS
 from llm_api.engine.prefix_store import Prefix, Tokens
 from llm_api.engine.sequence import State
 
@@ -28,8 +29,6 @@ log = logging.getLogger(__name__)
 
 MAGIC = b"hub-prefix-1\n"
 SUFFIX = ".prefix"
-KERNELS = 2
-"""Another number where scripts/llama_cpp changes what llama.cpp computes to the bit."""
 
 
 def fingerprint(model_path: Path, slots: int, memory: str = "f16") -> str:

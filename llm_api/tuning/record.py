@@ -12,13 +12,12 @@ from pathlib import Path
 import llama_cpp
 
 from llm_api.engine.model import describe_gpu, has_gpu
-from llm_api.engine.plan import Plan
+from llm_api.engine.plan import KERNELS, Plan
 from llm_api.tuning.trial import Speed
 from llm_api.tuning.weights import Difference
 
 FOLDER = "tuned"
-VERSION = 3
-"""Another one where what is tuned, or how llama.cpp is compiled, is not what it was."""
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ class Records:
 def _key(model: Path) -> str:
     with model.open("rb") as file:
         digest = hashlib.file_digest(file, "blake2b")
-    machine = (VERSION, llama_cpp.__version__, has_gpu(), *_processor())
+    machine = (VERSION, KERNELS, llama_cpp.__version__, has_gpu(), *_processor())
     digest.update(repr(machine).encode())
     return digest.hexdigest()[:32]
 
