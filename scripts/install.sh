@@ -40,7 +40,11 @@ fi
 
 compiled=.venv/compiled-llama-cpp
 how() {
-    { grep '^llama-cpp-python' requirements/constraints.txt; cat scripts/llama_cpp/*; } | sha256sum
+    (
+        cd scripts/llama_cpp
+        grep '^llama-cpp-python' ../../requirements/constraints.txt
+        cat options.cmake compiler.cmake ./*.patch ./*.h
+    ) | sha256sum
 }
 
 if ! { [ -f "$compiled" ] && [ "$(cat "$compiled")" = "$(how)" ]; }; then
@@ -53,7 +57,7 @@ if ! { [ -f "$compiled" ] && [ "$(cat "$compiled")" = "$(how)" ]; }; then
     # Not from pip's cache, where it may lie as others have compiled it. What it depends on comes below.
     CMAKE_ARGS="-DCMAKE_PROJECT_llama_cpp_INCLUDE='$PWD/scripts/llama_cpp/options.cmake' ${CMAKE_ARGS:-}" \
         .venv/bin/python -m pip install --disable-pip-version-check --no-cache-dir --force-reinstall --no-deps \
-        -c requirements/constraints.txt llama-cpp-python ||
+        --no-binary llama-cpp-python -c requirements/constraints.txt llama-cpp-python ||
         fail "llama-cpp-python could not be compiled: see the message above, then run make again."
     how >"$compiled"
 fi

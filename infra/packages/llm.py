@@ -108,7 +108,7 @@ def _compile(folder: Path, recipe: Recipe, compiler: Path) -> None:
     environment["CMAKE_ARGS"] = f"{_FLAGS} -DCMAKE_PROJECT_llama_cpp_INCLUDE='{recipe.options}'"
     # Not from pip's cache, where llama.cpp may lie as it was compiled for this machine.
     options = ["--no-cache-dir", "--no-deps", "--constraint", str(CONSTRAINTS), "--wheel-dir", str(folder)]
-    _pip(["wheel", *options, "llama-cpp-python"], environment)
+    _pip(["wheel", *options, "--no-binary", "llama-cpp-python", "llama-cpp-python"], environment)
 
 
 def fetch(folder: Path, *arguments: str) -> None:

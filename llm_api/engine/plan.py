@@ -10,7 +10,7 @@ from llm_api.engine.lane import BATCH_TOKENS
 
 KvType = Literal["f16", "bf16", "q8_0"]
 ALL_LAYERS = -1
-KERNELS = 2
+KERNELS = 3
 """Another number where scripts/llama_cpp changes what is computed: what was tuned and kept before is void."""
 
 

@@ -25,10 +25,6 @@ Tokens = npt.NDArray[np.int32]
 
 LEAST_TOKENS = 32
 """A shorter prefix is computed faster than it is looked after."""
-TOKENS_TO_COMPUTE = 2
-"""So many tokens of a prompt are always computed: the last one for its logits, and one more because a single
-token is rounded along another path than several, which could change the answer."""
-
 BRANCH_CONTINUATIONS = 3
 """A beginning after which chats go on in so many ways is an organization's. One contact's conversation goes
 on in two: with a question and the facts for it, and in the next turn with that question alone."""
@@ -122,13 +118,14 @@ class PrefixStore:
 
     def match(self, group: str, prompt: Prompt) -> Match:
         """The longest part of a prompt that is known. Where the prompt parts from a prefix on the way, the
-        part ends at the border before: there other prompts of the group are likely to part from it, too."""
+        part ends at the border before: there other prompts of the group are likely to part from it, too. The
+        last token is left to compute: what follows it is not kept."""
         tokens = np.array(prompt.tokens, np.int32)
         best = Match()
         for prefix in self._groups.get(group, ()):
             length = _common(prefix.tokens, tokens)
-            if length < len(prefix) or length > len(tokens) - TOKENS_TO_COMPUTE:
-                length = prompt.border_before(min(length, len(tokens) - TOKENS_TO_COMPUTE))
+            if length < len(prefix) or length == len(tokens):
+                length = prompt.border_before(min(length, len(tokens) - 1))
             shorter = length == best.length and best.prefix is not None and len(prefix) < len(best.prefix)
             if length >= LEAST_TOKENS and (length > best.length or shorter):
                 best = Match(prefix, length)

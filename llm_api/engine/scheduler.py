@@ -18,7 +18,7 @@ import itertools
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from llm_api.engine.lane import BATCH_TOKENS
+from llm_api.engine.lane import BATCH_TOKENS, FEW_TOKENS
 from llm_api.engine.prompt import common_length
 from llm_api.engine.sequence import Sequence
 
@@ -263,5 +263,6 @@ def _common(sequence: Sequence, mate: Sequence) -> int:
 
 
 def _portion(missing: int, budget: int) -> int:
-    """How many tokens to read now, but not all except one, which would be rounded along another path."""
-    return budget - 1 if missing - budget == 1 else min(missing, budget)
+    """How many tokens to read now, but not all except a few, which would be rounded along another path."""
+    few = min(FEW_TOKENS, budget // 2)
+    return budget - few if 0 < missing - budget < few else min(missing, budget)

@@ -21,7 +21,7 @@ from llm_api.engine.base import (
     Started,
 )
 from llm_api.engine.drafting import leads_clearly
-from llm_api.engine.lane import Lane, Portion, Vocabulary
+from llm_api.engine.lane import FEW_TOKENS, Lane, Portion, Vocabulary
 from llm_api.engine.prefix_store import Match, Prefix, PrefixStore
 from llm_api.engine.sampling import Logits, Sampler
 from llm_api.engine.scheduler import Moves, Scheduler
@@ -209,6 +209,7 @@ class Worker(threading.Thread):
             self._keep(sequence, parted_from=match.prefix)
 
     def _read(self, sequence: Sequence, count: int) -> None:
+        count += self._go_back(sequence, min(FEW_TOKENS, self._shared.batch_tokens) - count)
         start = sequence.computed
         tokens = sequence.tokens[start : start + count]
         room = self._shared.batch_tokens - count if count == sequence.missing else 0
@@ -223,6 +224,15 @@ class Worker(threading.Thread):
         elif sequence.computed == sequence.prompt.question_at:
             self._keep(sequence)
 
+    def _go_back(self, sequence: Sequence, count: int) -> int:
+        """Forget the last tokens of what is computed, as many as there are, and say how many these are."""
+        count = min(count, sequence.computed)
+        if count <= 0 or not self._shared.vocabulary.can_forget:
+            return 0
+        sequence.computed -= count
+        self._lane.cut(_slot(sequence), sequence.computed)
+        return count
+
     def _write(self, sequences: Items[Sequence]) -> None:
         room = self._shared.batch_tokens - 1
         drafted = [(each, *_with_draft(each, each.tokens[-1:], room)) for each in sequences]
@@ -231,7 +241,8 @@ class Worker(threading.Thread):
         all_alone = self._shared.writes_alone
         together = [each for each in drafted if not (all_alone or each[2])]
         alone = [[each] for each in drafted if all_alone or each[2]]
-        for batch in [together, *alone] if together else alone:
+        most = FEW_TOKENS - 1
+        for batch in [*(together[at : at + most] for at in range(0, len(together), most)), *alone]:
             self._write_together(batch)
 
     def _write_together(self, drafted: Items[tuple[Sequence, Portion, Items[int]]]) -> None:

@@ -21,10 +21,11 @@ constexpr int64_t ROWS = 16;   // of a tile
 constexpr int64_t DEPTH = 32;  // numbers in a row of a tile: 64 bytes
 constexpr int64_t TILE = ROWS * DEPTH;
 
-// Whether this processor has tiles and the kernel lets this process use them.
+// Whether this processor has tiles of BF16 and the kernel lets this process use them.
 inline bool is_allowed() {
     constexpr int ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18;
-    static const bool allowed = syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+    static const bool allowed =
+        __builtin_cpu_supports("amx-bf16") && syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
     return allowed;
 }
 
@@ -93,17 +94,21 @@ template <typename T>
 inline void multiply(int thread, int threads, int64_t m, int64_t n, int64_t k, const T * A, int64_t lda, const T * B, int64_t ldb,
                      float * C, int64_t ldc) {
     static_assert(sizeof(T) == 2);
-    const int64_t rows = std::min(n, ROWS);
+    const int64_t rows = std::min(n, ROWS), blocks = m / (2 * ROWS);
+    // With many threads for few blocks of A each takes a part of B.
+    const int64_t parts = std::clamp<int64_t>(threads / blocks, 1, (n + 2 * ROWS - 1) / (2 * ROWS));
+    const int64_t each = ((n + parts - 1) / parts + 2 * ROWS - 1) / (2 * ROWS) * 2 * ROWS;
     const Tiles tiles(static_cast<uint8_t>(rows));
     static thread_local std::vector<T> columns;
     columns.resize(2 * ROWS * k);
-    for (int64_t i = 2 * ROWS * thread; i < m; i += 2 * ROWS * threads) {
+    for (int64_t job = thread; job < blocks * parts; job += threads) {
+        const int64_t i = job / parts * 2 * ROWS, begin = job % parts * each, end = std::min(n, begin + each);
         for (int64_t l = 0; l < k; l += DEPTH) {
             transpose(A + i * lda + l, lda, columns.data() + 2 * ROWS * l);
             transpose(A + (i + ROWS) * lda + l, lda, columns.data() + 2 * ROWS * l + TILE);
         }
         __asm__ volatile("" ::: "memory");  // the tiles are loaded from what was stored
-        for (int64_t j = 0; j < n; j += 2 * ROWS) {
+        for (int64_t j = begin; j < end; j += 2 * ROWS) {
             // The last rows may be computed twice, rather than fewer than a tile has.
             const int64_t first = std::min(j, n - rows), second = std::min(j + ROWS, n - rows);
             _tile_zero(0);

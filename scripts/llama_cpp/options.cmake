@@ -9,12 +9,13 @@ set(LLAMA_BUILD_COMMON OFF)
 include("${CMAKE_CURRENT_LIST_DIR}/compiler.cmake")
 
 set(llama_cpp_source "${CMAKE_CURRENT_SOURCE_DIR}/vendor/llama.cpp")
-set(sgemm_folder "${llama_cpp_source}/ggml/src/ggml-cpu/llamafile")
-if(NOT EXISTS "${sgemm_folder}/amx_bf16.h") # CMake may come here twice
+set(kernels_folder "${llama_cpp_source}/ggml/src/ggml-cpu")
+if(NOT EXISTS "${kernels_folder}/amx/amx_weights.h") # CMake may come here twice
     execute_process(
-        COMMAND patch --strip=1 "--input=${CMAKE_CURRENT_LIST_DIR}/attention.patch"
+        COMMAND patch --strip=1 --batch --forward --fuzz=0 "--input=${CMAKE_CURRENT_LIST_DIR}/kernels.patch"
         WORKING_DIRECTORY "${llama_cpp_source}"
         COMMAND_ERROR_IS_FATAL ANY
     )
-    file(COPY "${CMAKE_CURRENT_LIST_DIR}/amx_bf16.h" DESTINATION "${sgemm_folder}")
+    file(COPY "${CMAKE_CURRENT_LIST_DIR}/amx_bf16.h" DESTINATION "${kernels_folder}/llamafile")
+    file(COPY "${CMAKE_CURRENT_LIST_DIR}/amx_weights.h" DESTINATION "${kernels_folder}/amx")
 endif()

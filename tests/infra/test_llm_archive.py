@@ -68,7 +68,7 @@ def test_wheels_are_those_of_the_boxes_python(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["sapphire_rapids.cmake", "options.cmake", "ldtilecfg.h", "attention.patch", "amx_bf16.h"]
+    "name", ["sapphire_rapids.cmake", "options.cmake", "ldtilecfg.h", "kernels.patch", "amx_weights.h"]
 )
 def test_what_llama_cpp_is_compiled_with_makes_other_wheels(tmp_path: Path, name: str) -> None:
     options = Path(shutil.copytree(CPU.options.parent, tmp_path / "llama_cpp"), CPU.options.name)

@@ -16,7 +16,7 @@ import pytest
 
 from llm_api.engine.base import EngineError, EngineUnavailableError, Event, Finished, Piece, Started
 from llm_api.engine.core import Core, Shape
-from llm_api.engine.lane import BATCH_TOKENS, ComputeError, Lane, Portion
+from llm_api.engine.lane import BATCH_TOKENS, FEW_TOKENS, ComputeError, Lane, Portion
 from llm_api.engine.prefix_store import Prefix, PrefixStore, Spill
 from llm_api.engine.sampling import Logits, Sampler
 from llm_api.engine.sequence import Sequence, State
@@ -62,7 +62,8 @@ class Letters:
 
 
 class Faults:
-    """What goes wrong with lanes, and how many have been opened and closed."""
+    """What goes wrong with lanes, how many have been opened and closed, and what they computed at once: how
+    many tokens of each slot."""
 
     def __init__(self) -> None:
         self.computes_until_crash: list[int] = []
@@ -74,6 +75,7 @@ class Faults:
         self.rounds = False
         self.opened = 0
         self.closed = 0
+        self.batches: list[list[int]] = []
         self.gate = threading.Event()
         self.gate.set()
 
@@ -101,6 +103,7 @@ class MemoryLane(Lane):
             raise ComputeError
         assert sum(len(portion.tokens) for portion in portions) <= BATCH_TOKENS
         assert len({portion.slot for portion in portions}) == len(portions)
+        self._faults.batches.append([len(portion.tokens) for portion in portions])
         return [self._compute(portion) for portion in portions]
 
     def _compute(self, portion: Portion) -> list[Logits]:
@@ -235,6 +238,22 @@ def is_idle(core: Core) -> bool:
     return core.load.running == core.load.waiting == 0
 
 
+def test_no_prompt_is_read_in_a_few_tokens_and_few_answers_are_written_together(faults: Faults) -> None:
+    """llama.cpp rounds few and many tokens along different paths."""
+    asked = prompt(words(0, 100), words(500, 5))
+    with running(slots=60, faults=faults) as core:
+        Reader(core, Sequence(asked, 5)).check()
+        assert faults.batches[:2] == [[100], [16]]
+        faults.gate.clear()
+        readers = [Reader(core, Sequence(prompt(words(0, 100), words(600 + n, 5)), 60)) for n in range(60)]
+        faults.gate.set()
+        for reader in readers:
+            reader.check()
+    read = [batch for batch in faults.batches if batch[0] > 1]
+    assert all(len(batch) == 1 and batch[0] >= 16 for batch in read)
+    assert max(map(len, faults.batches)) == 15
+
+
 @pytest.mark.parametrize("lanes", [1, 2, 3])
 @pytest.mark.parametrize("budget_bytes", [0, 2000, 10**6], ids=["no memory", "little", "much"])
 def test_everyone_gets_the_answer_they_would_get_alone(lanes: int, budget_bytes: int, faults: Faults) -> None:
@@ -249,7 +268,7 @@ def test_what_a_group_has_in_common_is_read_once(faults: Faults) -> None:
     with running(2, 4, faults=faults) as core:
         for reader in [Reader(core, question(n, n % 2)) for n in range(20)]:
             reader.check()
-        assert core.counts.read_tokens == 2 * 150 + 20 * 15
+        assert core.counts.read_tokens == 2 * 150 + 20 * FEW_TOKENS  # for questions of 15
         assert core.counts.restored_tokens == 18 * 150
 
 
