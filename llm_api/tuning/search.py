@@ -8,17 +8,18 @@ more than chance.
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, get_args
 
 from llm_api.engine.base import EngineError
 from llm_api.engine.lane import ComputeError
 from llm_api.engine.model import has_gpu
-from llm_api.engine.plan import Plan, default_plan
+from llm_api.engine.plan import KvType, Plan, default_plan
 from llm_api.tuning import trial, weights
 from llm_api.tuning.record import Records, Tuned
 from llm_api.tuning.trial import Speed
@@ -177,7 +178,9 @@ class Search:
             yield from self._others(batch_tokens=tokens)
 
     def _attentions(self) -> Iterable[Choice]:
-        for is_flash, kv_type in ((False, "f16"), (False, "bf16"), (True, "f16"), (True, "q8_0")):
+        for is_flash, kv_type in itertools.product((False, True), get_args(KvType)):
+            if kv_type == "q8_0" and not is_flash:
+                continue
             choice = self._with(flash_attention=is_flash, kv_type=kv_type)
             if choice == self._best:
                 continue

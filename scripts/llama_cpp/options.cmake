@@ -18,4 +18,5 @@ if(NOT EXISTS "${kernels_folder}/amx/amx_weights.h") # CMake may come here twice
     )
     file(COPY "${CMAKE_CURRENT_LIST_DIR}/amx_bf16.h" DESTINATION "${kernels_folder}/llamafile")
     file(COPY "${CMAKE_CURRENT_LIST_DIR}/amx_weights.h" DESTINATION "${kernels_folder}/amx")
+    file(COPY "${CMAKE_CURRENT_LIST_DIR}/amx_attention.h" DESTINATION "${kernels_folder}")
 endif()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,13 +19,13 @@ import numpy as np
 import pytest
 
 from benchmarks.engine.ablation import burst
+from benchmarks.engine.weights import in_format
 from llm_api.engine.base import ChatMessage, ChatRequest, Finished, Piece, Role
 from llm_api.engine.embedded import EmbeddedEngine
-from llm_api.engine.plan import default_plan
 from llm_api.engine.runner import GGML_TYPE_BF16
 from llm_api.settings import find_packaged_model
-from llm_api.tuning.weights import FORMATS, requantize
 from tests.llm_api.conftest import until
+from tests.llm_api.engine.processor import needs_amx
 
 pytestmark = pytest.mark.anyio
 
@@ -200,14 +201,16 @@ async def test_with_guesses_the_answers_are_the_same(reference: Reference) -> No
         check(engine, reference, [reference.answer(request) for request in asked], without, asked)
 
 
-async def test_in_numbers_of_half_size_an_answer_does_not_depend_on_others(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "form", ["BF16", pytest.param("", marks=needs_amx)], ids=["weights", "flash-attention"]
+)
+async def test_in_numbers_of_half_size_an_answer_does_not_depend_on_others(tmp_path: Path, form: str) -> None:
     """And is plain llama.cpp's with the same weights and the same kind of memory."""
-    path = tmp_path / "half.gguf"
-    requantize(find_packaged_model(), path, "BF16")
-    plan = FORMATS["BF16"].plan(default_plan(2))
+    path, half = in_format(form, tmp_path)
+    plan = replace(half, kv_type="bf16", flash_attention=not form)
     with running(model=path, plan=plan) as engine:
         alone = [(await answer(engine, request))[0] for request in CHATS]
-    plain = Reference(path, type_k=GGML_TYPE_BF16, type_v=GGML_TYPE_BF16)
+    plain = Reference(path, type_k=GGML_TYPE_BF16, type_v=GGML_TYPE_BF16, flash_attn=plan.flash_attention)
     with running(model=path, plan=plan) as engine:
         assert await answers(engine, CHATS) == alone
         check(engine, plain, [plain.answer(request) for request in CHATS], alone)

@@ -15,8 +15,9 @@ import pytest
 from benchmarks.engine.weights import in_format
 from llm_api.engine.lane import FEW_TOKENS, Portion
 from llm_api.engine.model import Model
-from llm_api.engine.plan import KvType, Plan
+from llm_api.engine.plan import Plan
 from llm_api.engine.runner import LlamaLane
+from tests.llm_api.engine.processor import needs_amx
 
 TEXT = (
     "You answer the customers of Bright Smile, a dentist's practice in Harbour Street, in one or two "
@@ -46,20 +47,16 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     model.close()
 
 
-@pytest.fixture(params=["f16", "bf16"])
-def kv_type(request: pytest.FixtureRequest) -> KvType:
-    return request.param  # type: ignore[no-any-return]
+@pytest.fixture(params=["f16", "bf16", pytest.param("bf16 flash", marks=needs_amx)])
+def plan(request: pytest.FixtureRequest) -> Plan:
+    kv_type, _, flash = request.param.partition(" ")
+    return Plan(1, 1, CONTEXT_TOKENS, flash_attention=bool(flash), kv_type=kv_type)
 
 
-def read(model: Model, kv_type: KvType, sizes: Sequence[int], threads: int = 1) -> Rows:
+def read(model: Model, plan: Plan, sizes: Sequence[int], threads: int = 1) -> Rows:
     """What may follow each token of the text, read in portions of these sizes and then the rest."""
     tokens = model.tokenize(TEXT)
-    lane = LlamaLane(
-        model,
-        slots=1,
-        context_tokens=CONTEXT_TOKENS,
-        plan=Plan(1, threads, batch_tokens=CONTEXT_TOKENS, kv_type=kv_type),
-    )
+    lane = LlamaLane(model, slots=1, context_tokens=CONTEXT_TOKENS, plan=plan)
     lane.use_threads(threads)
     rows: list[Rows] = []
     for start, end in pairwise([0, *np.cumsum(sizes).tolist(), len(tokens)]):
@@ -69,25 +66,32 @@ def read(model: Model, kv_type: KvType, sizes: Sequence[int], threads: int = 1) 
     return np.stack(rows)
 
 
-def test_tokens_read_together_say_what_single_ones_say(model: Model, kv_type: KvType) -> None:
-    together = read(model, kv_type, [])
-    one_by_one = read(model, kv_type, [1] * (len(together) - 1))
+def test_tokens_read_together_say_what_single_ones_say(model: Model, plan: Plan) -> None:
+    together = read(model, plan, [])
+    one_by_one = read(model, plan, [1] * (len(together) - 1))
 
     assert mean_kl(one_by_one, together) <= MAX_MEAN_KL
 
 
+@needs_amx
+def test_flash_attention_says_what_plain_attention_says(model: Model) -> None:
+    plain, flash = (
+        Plan(1, 1, CONTEXT_TOKENS, flash_attention=is_flash, kv_type="bf16") for is_flash in (False, True)
+    )
+
+    assert mean_kl(read(model, plain, []), read(model, flash, [])) <= MAX_MEAN_KL
+
+
 @pytest.mark.parametrize("sizes", [[FEW_TOKENS], [17], [31, 19, 33], [64, 63], [128, 81]], ids=str)
 def test_a_token_is_the_same_to_the_bit_in_whatever_portion(
-    model: Model, kv_type: KvType, sizes: list[int]
+    model: Model, plan: Plan, sizes: list[int]
 ) -> None:
-    np.testing.assert_array_equal(read(model, kv_type, sizes), read(model, kv_type, []))
+    np.testing.assert_array_equal(read(model, plan, sizes), read(model, plan, []))
 
 
 @pytest.mark.parametrize("threads", [2, 7])
-def test_a_token_is_the_same_to_the_bit_with_more_threads(
-    model: Model, kv_type: KvType, threads: int
-) -> None:
-    np.testing.assert_array_equal(read(model, kv_type, [], threads), read(model, kv_type, []))
+def test_a_token_is_the_same_to_the_bit_with_more_threads(model: Model, plan: Plan, threads: int) -> None:
+    np.testing.assert_array_equal(read(model, plan, [], threads), read(model, plan, []))
 
 
 def mean_kl(wanted: Rows, seen: Rows) -> float:
