@@ -16,9 +16,10 @@ KERNELS = 3
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`threads` are shared by the `lanes` that are busy; `batch_tokens` are computed at once, and the next
-    tokens of several answers, too, unless each `writes_alone`. What a context remembers is kept as `kv_type`;
-    q8_0 needs `flash_attention`. `gpu_layers` are computed by a GPU where there is one."""
+    """`threads` are shared by the `lanes` that are busy, of which each reads and writes with no more than
+    `reading_threads` and `writing_threads`, if these are known; `batch_tokens` are computed at once, and the
+    next tokens of several answers, too, unless each `writes_alone`. What a context remembers is kept as
+    `kv_type`; q8_0 needs `flash_attention`. `gpu_layers` are computed by a GPU where there is one."""
 
     lanes: int
     threads: int
@@ -27,17 +28,29 @@ class Plan:
     kv_type: KvType = "f16"
     writes_alone: bool = False
     gpu_layers: int = ALL_LAYERS
+    reading_threads: int | None = None
+    writing_threads: int | None = None
 
     def describe(self) -> dict[str, str]:
         """For people."""
         return {
             "Lanes": str(self.lanes),
             "Threads": str(self.threads),
+            "Threads of a lane alone": f"{self.reads_with()} reading, {self.writes_with()} writing",
             "Portions": f"{self.batch_tokens} tokens",
             "Answers written": "one by one" if self.writes_alone else "together",
             "Flash attention": "on" if self.flash_attention else "off",
             "KV cache": self.kv_type,
         }
+
+    def reads_with(self, threads: int | None = None) -> int:
+        """With how many threads a lane reads that may have so many, or all."""
+        threads = threads or self.threads
+        return min(threads, self.reading_threads or threads)
+
+    def writes_with(self, threads: int | None = None) -> int:
+        threads = threads or self.threads
+        return min(threads, self.writing_threads or threads)
 
     @property
     def memory(self) -> str:

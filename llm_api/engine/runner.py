@@ -33,7 +33,7 @@ class LlamaLane(Lane):
     def __init__(self, model: Model, *, slots: int, context_tokens: int, plan: Plan | None = None) -> None:
         """Raises ComputeError where memory is short."""
         self._model = model
-        plan = plan or default_plan()
+        plan = self._plan = plan or default_plan()
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = slots * context_tokens
         params.n_seq_max = slots
@@ -66,7 +66,8 @@ class LlamaLane(Lane):
         llama_cpp.llama_free(self._context)
 
     def use_threads(self, threads: int) -> None:
-        llama_cpp.llama_set_n_threads(self._context, threads, threads)
+        plan = self._plan
+        llama_cpp.llama_set_n_threads(self._context, plan.writes_with(threads), plan.reads_with(threads))
 
     def compute(self, portions: Sequence[Portion]) -> list[list[Logits]]:
         batch = self._batch

@@ -1,9 +1,9 @@
 """The search for the fastest plan that changes nothing in what a model says.
 
 One thing after the other: the format of the weights, what a GPU computes, lanes and threads, the size of
-portions, attention and its memory. Each thing's choices are measured in turns and the best run of each
-counts, for what else the machine does makes runs slower and never faster. A choice must gain enough to be
-more than chance.
+portions, attention and its memory, and with how many threads a lane works that is alone. Each thing's choices
+are measured in turns and the best run of each counts, for what else the machine does makes runs slower and
+never faster. A choice must gain enough to be more than chance.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, get_args
@@ -43,6 +43,8 @@ class Tools(Protocol):
 
     def measure(self, path: Path, plan: Plan) -> Speed: ...
 
+    def measure_alone(self, path: Path, plan: Plan, counts: Sequence[int]) -> list[Speed]: ...
+
     def requantize(self, source: Path, target: Path, form: str) -> None: ...
 
     def difference(self, path: Path, plan: Plan) -> Difference: ...
@@ -58,6 +60,9 @@ class LlamaTools:
 
     def measure(self, path: Path, plan: Plan) -> Speed:
         return trial.measure(path, plan, self._slots)
+
+    def measure_alone(self, path: Path, plan: Plan, counts: Sequence[int]) -> list[Speed]:
+        return trial.measure_alone(path, plan, counts)
 
     def requantize(self, source: Path, target: Path, form: str) -> None:
         weights.requantize(source, target, form)
@@ -81,6 +86,11 @@ def shapes(cpus: int, slots: int) -> list[tuple[int, int]]:
     halves = [cpus, max(1, cpus // 2)]
     found = [(lanes, threads) for threads in halves for lanes in (1, max(1, threads // 2), threads)]
     return list(dict.fromkeys((min(lanes, slots), threads) for lanes, threads in found))
+
+
+def thread_counts(threads: int) -> list[int]:
+    """Numbers of threads worth a try for one lane: powers of two, and all."""
+    return [*(2**n for n in range(threads.bit_length()) if 2**n < threads), threads]
 
 
 class Search:
@@ -109,17 +119,19 @@ class Search:
             "portions": self._batches,
             "attention": self._attentions,
         }
+        self._share = 1 / (len(self._stages) + 1)
+        """Of the work that one stage is; the last one is about a lane alone."""
 
     def run(self) -> Tuned:
         """Raises ComputeError where the model cannot even be computed as usual."""
         usual = self._best
         for number, (name, choices) in enumerate(self._stages.items()):
-            done = number / len(self._stages)
+            done = number * self._share
             self._tell(name, done)
             self._best = self._fastest(name, [self._best, *choices()], done)
         best = self._best
         before, after = self._speeds[usual], self._speeds[best]
-        return Tuned(best.plan, best.weights, before, after, best.difference, time.time())
+        return Tuned(self._limit_threads(), best.weights, before, after, best.difference, time.time())
 
     def _fastest(self, name: str, choices: list[Choice], done: float) -> Choice:
         """The fastest of the choices, of which the first one is as good as one that gains too little."""
@@ -127,8 +139,7 @@ class Search:
             return choices[0]
         runs = [choice for _ in range(ROUNDS.get(name, USUAL_ROUNDS)) for choice in choices]
         for number, choice in enumerate(runs):
-            share = number / len(runs) / len(self._stages)
-            self._tell(f"{name}: {_name(name, choice)}", done + share)
+            self._tell(f"{name}: {_name(name, choice)}", done + number / len(runs) * self._share)
             self._note(choice, self._run(choice))
         usual, *others = (each for each in choices if each in self._speeds)
         seconds = {each: self._speeds[each].answer_seconds * _gain(usual, each) for each in others}
@@ -147,6 +158,22 @@ class Search:
         known = self._speeds.get(choice)
         if speed and (known is None or speed.answer_seconds < known.answer_seconds):
             self._speeds[choice] = speed
+
+    def _limit_threads(self) -> Plan:
+        """The best plan, with what one lane gains by threads: they wait for each other at barriers, and the
+        fewer tokens they compute the more of the time that takes."""
+        path, plan = self._records.weights(self._best.weights), self._best.plan
+        counts = thread_counts(plan.threads)
+        if len(counts) == 1:
+            return plan
+        runs: list[list[Speed]] = []
+        for number in range(USUAL_ROUNDS):
+            self._tell("a lane alone", 1 - self._share * (1 - number / USUAL_ROUNDS))
+            runs.append(self._tools.measure_alone(path, plan, counts))
+        speeds = list(zip(*runs, strict=True))
+        reading = _fewest(counts, [max(speed.read for speed in of) for of in speeds])
+        writing = _fewest(counts, [max(speed.written for speed in of) for of in speeds])
+        return replace(plan, reading_threads=reading, writing_threads=writing)
 
     # --- the choices ----------------------------------------------------------------------------------------
 
@@ -211,6 +238,15 @@ def tune(
     tuned = Search(records, model, LlamaTools(model, plan, slots), tell, plan, slots).run()
     records.keep(tuned)
     return tuned
+
+
+def _fewest(counts: Sequence[int], speeds: Sequence[float]) -> int:
+    """The number of threads behind which more gain too little."""
+    best, *others = zip(counts, speeds, strict=True)
+    for each in others:
+        if each[1] >= best[1] * GAIN:
+            best = each
+    return best[0]
 
 
 def _gain(usual: Choice, other: Choice) -> float:

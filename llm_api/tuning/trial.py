@@ -1,13 +1,15 @@
-"""How fast a model is read and written with a plan, all lanes at work."""
+"""How fast a model is read and written with a plan: by all lanes at work, and by one alone."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from llm_api.engine.lane import ComputeError, Portion
 from llm_api.engine.model import Model
@@ -22,10 +24,12 @@ LIMIT_SECONDS = 3.0
 ANSWER_READS, ANSWER_WRITES = 117, 19
 """Tokens of one answer: what benchmarks.engine.ablation reads and writes for each question, from cold."""
 
+Found = TypeVar("Found")
+
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Tokens a second of the whole machine."""
+    """Tokens a second."""
 
     read: float
     written: float
@@ -39,17 +43,50 @@ class Speed:
 def measure(path: Path, plan: Plan, slots: int) -> Speed:
     """Speed of the model file with a plan, `slots` answers written side by side over all lanes. Raises
     ComputeError where it cannot be computed so."""
+    each = -(-slots // plan.lanes)
+    at_once = threading.Barrier(plan.lanes)
+
+    def work(model: Model, lane: LlamaLane) -> Speed:
+        lane.use_threads(max(1, plan.threads // plan.lanes))
+        return _work(lane, model, each, plan, at_once)
+
+    found = _in_lanes(path, plan, each, work)
+    return Speed(sum(speed.read for speed in found), sum(speed.written for speed in found))
+
+
+def measure_alone(path: Path, plan: Plan, counts: Sequence[int]) -> list[Speed]:
+    """Speed of one lane with each of these numbers of threads, one answer written at a time. The others rest,
+    but have worked with threads of their own, as in the service. Raises ComputeError as above."""
+    at_once = threading.Barrier(plan.lanes)
+    first = threading.Lock()
+
+    def work(model: Model, lane: LlamaLane) -> list[Speed]:
+        lane.use_threads(max(counts))
+        _work(lane, model, 1, plan, at_once)
+        at_once.wait()
+        try:
+            return [alone(model, lane, count) for count in counts] if first.acquire(blocking=False) else []
+        finally:
+            at_once.wait()
+
+    def alone(model: Model, lane: LlamaLane, count: int) -> Speed:
+        lane.use_threads(count)
+        return _work(lane, model, 1, plan, threading.Barrier(1))
+
+    return max(_in_lanes(path, plan, 1, work), key=len)
+
+
+def _in_lanes(path: Path, plan: Plan, slots: int, work: Callable[[Model, LlamaLane], Found]) -> list[Found]:
+    """What `work` finds with each of the plan's lanes, in a thread for each."""
     model = Model(path, plan.gpu_layers)
     lanes: list[LlamaLane] = []
-    each = -(-slots // plan.lanes)
     try:
-        for _ in range(plan.lanes):
-            lanes.append(LlamaLane(model, slots=each, context_tokens=READ_TOKENS * 2, plan=plan))
-            lanes[-1].use_threads(max(1, plan.threads // plan.lanes))
-        at_once = threading.Barrier(len(lanes))
+        while len(lanes) < plan.lanes:
+            lanes.append(LlamaLane(model, slots=slots, context_tokens=READ_TOKENS * 2, plan=plan))
         with ThreadPoolExecutor(len(lanes)) as pool:
-            found = list(pool.map(lambda lane: _work(lane, model, each, plan, at_once), lanes))
-        return Speed(sum(speed.read for speed in found), sum(speed.written for speed in found))
+            return list(pool.map(partial(work, model), lanes))
+    except threading.BrokenBarrierError as error:
+        raise ComputeError("another lane failed") from error
     finally:
         for lane in lanes:
             lane.close()
@@ -57,7 +94,9 @@ def measure(path: Path, plan: Plan, slots: int) -> Speed:
 
 
 def _work(lane: LlamaLane, model: Model, slots: int, plan: Plan, at_once: threading.Barrier) -> Speed:
-    """Speed of one lane, beside the others."""
+    """Speed of one lane, beside the others that wait at the barrier."""
+    for slot in range(slots):
+        lane.clear(slot)
     tokens = [(100 + number) % model.vocabulary_size for number in range(READ_TOKENS)]
     done = 0
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import llama_cpp
 import numpy as np
 import pytest
 
 from llm_api.__main__ import _engine
 from llm_api.engine.embedded import EmbeddedEngine
 from llm_api.engine.lane import ComputeError
+from llm_api.engine.model import Model
 from llm_api.engine.plan import Plan, default_plan
+from llm_api.engine.runner import LlamaLane
 from llm_api.settings import find_packaged_model, load_settings
 from llm_api.tune import report
 from llm_api.tuning import trial, weights
@@ -22,6 +25,8 @@ from llm_api.tuning.trial import Speed
 from llm_api.tuning.weights import Difference
 
 USUAL = Plan(2, 2)
+ONE_EACH = replace(USUAL, reading_threads=1, writing_threads=1)
+"""As usual, where a lane alone gains nothing by threads."""
 SAME, OTHER = Difference(0.003, 1.0), Difference(0.28, 0.8)
 
 
@@ -44,12 +49,16 @@ class FakeTools:
     speed: Callable[[str, Plan], float]
     differences: dict[str, Difference] = field(default_factory=dict)
     flash: Difference = SAME
+    alone: dict[int, Speed] = field(default_factory=dict)
     measured: list[tuple[str, Plan]] = field(default_factory=list)
 
     def measure(self, path: Path, plan: Plan) -> Speed:
         form = path.suffixes[-2].removeprefix(".as-") if ".as-" in path.name else ""
         self.measured.append((form, plan))
         return Speed(self.speed(form, plan), 100.0)
+
+    def measure_alone(self, path: Path, plan: Plan, counts: Sequence[int]) -> list[Speed]:
+        return [self.alone.get(count, Speed(100.0, 100.0)) for count in counts]
 
     def requantize(self, source: Path, target: Path, form: str) -> None:
         if form not in self.differences:
@@ -62,9 +71,9 @@ class FakeTools:
         return self.flash if plan.flash_attention else known
 
 
-def chosen(records: Records, model: Path, tools: FakeTools) -> Tuned:
+def chosen(records: Records, model: Path, tools: FakeTools, usual: Plan = USUAL) -> Tuned:
     told: list[float] = []
-    tuned = Search(records, model, tools, lambda what, done: told.append(done), USUAL, 8).run()
+    tuned = Search(records, model, tools, lambda what, done: told.append(done), usual, 8).run()
     assert told
     assert all(0 <= done < 1 for done in told)
     return tuned
@@ -75,7 +84,7 @@ def test_the_fastest_format_that_says_the_same_is_chosen(records: Records, model
     tools = FakeTools(lambda form, _: speeds[form], {"Q8_0": SAME, "BF16": SAME, "Q4_0": OTHER})
     tuned = chosen(records, model, tools)
     assert (tuned.weights, tuned.difference) == ("BF16", SAME)
-    assert tuned.plan == replace(USUAL, kv_type="bf16", writes_alone=True)
+    assert tuned.plan == replace(ONE_EACH, kv_type="bf16", writes_alone=True)
     assert (tuned.before.read, tuned.after.read) == (100, 250)
     assert "Q4_0" not in {form for form, _ in tools.measured}
 
@@ -87,7 +96,7 @@ def test_a_gain_that_may_be_chance_changes_nothing(records: Records, model: Path
         return 103.0 if form or plan != USUAL else 100.0
 
     tuned = chosen(records, model, FakeTools(speed, {"Q8_0": SAME, "BF16": SAME}))
-    assert (tuned.weights, tuned.plan, tuned.gain) == ("", USUAL, 1.0)
+    assert (tuned.weights, tuned.plan, tuned.gain) == ("", ONE_EACH, 1.0)
 
 
 def test_what_else_the_machine_does_counts_for_nothing(records: Records, model: Path) -> None:
@@ -121,13 +130,22 @@ def test_other_numbers_in_the_cache_need_no_great_gain(records: Records, model: 
     assert (plan.kv_type, plan.flash_attention) == ("bf16", False)
 
 
+def test_a_lane_alone_has_the_threads_that_it_gains_by(records: Records, model: Path) -> None:
+    alone = {1: Speed(100, 100), 2: Speed(180, 104), 4: Speed(300, 130), 6: Speed(310, 60)}
+    tools = FakeTools(lambda _, plan: 100.0, alone=alone)
+    plan = chosen(records, model, tools, replace(USUAL, threads=6)).plan
+    assert (plan.reading_threads, plan.writing_threads) == (4, 4)
+    assert (plan.reads_with(6), plan.reads_with(3), plan.writes_with(1)) == (4, 3, 1)
+    assert USUAL.reads_with() == USUAL.writes_with() == 2
+
+
 def test_what_a_machine_cannot_compute_is_left_out(records: Records, model: Path) -> None:
     def speed(form: str, plan: Plan) -> float:
         if plan.lanes == 1:
             raise ComputeError("no memory")
         return 100.0
 
-    assert chosen(records, model, FakeTools(speed)).plan == USUAL
+    assert chosen(records, model, FakeTools(speed)).plan == ONE_EACH
 
 
 def test_a_gpu_is_left_alone_where_the_cpus_are_faster(
@@ -237,9 +255,20 @@ def test_the_model_in_eight_bits_says_the_same_and_in_four_not(
     assert found["Q8_0"].is_small
     assert not found["Q4_0"].is_small
     speed = trial.measure(tmp_path / "Q8_0", replace(plan, flash_attention=True, kv_type="q8_0"), 8)
-    assert speed.read > 0
-    assert speed.written > 0
+    one, two = trial.measure_alone(tmp_path / "Q8_0", Plan(2, 2, 64), [1, 2])
+    assert min(each for of in (speed, one, two) for each in (of.read, of.written)) > 0
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_lane_reads_and_writes_with_the_threads_that_were_chosen() -> None:
+    model = Model(find_packaged_model())
+    plan = Plan(1, 4, 64, reading_threads=3, writing_threads=1)
+    lane = LlamaLane(model, slots=1, context_tokens=64, plan=plan)
+    lane.use_threads(4)
+    found = llama_cpp.llama_n_threads_batch(lane._context), llama_cpp.llama_n_threads(lane._context)
+    lane.close()
+    model.close()
+    assert found == (3, 1)
 
 
 @pytest.mark.parametrize(
