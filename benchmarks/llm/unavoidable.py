@@ -1,5 +1,6 @@
 """The time that the tokens of a load need on this machine, whoever serves it: each distinct prompt token is
-computed once and each token of the answers once, at the speeds of a plain loop in the manner of llama-bench.
+computed once and each token of the answers once, at the speeds of a plain loop in the manner of llama-bench,
+with the attention that is the fastest here.
 
 `python -m benchmarks.llm.unavoidable --model M --threads N` prints these speeds as JSON.
 """
@@ -16,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from benchmarks.llm.load import Request
+from llm_api.engine.runner import GGML_TYPE_BF16
 
 READ_TOKENS = 512
 READ_REPEATS = 3
@@ -85,9 +87,13 @@ def _common(one: Sequence[int], other: Sequence[int]) -> int:
 
 
 class _Loop:
-    """A model whose sequences are filled with one token and extended; what they say does not matter."""
+    """A model whose sequences are filled with one token and extended; what they say does not matter.
 
-    def __init__(self, model: Path, threads: int) -> None:
+    Attention is llama.cpp's choice with a KV cache of F16, or with `is_bf16` flash attention over one of BF16,
+    which has kernels of its own on some processors (scripts/llama_cpp/amx_attention.h).
+    """
+
+    def __init__(self, model: Path, threads: int, is_bf16: bool) -> None:
         import llama_cpp
 
         self._lib = llama_cpp
@@ -101,6 +107,9 @@ class _Loop:
         params.n_batch = params.n_ubatch = READ_TOKENS
         params.n_seq_max = max(WRITE_BATCHES)
         params.n_threads = params.n_threads_batch = threads
+        if is_bf16:
+            params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
+            params.type_k = params.type_v = GGML_TYPE_BF16
         self._context = llama_cpp.llama_init_from_model(self._model, params)
         self._batch = llama_cpp.llama_batch_init(READ_TOKENS, 0, 1)
 
@@ -149,9 +158,10 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--threads", type=int, required=True)
     arguments = parser.parse_args()
-    loop = _Loop(arguments.model, arguments.threads)
-    speeds = Speeds(loop.read_speed(), max(map(loop.write_speed, WRITE_BATCHES)))
-    print(json.dumps(asdict(speeds)))
+    loops = [_Loop(arguments.model, arguments.threads, is_bf16) for is_bf16 in (False, True)]
+    read = max(loop.read_speed() for loop in loops)
+    write = max(loop.write_speed(sequences) for loop in loops for sequences in WRITE_BATCHES)
+    print(json.dumps(asdict(Speeds(read, write))))
 
 
 if __name__ == "__main__":

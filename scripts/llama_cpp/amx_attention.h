@@ -63,7 +63,7 @@ inline int64_t visible(const ggml_fp16_t * mask, int64_t count) {
     while (count > 0) {
         const __mmask32 seen = _mm512_cmpneq_epi16_mask(_mm512_loadu_si512(mask + count - DEPTH), hidden);
         if (seen != 0) {
-            return count - _lzcnt_u32(seen);
+            return count - __builtin_clz(seen);
         }
         count -= DEPTH;
     }
