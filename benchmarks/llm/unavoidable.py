@@ -89,36 +89,47 @@ def _common(one: Sequence[int], other: Sequence[int]) -> int:
 class _Loop:
     """A model whose sequences are filled with one token and extended; what they say does not matter.
 
-    Attention is llama.cpp's choice with a KV cache of F16, or with `is_bf16` flash attention over one of BF16,
-    which has kernels of its own on some processors (scripts/llama_cpp/amx_attention.h).
+    Attention is llama.cpp's choice over a KV cache of F16, or flash attention over one of BF16, for which
+    there are other kernels (scripts/llama_cpp/amx_attention.h): whichever is faster.
     """
 
-    def __init__(self, model: Path, threads: int, is_bf16: bool) -> None:
+    def __init__(self, model: Path, threads: int) -> None:
         import llama_cpp
 
         self._lib = llama_cpp
+        self._threads = threads
         _be_silent()
         llama_cpp.llama_backend_init()
         self._model = llama_cpp.llama_model_load_from_file(
             str(model).encode(), llama_cpp.llama_model_default_params()
         )
+        self._batch = llama_cpp.llama_batch_init(READ_TOKENS, 0, 1)
+
+    def speeds(self) -> Speeds:
+        plain, flash = self._speeds(is_bf16=False), self._speeds(is_bf16=True)
+        return Speeds(max(plain.read, flash.read), max(plain.write, flash.write))
+
+    def _speeds(self, *, is_bf16: bool) -> Speeds:
+        llama_cpp = self._lib
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = READ_TOKENS * max(WRITE_BATCHES)  # each sequence has its own part of it
         params.n_batch = params.n_ubatch = READ_TOKENS
         params.n_seq_max = max(WRITE_BATCHES)
-        params.n_threads = params.n_threads_batch = threads
+        params.n_threads = params.n_threads_batch = self._threads
         if is_bf16:
             params.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED
             params.type_k = params.type_v = GGML_TYPE_BF16
         self._context = llama_cpp.llama_init_from_model(self._model, params)
-        self._batch = llama_cpp.llama_batch_init(READ_TOKENS, 0, 1)
+        speeds = Speeds(self._read_speed(), max(map(self._write_speed, WRITE_BATCHES)))
+        llama_cpp.llama_free(self._context)
+        return speeds
 
-    def read_speed(self) -> float:
+    def _read_speed(self) -> float:
         """Prompt tokens a second, in the fastest of some runs."""
         self._timed_read()  # a first decode: maps the weights
         return READ_TOKENS / min(self._timed_read() for _ in range(READ_REPEATS))
 
-    def write_speed(self, sequences: int) -> float:
+    def _write_speed(self, sequences: int) -> float:
         """Answer tokens a second of so many answers at a time."""
         steps = max(1, WRITE_TOKENS // sequences)
         self._clear()
@@ -158,10 +169,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--threads", type=int, required=True)
     arguments = parser.parse_args()
-    loops = [_Loop(arguments.model, arguments.threads, is_bf16) for is_bf16 in (False, True)]
-    read = max(loop.read_speed() for loop in loops)
-    write = max(loop.write_speed(sequences) for loop in loops for sequences in WRITE_BATCHES)
-    print(json.dumps(asdict(Speeds(read, write))))
+    print(json.dumps(asdict(_Loop(arguments.model, arguments.threads).speeds())))
 
 
 if __name__ == "__main__":

@@ -72,6 +72,8 @@ class EmbeddedEngine(Engine):
         threads = threads or plan.threads
         lanes = min(lanes or min(plan.lanes, threads), slots)
         self.plan = replace(plan, lanes=lanes, threads=threads)
+        if self.plan != plan:  # how one lane of other ones computes best is not known
+            self.plan = replace(self.plan, reading_threads=None, writing_threads=None)
         self._model = Model(path, plan.gpu_layers)
         self.context_tokens = context_tokens
         self._drafts = drafts and self._model.can_forget

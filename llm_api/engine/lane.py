@@ -12,8 +12,9 @@ from llm_api.engine.sequence import State
 BATCH_TOKENS = 128
 """So many tokens are computed at once: as fast as more on a CPU, and a cancel is heard after each."""
 FEW_TOKENS = 16
-"""Fewer tokens than these llama.cpp rounds along another path than more (scripts/llama_cpp/amx_weights.h): no
-prompt is read in such portions, and no more answers are written together, so that both change nothing."""
+"""Fewer tokens than these llama.cpp may round along another path than more
+(scripts/llama_cpp/amx_weights.h). So prompts are read in portions of as many at least, and answers written
+fewer at a time: neither changes what a model says. It costs up to 15 tokens where a question is shorter."""
 
 
 class ComputeError(Exception):

@@ -16,10 +16,11 @@ KERNELS = 3
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`threads` are shared by the `lanes` that are busy, of which each reads and writes with no more than
-    `reading_threads` and `writing_threads`, if these are known; `batch_tokens` are computed at once, and the
-    next tokens of several answers, too, unless each `writes_alone`. What a context remembers is kept as
-    `kv_type`; q8_0 needs `flash_attention`. `gpu_layers` are computed by a GPU where there is one."""
+    """`threads` are shared by the `lanes` that are busy, of which each reads with no more than
+    `reading_threads`, and writes or reads but a few tokens with no more than `writing_threads`, if these are
+    known; `batch_tokens` are computed at once, and the next tokens of several answers, too, unless each
+    `writes_alone`. What a context remembers is kept as `kv_type`; q8_0 needs `flash_attention`. `gpu_layers`
+    are computed by a GPU where there is one."""
 
     lanes: int
     threads: int

@@ -19,12 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from llm_api.engine.prompt import Prompt
-from llm_api.engine.sequence import State
+from llm_api.engine.sequence import LEAST_TOKENS, State
 
 Tokens = npt.NDArray[np.int32]
 
-LEAST_TOKENS = 32
-"""A shorter prefix is computed faster than it is looked after."""
 BRANCH_CONTINUATIONS = 3
 """A beginning after which chats go on in so many ways is an organization's. One contact's conversation goes
 on in two: with a question and the facts for it, and in the next turn with that question alone."""

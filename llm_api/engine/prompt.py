@@ -60,7 +60,7 @@ def read_prompt(
             f"The model's context is {context_tokens} tokens and the messages have {len(tokens)}: "
             "shorten them or raise HUB_LLM_CONTEXT_TOKENS."
         )
-    question_at = max(0, min(_words_at(model, messages, tokens), len(tokens) - 2))
+    question_at = max(0, min(_words_at(model, messages, tokens), len(tokens) - 1))
     controls = {n for n, token in enumerate(tokens) if token in model.control_tokens}
     borders = tuple(sorted(controls | {question_at}))
     return Prompt(tuple(tokens), borders, question_at, given - len(messages))

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import llama_cpp
 import numpy as np
 
-from llm_api.engine.lane import ComputeError, Lane, Portion
+from llm_api.engine.lane import FEW_TOKENS, ComputeError, Lane, Portion
 from llm_api.engine.model import Model
 from llm_api.engine.plan import Plan, default_plan
 from llm_api.engine.sampling import Logits
@@ -52,6 +52,7 @@ class LlamaLane(Lane):
         if not context:
             raise ComputeError("no context")
         self._context = context
+        self._threads = plan.threads
         self._memory = llama_cpp.llama_get_memory(context)
         self._batch = llama_cpp.llama_batch_init(params.n_batch, 0, 1)
         try:
@@ -66,8 +67,7 @@ class LlamaLane(Lane):
         llama_cpp.llama_free(self._context)
 
     def use_threads(self, threads: int) -> None:
-        plan = self._plan
-        llama_cpp.llama_set_n_threads(self._context, plan.writes_with(threads), plan.reads_with(threads))
+        self._threads = threads
 
     def compute(self, portions: Sequence[Portion]) -> list[list[Logits]]:
         batch = self._batch
@@ -81,6 +81,9 @@ class LlamaLane(Lane):
                 batch.logits[count] = position >= portion.position + len(portion.tokens) - portion.outputs
                 count += 1
         batch.n_tokens = count
+        plan, most = self._plan, self._threads
+        threads = plan.writes_with(most) if count < FEW_TOKENS else plan.reads_with(most)
+        llama_cpp.llama_set_n_threads(self._context, threads, threads)
         code = llama_cpp.llama_decode(self._context, batch)
         if code != 0:
             raise ComputeError(f"llama_decode gave {code}")

@@ -15,6 +15,8 @@ from llm_api.engine.prompt import Prompt
 State = npt.NDArray[np.uint8]
 """What a model keeps in memory of some tokens, as bytes: restoring it spares computing them."""
 
+LEAST_TOKENS = 32
+"""A shorter beginning of a prompt is computed faster than it is looked after."""
 HISTORY_TOKENS = 160
 """So many tokens at most are taken for a contact's last turns, and more for a prompt that was edited."""
 
@@ -80,7 +82,8 @@ class Sequence:
         whole does as well: it can be cut."""
         question_at = self.prompt.question_at
         is_history = self.restored > 0 and question_at - self.restored <= HISTORY_TOKENS
-        return len(self.tokens) if is_history or self.computed >= question_at else question_at
+        is_behind = self.computed >= question_at or question_at < LEAST_TOKENS
+        return len(self.tokens) if is_history or is_behind else question_at
 
     def is_late(self, now: float) -> bool:
         return self.answer_by is not None and now >= self.answer_by

@@ -225,11 +225,12 @@ class Worker(threading.Thread):
             self._keep(sequence)
 
     def _go_back(self, sequence: Sequence, count: int) -> int:
-        """Forget the last tokens of what is computed, as many as there are, and say how many these are."""
+        """Forget up to so many of the last tokens that are computed, and say how many."""
         count = min(count, sequence.computed)
         if count <= 0 or not self._shared.vocabulary.can_forget:
             return 0
         sequence.computed -= count
+        sequence.restored = min(sequence.restored, sequence.computed)
         self._lane.cut(_slot(sequence), sequence.computed)
         return count
 

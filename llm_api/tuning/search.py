@@ -30,8 +30,8 @@ USUAL_ROUNDS = 2
 """Of all choices the format of the weights counts most, and those of two formats may be close."""
 GAIN = 1.05
 FLASH_GAIN = 1.10
-"""With flash attention an answer depends, in near ties, on what is computed beside it: that must be worth
-it."""
+"""With flash attention an answer depends, in near ties, on what is computed beside it: that must be worth it.
+Not so over a cache of BF16, where llama.cpp takes each token by itself, and so does amx_attention.h."""
 KV_GAIN = 1.02
 """Another kind of number in the KV cache, of the same size, costs nothing."""
 BATCHES = (64, 256)
@@ -169,7 +169,10 @@ class Search:
         runs: list[list[Speed]] = []
         for number in range(USUAL_ROUNDS):
             self._tell("a lane alone", 1 - self._share * (1 - number / USUAL_ROUNDS))
-            runs.append(self._tools.measure_alone(path, plan, counts))
+            try:
+                runs.append(self._tools.measure_alone(path, plan, counts))
+            except (ComputeError, EngineError):
+                return plan
         speeds = list(zip(*runs, strict=True))
         reading = _fewest(counts, [max(speed.read for speed in of) for of in speeds])
         writing = _fewest(counts, [max(speed.written for speed in of) for of in speeds])
@@ -251,7 +254,7 @@ def _fewest(counts: Sequence[int], speeds: Sequence[float]) -> int:
 
 def _gain(usual: Choice, other: Choice) -> float:
     """What another choice must gain, as a factor."""
-    if other.plan.flash_attention and not usual.plan.flash_attention:
+    if other.plan.flash_attention and not usual.plan.flash_attention and other.plan.kv_type != "bf16":
         return FLASH_GAIN
     is_cache_alone = other.weights == usual.weights and other.plan.kv_type != usual.plan.kv_type
     return KV_GAIN if is_cache_alone else GAIN

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from llm_api.engine.lane import ComputeError, Portion
+from llm_api.engine.lane import FEW_TOKENS, ComputeError, Portion
 from llm_api.engine.model import Model
 from llm_api.engine.plan import Plan
 from llm_api.engine.runner import LlamaLane
@@ -46,7 +46,7 @@ def measure(path: Path, plan: Plan, slots: int) -> Speed:
     each = -(-slots // plan.lanes)
     at_once = threading.Barrier(plan.lanes)
 
-    def work(model: Model, lane: LlamaLane) -> Speed:
+    def work(model: Model, lane: LlamaLane, _: int) -> Speed:
         lane.use_threads(max(1, plan.threads // plan.lanes))
         return _work(lane, model, each, plan, at_once)
 
@@ -56,35 +56,40 @@ def measure(path: Path, plan: Plan, slots: int) -> Speed:
 
 def measure_alone(path: Path, plan: Plan, counts: Sequence[int]) -> list[Speed]:
     """Speed of one lane with each of these numbers of threads, one answer written at a time. The others rest,
-    but have worked with threads of their own, as in the service. Raises ComputeError as above."""
-    at_once = threading.Barrier(plan.lanes)
-    first = threading.Lock()
-
-    def work(model: Model, lane: LlamaLane) -> list[Speed]:
-        lane.use_threads(max(counts))
-        _work(lane, model, 1, plan, at_once)
-        at_once.wait()
-        try:
-            return [alone(model, lane, count) for count in counts] if first.acquire(blocking=False) else []
-        finally:
-            at_once.wait()
+    but each has worked alone before and keeps its threads, as in the service. Raises ComputeError as above.
+    """
+    one_by_one, at_once = threading.Lock(), threading.Barrier(plan.lanes)
 
     def alone(model: Model, lane: LlamaLane, count: int) -> Speed:
         lane.use_threads(count)
         return _work(lane, model, 1, plan, threading.Barrier(1))
 
-    return max(_in_lanes(path, plan, 1, work), key=len)
+    def work(model: Model, lane: LlamaLane, number: int) -> list[Speed]:
+        try:
+            with one_by_one:
+                alone(model, lane, max(counts))
+            at_once.wait()
+            found = [alone(model, lane, count) for count in counts] if number == 0 else []
+            at_once.wait()
+        except BaseException:
+            at_once.abort()
+            raise
+        return found
+
+    return _in_lanes(path, plan, 1, work)[0]
 
 
-def _in_lanes(path: Path, plan: Plan, slots: int, work: Callable[[Model, LlamaLane], Found]) -> list[Found]:
-    """What `work` finds with each of the plan's lanes, in a thread for each."""
+def _in_lanes(
+    path: Path, plan: Plan, slots: int, work: Callable[[Model, LlamaLane, int], Found]
+) -> list[Found]:
+    """What `work` finds with each of the plan's lanes, and its number, in a thread for each."""
     model = Model(path, plan.gpu_layers)
     lanes: list[LlamaLane] = []
     try:
         while len(lanes) < plan.lanes:
             lanes.append(LlamaLane(model, slots=slots, context_tokens=READ_TOKENS * 2, plan=plan))
         with ThreadPoolExecutor(len(lanes)) as pool:
-            return list(pool.map(partial(work, model), lanes))
+            return list(pool.map(partial(work, model), lanes, range(len(lanes))))
     except threading.BrokenBarrierError as error:
         raise ComputeError("another lane failed") from error
     finally:
@@ -110,8 +115,9 @@ def _work(lane: LlamaLane, model: Model, slots: int, plan: Plan, at_once: thread
     def write() -> int:
         nonlocal done
         portions = [Portion(slot, done, [tokens[0]]) for slot in range(slots)]
-        for batch in [[each] for each in portions] if plan.writes_alone else [portions]:
-            lane.compute(batch)
+        most = 1 if plan.writes_alone else FEW_TOKENS - 1
+        for at in range(0, slots, most):
+            lane.compute(portions[at : at + most])
         done += 1
         return slots
 

@@ -1,9 +1,12 @@
 // Attention over a KV cache of BF16 in AMX tiles, for GGML_OP_FLASH_ATTN_EXT.
 //
-// llama.cpp's own looks at one key after another, or at 64 tokens in turns with what they see; without flash attention all heads' chances of
-// a layer are written to memory four times over. Here it is one tile of 16 queries after the other: their scores for all keys, the chances
-// of these, and the sum of the values, all of which stays in the second cache. A query's numbers do not depend on what is computed
-// beside it: they are summed up in the order of keys, and what it may not see adds nothing.
+// llama.cpp's own looks at one key after another there; without flash attention the chances of a layer, of all heads, pass
+// through memory four times. Here it is one tile of 16 queries after the other: their scores for all keys, the chances of
+// these, and the sum of the values, which stay in the second cache for contexts of some thousand tokens. A query's numbers
+// do not depend on what is computed beside it: they are summed up in the order of keys, and what it may not see adds nothing.
+//
+// Source: what is computed is scaled dot-product attention, Vaswani et al., "Attention is all you need", 2017, over the
+// operands of ggml_flash_attn_ext (ggml.h).
 #pragma once
 
 #include "llamafile/amx_bf16.h"
@@ -43,10 +46,12 @@ inline void pack_keys(const uint16_t * keys, int64_t stride, int64_t count, int6
     }
 }
 
-// Values as the second operand of their products with chances: for each 32 of them a tile for each 16 numbers, a row of which has these
-// numbers of two values.
+// Values as the second operand of their products with chances: for each 32 of them a tile for each 16 numbers, a row of
+// which has these numbers of two values.
 inline void pack_values(const uint16_t * values, int64_t stride, int64_t count, int64_t size, uint16_t * to) {
-    const auto numbers = [](const uint16_t * from) { return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from)); };
+    const auto numbers = [](const uint16_t * from) {
+        return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from));
+    };
     for (int64_t i = 0; i < count; i += DEPTH) {
         for (int64_t l = 0; l < size; l += ROWS) {
             for (int64_t j = i; j < i + DEPTH; j += 2, to += DEPTH) {
@@ -54,6 +59,14 @@ inline void pack_values(const uint16_t * values, int64_t stride, int64_t count, 
                 _mm512_store_si512(to, _mm512_or_si512(even, _mm512_slli_epi32(odd, 16)));
             }
         }
+    }
+}
+
+// A query's numbers, into its row of tiles that lie behind one another.
+inline void pack_query(const float * query, int64_t size, uint16_t * to) {
+    for (int64_t l = 0; l < size; l += DEPTH, to += TILE) {
+        const __m512 low = _mm512_loadu_ps(query + l), high = _mm512_loadu_ps(query + l + ROWS);
+        _mm512_store_si512(to, (__m512i)_mm512_cvtne2ps_pbh(high, low));
     }
 }
 
@@ -73,6 +86,7 @@ inline int64_t visible(const ggml_fp16_t * mask, int64_t count) {
 // The scores of 16 packed queries for keys, a row for each query.
 inline void score(const uint16_t * queries, const uint16_t * keys, int64_t count, int64_t size, float * scores) {
     const int64_t depth = size / DEPTH, tile = depth * TILE;
+    __asm__ volatile("" ::: "memory");  // the tiles are loaded from what was stored
     for (int64_t i = 0; i < count; i += STEP, keys += 4 * tile) {
         _tile_zero(0);
         _tile_zero(1);
@@ -121,6 +135,7 @@ inline float weigh(float * scores, const ggml_fp16_t * mask, int64_t count, floa
 // The values' sums by the chances of 16 queries, a row for each query.
 inline void sum(const uint16_t * chances, const uint16_t * values, int64_t count, int64_t size, float * sums) {
     const int64_t tile = size / ROWS * TILE;
+    __asm__ volatile("" ::: "memory");
     for (int64_t l = 0; l < size; l += STEP) {
         _tile_zero(0);
         _tile_zero(1);
@@ -146,81 +161,103 @@ inline void sum(const uint16_t * chances, const uint16_t * values, int64_t count
     __asm__ volatile("" ::: "memory");
 }
 
+// The queries' heads that share a head of keys and values, in one stream. A row is one head of one token.
+struct Group {
+    ggml_tensor * to;
+    int64_t head, stream;
+    const ggml_tensor *q = to->src[0], *k = to->src[1], *v = to->src[2], *mask = to->src[3];
+    int64_t size = k->ne[0], shared = q->ne[2] / k->ne[2], tokens = q->ne[1];
+
+    static char * place(const ggml_tensor * in, int64_t i1, int64_t i2, int64_t i3) {
+        return (char *)in->data + i1 * in->nb[1] + i2 * in->nb[2] + i3 * in->nb[3];
+    }
+    const uint16_t * first_key() const { return (const uint16_t *)place(k, 0, head, stream); }
+    const uint16_t * first_value() const { return (const uint16_t *)place(v, 0, head, stream); }
+    const ggml_fp16_t * mask_of(int64_t token) const {
+        return (const ggml_fp16_t *)place(mask, token, 0, stream % mask->ne[3]);
+    }
+    const float * query(int64_t row) const {
+        return (const float *)place(q, row / shared, head * shared + row % shared, stream);
+    }
+    float * result(int64_t row) const {
+        return (float *)place(to, head * shared + row % shared, row / shared, stream);
+    }
+};
+
+// What a thread keeps of a group.
+struct Packed {
+    Memory<uint16_t> key_memory, value_memory, query_memory, chance_memory;
+    Memory<float> score_memory, sum_memory;
+    std::vector<int64_t> seen;  // how many keys each token sees
+    uint16_t *keys = nullptr, *values = nullptr;
+
+    void pack(const Group & group) {
+        int64_t most = 0;
+        seen.resize(group.tokens);
+        for (int64_t token = 0; token < group.tokens; ++token) {
+            seen[token] = visible(group.mask_of(token), group.k->ne[1]);
+            most = std::max(most, seen[token]);
+        }
+        most = (most + STEP - 1) / STEP * STEP;
+        keys = key_memory.of(most * group.size);
+        values = value_memory.of(most * group.size);
+        pack_keys(group.first_key(), group.k->nb[1] / sizeof(uint16_t), most, group.size, keys);
+        pack_values(group.first_value(), group.v->nb[1] / sizeof(uint16_t), most, group.size, values);
+    }
+
+    // The results of up to 16 rows.
+    void attend(const Group & group, int64_t first, int64_t last, float scale) {
+        int64_t count = 0;
+        uint16_t * queries = query_memory.of(ROWS * group.size);
+        for (int64_t row = first; row < last; ++row) {
+            pack_query(group.query(row), group.size, queries + (row - first) * DEPTH);
+            count = std::max(count, seen[row / group.shared]);
+        }
+        count = (count + STEP - 1) / STEP * STEP;
+        float *scores = score_memory.of(ROWS * count), *sums = sum_memory.of(ROWS * group.size), totals[ROWS];
+        uint16_t * chances = chance_memory.of(ROWS * count);
+        score(queries, keys, count, group.size, scores);
+        for (int64_t row = first; row < last; ++row) {
+            const int64_t i = row - first;
+            const ggml_fp16_t * mask = group.mask_of(row / group.shared);
+            totals[i] = weigh(scores + i * count, mask, count, scale, chances + i * DEPTH);
+        }
+        sum(chances, values, count, group.size, sums);
+        for (int64_t row = first; row < last; ++row) {
+            const float total = totals[row - first];
+            memcpy(group.result(row), sums + (row - first) * group.size, group.size * sizeof(float));
+            ggml_vec_scale_f32(group.size, group.result(row), total > 0 ? 1 / total : 0);
+        }
+    }
+};
+
 // Whether this is what `attend` can do.
 inline bool is_known(const ggml_tensor * dst) {
     const ggml_tensor *q = dst->src[0], *k = dst->src[1], *v = dst->src[2], *mask = dst->src[3], *sinks = dst->src[4];
     float bias, cap;
     memcpy(&bias, (const float *)dst->op_params + 1, sizeof(bias));
     memcpy(&cap, (const float *)dst->op_params + 2, sizeof(cap));
-    return amx_bf16::is_allowed() && q->type == GGML_TYPE_F32 && k->type == GGML_TYPE_BF16 && v->type == GGML_TYPE_BF16 && mask &&
-           mask->ne[2] == 1 && !sinks && bias == 0 && cap == 0 && k->ne[0] % STEP == 0 && k->ne[0] == v->ne[0] && k->ne[1] % STEP == 0 &&
-           k->nb[0] == sizeof(ggml_bf16_t) && v->nb[0] == sizeof(ggml_bf16_t);
+    return amx_bf16::is_allowed() && q->type == GGML_TYPE_F32 && k->type == GGML_TYPE_BF16 && v->type == GGML_TYPE_BF16 &&
+           mask && mask->ne[2] == 1 && !sinks && bias == 0 && cap == 0 && k->ne[0] % STEP == 0 && k->ne[1] % STEP == 0 &&
+           k->ne[0] == v->ne[0] && k->ne[2] == v->ne[2] && k->nb[0] == sizeof(uint16_t) && v->nb[0] == sizeof(uint16_t);
 }
 
-// What queries see, by the keys and values of a head that some of the queries' heads share, of one stream. This thread does its part of it.
+// This thread does its part of it.
 inline void attend(const ggml_compute_params * params, ggml_tensor * dst) {
-    const ggml_tensor *q = dst->src[0], *k = dst->src[1], *v = dst->src[2], *mask = dst->src[3];
-    const int64_t size = k->ne[0], tokens = q->ne[1], heads = k->ne[2], shared = q->ne[2] / heads, streams = q->ne[3];
-    const int64_t rows = tokens * shared, tiles = (rows + ROWS - 1) / ROWS;
     float scale;
     memcpy(&scale, dst->op_params, sizeof(scale));
-
-    static thread_local Memory<uint16_t> key_memory, value_memory, query_memory, chance_memory;
-    static thread_local Memory<float> score_memory, sum_memory;
-    static thread_local std::vector<int64_t> seen;
-    float * sums = sum_memory.of(ROWS * size);
-    uint16_t * queries = query_memory.of(ROWS * size);
-    seen.resize(tokens);
-    const amx_bf16::Tiles config(ROWS);
-
-    // With many threads for few heads each takes a part of the queries.
-    const int64_t parts = std::clamp<int64_t>(params->nth / (heads * streams), 1, tiles), each = (tiles + parts - 1) / parts;
+    static thread_local Packed packed;
+    const amx_bf16::Tiles tiles(ROWS);
+    const int64_t heads = dst->src[1]->ne[2], streams = dst->ne[3], rows = dst->ne[1] / heads * dst->ne[2];
+    // With many threads for few heads each takes a part of the rows.
+    const int64_t most = (rows + ROWS - 1) / ROWS, parts = std::clamp<int64_t>(params->nth / (heads * streams), 1, most);
+    const int64_t each = (most + parts - 1) / parts * ROWS;
     for (int64_t job = params->ith; job < streams * heads * parts; job += params->nth) {
-        const int64_t part = job % parts, head = job / parts % heads, stream = job / parts / heads;
-        const auto token_mask = [&](int64_t token) {
-            return (const ggml_fp16_t *)((const char *)mask->data + token * mask->nb[1] + stream % mask->ne[3] * mask->nb[3]);
-        };
-        int64_t most = 0;
-        for (int64_t token = 0; token < tokens; ++token) {
-            seen[token] = visible(token_mask(token), k->ne[1]);
-            most = std::max(most, seen[token]);
-        }
-        most = (most + STEP - 1) / STEP * STEP;
-        uint16_t *keys = key_memory.of(most * size), *values = value_memory.of(most * size), *chances = chance_memory.of(ROWS * most);
-        float * scores = score_memory.of(ROWS * most);
-        pack_keys((const uint16_t *)((const char *)k->data + head * k->nb[2] + stream * k->nb[3]), k->nb[1] / sizeof(uint16_t), most, size,
-                  keys);
-        pack_values((const uint16_t *)((const char *)v->data + head * v->nb[2] + stream * v->nb[3]), v->nb[1] / sizeof(uint16_t), most,
-                    size, values);
-        for (int64_t first = part * each * ROWS; first < std::min(rows, (part + 1) * each * ROWS); first += ROWS) {
-            const int64_t last = std::min(rows, first + ROWS);
-            int64_t count = 0;
-            for (int64_t row = first; row < last; ++row) {
-                const char * from = (const char *)q->data + row / shared * q->nb[1] + (head * shared + row % shared) * q->nb[2] + stream * q->nb[3];
-                for (int64_t l = 0; l < size; l += DEPTH) {
-                    const float * numbers = (const float *)from + l;
-                    const auto pair = (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(numbers + ROWS), _mm512_loadu_ps(numbers));
-                    _mm512_store_si512(queries + l / DEPTH * TILE + (row - first) * DEPTH, pair);
-                }
-                count = std::max(count, seen[row / shared]);
-            }
-            count = (count + STEP - 1) / STEP * STEP;
-            __asm__ volatile("" ::: "memory");
-            score(queries, keys, count, size, scores);
-            float totals[ROWS];
-            for (int64_t row = first; row < last; ++row) {
-                totals[row - first] =
-                    weigh(scores + (row - first) * count, token_mask(row / shared), count, scale, chances + (row - first) * DEPTH);
-            }
-            __asm__ volatile("" ::: "memory");
-            sum(chances, values, count, size, sums);
-            for (int64_t row = first; row < last; ++row) {
-                const float total = totals[row - first];
-                float * to = (float *)((char *)dst->data + (head * shared + row % shared) * dst->nb[1] + row / shared * dst->nb[2] +
-                                       stream * dst->nb[3]);
-                memcpy(to, sums + (row - first) * size, size * sizeof(float));
-                ggml_vec_scale_f32(size, to, total > 0 ? 1 / total : 0);
-            }
+        const int64_t begin = job % parts * each, end = std::min(rows, begin + each);
+        const Group group{dst, job / parts % heads, job / parts / heads};
+        packed.pack(group);
+        for (int64_t row = begin; row < end; row += ROWS) {
+            packed.attend(group, row, std::min(end, row + ROWS), scale);
         }
     }
 }

@@ -1,6 +1,6 @@
 // Products of many tokens with quantized weights, in AMX's BF16 tiles. llama.cpp multiplies such weights in tiles of whole
-// numbers, a block of 32 at a time, whose sums it must scale one by one: that takes several times as long as the products. Here a few
-// of the weights are unpacked, and multiplied with all tokens.
+// numbers, a block of 32 at a time, whose sums it must scale one by one: that takes several times as long as the products.
+// Here a few of the weights are unpacked, and multiplied with all tokens.
 //
 // Part of mmq.cpp, for its packed weights: those of 16 rows, 32 numbers deep, lie together as a tile of bytes or nibbles,
 // in which each row has four numbers of all 16, and behind it their scales.
@@ -55,8 +55,8 @@ template <typename TB> void unpack(const char * packed, uint16_t * to) {
         const __m512i one = _mm512_srai_epi32(_mm512_slli_epi32(four, 24 - 8 * which), 24);
         return _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(one), least);
     };
-    const __m512i pairs = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3,
-                                           18, 2, 17, 1, 16, 0);
+    const __m512i pairs = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5,
+                                           20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     for (int row = 0; row < ROWS; row += 2, to += 2 * DEPTH) {
         const __m512i four = _mm512_load_si512(numbers + row * DEPTH);
         _mm512_store_si512(to, _mm512_permutexvar_epi16(pairs, round(number(four, 0), number(four, 1))));
@@ -112,8 +112,8 @@ inline void multiply_tiles(const uint16_t * tokens, int count, int depth, const 
     }
 }
 
-// C[t][n] is the sum over k of tokens[t][k] * weights[n][k], summed up in the order of k, however many tokens there are. N and K are
-// multiples of 32. This thread does its part of it.
+// C[t][n] is the sum over k of tokens[t][k] * weights[n][k], summed up in the order of k, however many tokens there are.
+// N and K are multiples of 32. This thread does its part of it.
 template <typename TB>
 void multiply(const ggml_compute_params * params, int tokens, int N, int K, const float * from, const char * weights, float * C,
               int64_t ldc) {

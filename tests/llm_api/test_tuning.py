@@ -12,7 +12,7 @@ import pytest
 
 from llm_api.__main__ import _engine
 from llm_api.engine.embedded import EmbeddedEngine
-from llm_api.engine.lane import ComputeError
+from llm_api.engine.lane import FEW_TOKENS, ComputeError, Portion
 from llm_api.engine.model import Model
 from llm_api.engine.plan import Plan, default_plan
 from llm_api.engine.runner import LlamaLane
@@ -125,6 +125,13 @@ def test_flash_attention_must_be_worth_it(
     assert chosen(records, model, tools).plan.flash_attention == is_chosen
 
 
+def test_over_a_cache_of_bf16_flash_attention_costs_nothing(records: Records, model: Path) -> None:
+    def speed(_: str, plan: Plan) -> float:
+        return 108.0 if (plan.flash_attention, plan.kv_type) == (True, "bf16") else 100.0
+
+    assert chosen(records, model, FakeTools(speed)).plan.flash_attention
+
+
 def test_other_numbers_in_the_cache_need_no_great_gain(records: Records, model: Path) -> None:
     plan = chosen(records, model, FakeTools(lambda _, plan: 104.0 if plan.kv_type == "bf16" else 100.0)).plan
     assert (plan.kv_type, plan.flash_attention) == ("bf16", False)
@@ -137,6 +144,14 @@ def test_a_lane_alone_has_the_threads_that_it_gains_by(records: Records, model: 
     assert (plan.reading_threads, plan.writing_threads) == (4, 4)
     assert (plan.reads_with(6), plan.reads_with(3), plan.writes_with(1)) == (4, 3, 1)
     assert USUAL.reads_with() == USUAL.writes_with() == 2
+
+
+def test_where_a_lane_alone_cannot_be_measured_the_rest_is_kept(records: Records, model: Path) -> None:
+    class Failing(FakeTools):
+        def measure_alone(self, path: Path, plan: Plan, counts: Sequence[int]) -> list[Speed]:
+            raise ComputeError("no memory")
+
+    assert chosen(records, model, Failing(lambda form, _: 100.0)).plan == USUAL
 
 
 def test_what_a_machine_cannot_compute_is_left_out(records: Records, model: Path) -> None:
@@ -194,7 +209,14 @@ def test_no_lane_is_tried_that_the_service_has_no_slot_for() -> None:
 
 # --- what is kept -------------------------------------------------------------------------------------------
 
-TUNED = Tuned(Plan(1, 1, 64), "", Speed(100, 50), Speed(200, 60), SAME, 1_795_000_000.0)
+TUNED = Tuned(
+    Plan(1, 1, 64, reading_threads=1, writing_threads=1),
+    "",
+    Speed(100, 50),
+    Speed(200, 60),
+    SAME,
+    1_795_000_000.0,
+)
 
 
 def test_what_was_chosen_is_kept_with_its_weights_alone(records: Records, model: Path) -> None:
@@ -262,19 +284,26 @@ def test_the_model_in_eight_bits_says_the_same_and_in_four_not(
 
 def test_a_lane_reads_and_writes_with_the_threads_that_were_chosen() -> None:
     model = Model(find_packaged_model())
-    plan = Plan(1, 4, 64, reading_threads=3, writing_threads=1)
-    lane = LlamaLane(model, slots=1, context_tokens=64, plan=plan)
-    lane.use_threads(4)
-    found = llama_cpp.llama_n_threads_batch(lane._context), llama_cpp.llama_n_threads(lane._context)
+    lane = LlamaLane(
+        model, slots=1, context_tokens=64, plan=Plan(1, 4, 64, reading_threads=3, writing_threads=1)
+    )
+    lane.use_threads(2)
+    found = []
+    for count in (FEW_TOKENS, 1, 2):
+        lane.clear(0)
+        lane.compute([Portion(0, 0, [0] * count)])
+        found.append(
+            (llama_cpp.llama_n_threads(lane._context), llama_cpp.llama_n_threads_batch(lane._context))
+        )
     lane.close()
     model.close()
-    assert found == (3, 1)
+    assert found == [(2, 2), (1, 1), (1, 1)]
 
 
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
-        ({}, Plan(1, 1, 64)),
+        ({}, TUNED.plan),
         ({"HUB_LLM_THREADS": "2"}, Plan(1, 2, 64)),
         ({"HUB_LLM_TUNED": "false", "HUB_LLM_THREADS": "1"}, default_plan(1)),
     ],

@@ -15,5 +15,5 @@ def _flags() -> set[str]:
 
 
 needs_amx = pytest.mark.skipif(
-    "amx_bf16" not in _flags(), reason="the processor has no AMX, with which flash attention is exact"
+    "amx_bf16" not in _flags(), reason="the processor has no AMX, whose kernels these are"
 )

@@ -21,6 +21,7 @@ from llm_api.engine.base import (
     Started,
 )
 from llm_api.engine.embedded import EmbeddedEngine
+from llm_api.engine.lane import FEW_TOKENS
 from llm_api.engine.model import Model
 from llm_api.settings import find_packaged_model
 from tests.llm_api.conftest import until
@@ -67,11 +68,11 @@ async def test_of_a_long_chat_only_what_is_new_is_read(engine: EmbeddedEngine) -
         _, finished = await run(engine, ask(*texts, max_tokens=1))
         return engine.counts.read_tokens - before, finished
 
-    words, and_now = "word " * 300, "And what am I to do with all of these words now"
-    count, finished = await read(words, "I see.", f"{and_now}?")
-    assert count == finished.prompt_tokens - finished.cached_tokens > 300
-    count, finished = await read(words, "I see.", f"{and_now}, then?")
-    assert count == finished.prompt_tokens - finished.cached_tokens < 30
+    words = "word " * 300
+    count, finished = await read(words, "I see.", "And now?")
+    assert 300 < finished.prompt_tokens <= count < finished.prompt_tokens + FEW_TOKENS
+    count, finished = await read(words, "I see.", "And now, then?")
+    assert count == finished.prompt_tokens - finished.cached_tokens < 20
 
 
 async def test_the_common_beginning_of_two_chats_is_read_once(engine: EmbeddedEngine) -> None:

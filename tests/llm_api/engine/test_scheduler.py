@@ -127,6 +127,10 @@ def test_reading_stops_where_the_question_begins() -> None:
     assert asked.written == 1
 
 
+def test_a_beginning_that_is_not_kept_is_read_with_the_question() -> None:
+    assert Sequence(prompt(words(0, 20), words(100, 40)), 5).next_stop == 60
+
+
 @pytest.mark.parametrize(("history", "stops_at"), [(40, 110), (300, 360)])
 def test_behind_a_known_prompt_a_few_messages_are_read_with_the_question(history: int, stops_at: int) -> None:
     asked = Sequence(prompt(words(0, 60), words(500, history), words(100, 10)), 5)
