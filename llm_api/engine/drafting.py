@@ -17,7 +17,9 @@ from collections.abc import Sequence
 from llm_api.engine.base import ChatMessage
 from llm_api.engine.sampling import Logits
 
-MAX_DRAFT_TOKENS = 24
+MAX_DRAFT_TOKENS = 14
+"""With the token before them fewer than `lane.FEW_TOKENS`: they are rounded as answers are that are written
+together."""
 FIRST_DRAFT_TOKENS = 8
 """Most wrong guesses are wrong from the beginning: a right one costs a step more, a wrong one less."""
 RESUMING_TOKENS = 3

@@ -121,7 +121,10 @@ def test_lanes_threads_and_portions_are_chosen(records: Records, model: Path) ->
 def test_flash_attention_must_be_worth_it(
     records: Records, model: Path, speed: float, difference: Difference, is_chosen: bool
 ) -> None:
-    tools = FakeTools(lambda _, plan: speed if plan.flash_attention else 100.0, flash=difference)
+    def speed_of(_: str, plan: Plan) -> float:
+        return speed if (plan.flash_attention, plan.kv_type) == (True, "f16") else 100.0
+
+    tools = FakeTools(speed_of, flash=difference)
     assert chosen(records, model, tools).plan.flash_attention == is_chosen
 
 

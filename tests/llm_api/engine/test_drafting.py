@@ -13,6 +13,7 @@ from llm_api.engine.drafting import (
     guess_answer,
     leads_clearly,
 )
+from llm_api.engine.lane import FEW_TOKENS
 
 
 def chat(*texts: str) -> list[ChatMessage]:
@@ -69,6 +70,7 @@ def test_the_first_draft_is_short() -> None:
     guess = list(range(40))
     assert draft(guess, [], 99) == guess[:FIRST_DRAFT_TOKENS]
     assert draft(guess, guess[:1], 99) == guess[1 : 1 + MAX_DRAFT_TOKENS]
+    assert max(FIRST_DRAFT_TOKENS, MAX_DRAFT_TOKENS) + 1 < FEW_TOKENS
 
 
 def test_a_token_leads_clearly_when_no_other_is_near() -> None:
