@@ -1,28 +1,27 @@
 """How fast a box is: `python -m benchmarks.capacity.speed` prints its entry for the file of speeds.
 
-Run it on a box of the kind, with nothing else running. The embedded engine is asked by so many at a time,
-each anew as soon as it has its answer, by contacts of organizations whose prompts it knows; then by those of
-new ones, one by one. They ask what `make bench-llm` has asked (benchmarks/llm/load.py).
+Run it on a box of the kind after `make tune`, with nothing else running. The embedded engine is asked by so
+many at a time, each anew as soon as it has its answer, by contacts of organizations whose prompts it knows;
+then by those of new ones, one by one. They ask what `make bench-llm` has asked (benchmarks/llm/load.py).
 """
 
 import argparse
 import asyncio
+import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import cast, get_args
+from typing import cast
 
 from benchmarks.engine.ablation import answer_all
-from benchmarks.engine.weights import in_format
 from benchmarks.llm.load import MAX_ANSWER_TOKENS, Request, Traffic
 from llm_api.engine.base import ChatMessage, ChatRequest, Role
 from llm_api.engine.embedded import EmbeddedEngine
-from llm_api.engine.plan import KvType
+from llm_api.settings import ROOT, load_settings
+from llm_api.tuning.record import Records
 
 SLOTS = 8
 CONTEXT_TOKENS = 2048
@@ -99,21 +98,33 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def main() -> None:
+def tuned_engine(root: Path) -> EmbeddedEngine | None:
+    """As the service computes there; None where nothing was tuned."""
+    os.environ.setdefault("HUB_LLM_TOKEN", "none")  # the service needs one, measuring does not
+    settings = load_settings(root)
+    model = settings.find_model()
+    records = Records(root / settings.home, model)
+    tuned = records.load()
+    if tuned is None:
+        return None
+    path = records.weights(tuned.weights)
+    return EmbeddedEngine(path, context_tokens=CONTEXT_TOKENS, slots=SLOTS, plan=tuned.plan)
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=10, help="for each number in work")
-    parser.add_argument("--weights", default="BF16", help="as `make tune` chose them; '' as they are")
-    parser.add_argument("--kv-type", default="bf16", choices=get_args(KvType), help="as it chose that")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        path, plan = in_format(arguments.weights, Path(folder))
-        plan = replace(plan, kv_type=arguments.kv_type)
-        engine = EmbeddedEngine(path, context_tokens=CONTEXT_TOKENS, slots=SLOTS, plan=plan)
-        say(asyncio.run(measure(engine, arguments.seconds)))
-        engine.close_now()
+    engine = tuned_engine(ROOT)
+    if engine is None:
+        sys.stderr.write("What is fastest here is not known: run make tune first, for HUB_HOME.\n")
+        return 2
+    say(asyncio.run(measure(engine, arguments.seconds)))
+    engine.close_now()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
