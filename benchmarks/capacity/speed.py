@@ -7,21 +7,18 @@ then by those of new ones, one by one. They ask what `make bench-llm` has asked 
 
 import argparse
 import asyncio
-import os
 import statistics
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from datetime import date
-from pathlib import Path
 from typing import cast
 
 from benchmarks.engine.ablation import answer_all
+from benchmarks.engine.weights import tuned
 from benchmarks.llm.load import MAX_ANSWER_TOKENS, Request, Traffic
 from llm_api.engine.base import ChatMessage, ChatRequest, Role
 from llm_api.engine.embedded import EmbeddedEngine
-from llm_api.settings import ROOT, load_settings
-from llm_api.tuning.record import Records
 
 SLOTS = 8
 CONTEXT_TOKENS = 2048
@@ -98,33 +95,17 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def tuned_engine(root: Path) -> EmbeddedEngine | None:
-    """As the service computes there; None where nothing was tuned."""
-    os.environ.setdefault("HUB_LLM_TOKEN", "none")  # the service needs one, measuring does not
-    settings = load_settings(root)
-    model = settings.find_model()
-    records = Records(root / settings.home, model)
-    tuned = records.load()
-    if tuned is None:
-        return None
-    path = records.weights(tuned.weights)
-    return EmbeddedEngine(path, context_tokens=CONTEXT_TOKENS, slots=SLOTS, plan=tuned.plan)
-
-
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=10, help="for each number in work")
     arguments = parser.parse_args()
-    engine = tuned_engine(ROOT)
-    if engine is None:
-        sys.stderr.write("What is fastest here is not known: run make tune first, for HUB_HOME.\n")
-        return 2
+    path, plan = tuned()
+    engine = EmbeddedEngine(path, context_tokens=CONTEXT_TOKENS, slots=SLOTS, plan=plan)
     say(asyncio.run(measure(engine, arguments.seconds)))
     engine.close_now()
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

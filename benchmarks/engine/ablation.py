@@ -15,12 +15,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.engine.weights import in_format
 from llm_api.engine.base import ChatMessage, ChatRequest, Finished
 from llm_api.engine.embedded import EmbeddedEngine
+from llm_api.engine.plan import default_plan
 
 GOODS = (
     "whitening",
@@ -35,16 +37,19 @@ GOODS = (
     "x-ray",
 )
 WORDINGS = ("How much is a {}?", "price of a {} please", "I need a {}, what is it?", "{}?")
+FLASH = replace(default_plan(), flash_attention=True, kv_type="bf16")
 VARIANTS: dict[str, dict[str, Any]] = {
     "cold, everything": {},
     "cold, no prefixes kept": {"prefix_bytes": 0},
     "cold, weights in Q8_0": {"weights": "Q8_0"},
     "cold, weights in F16": {"weights": "F16"},
     "cold, weights in BF16": {"weights": "BF16"},
+    "cold, flash attention over BF16": {"plan": FLASH},
     "warm, everything": {"spill": True},
     "warm, weights in Q8_0": {"spill": True, "weights": "Q8_0"},
     "warm, weights in BF16": {"spill": True, "weights": "BF16"},
     "warm, weights in BF16, no guesses": {"spill": True, "weights": "BF16", "drafts": False},
+    "warm, flash attention over BF16": {"spill": True, "plan": FLASH},
     "warm, no guesses": {"spill": True, "drafts": False},
     "warm, one slot a lane": {"spill": True, "slots": 2},
     "warm, one lane": {"spill": True, "lanes": 1},

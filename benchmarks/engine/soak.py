@@ -129,7 +129,9 @@ def main() -> int:
     parser.add_argument("--organizations", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--prefix-megabytes", type=int, default=200)
-    parser.add_argument("--weights", default="", help="another format than the file's: BF16 and so on")
+    parser.add_argument(
+        "--weights", default="", help="another format than the file's (BF16 and so on), or tuned"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path, plan = in_format(options.weights, Path(folder))
