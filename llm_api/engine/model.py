@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import re
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import llama_cpp
@@ -38,7 +39,11 @@ class Model:
         llama_cpp.llama_backend_init()
         params = llama_cpp.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
-        pointer = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
+        # In a thread that ends: OpenMP keeps a thread's helpers as long as it lives, and where there are more
+        # threads than CPUs, those who compute sleep at each barrier, which made two slower than one.
+        with ThreadPoolExecutor(1) as loader:
+            load = loader.submit(llama_cpp.llama_model_load_from_file, str(path).encode(), params)
+            pointer = load.result()
         if not pointer:
             raise ModelLoadError(
                 f"The model file {path} cannot be loaded: it is broken, incomplete or of an unknown kind."

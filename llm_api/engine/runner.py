@@ -52,7 +52,7 @@ class LlamaLane(Lane):
         if not context:
             raise ComputeError("no context")
         self._context = context
-        self._threads = plan.threads
+        self._threads = 1  # so that who opens it, and goes on living, gets no helpers (see Model)
         self._memory = llama_cpp.llama_get_memory(context)
         self._batch = llama_cpp.llama_batch_init(params.n_batch, 0, 1)
         try:
