@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from llm_api.tuning.search import Search, shapes
 from llm_api.tuning.trial import Speed
 from llm_api.tuning.weights import Difference
 
+TASKS = Path("/proc/self/task")
 USUAL = Plan(2, 2)
 ONE_EACH = replace(USUAL, reading_threads=1, writing_threads=1)
 """As usual, where a lane alone gains nothing by threads."""
@@ -301,6 +304,25 @@ def test_a_lane_reads_and_writes_with_the_threads_that_were_chosen() -> None:
     lane.close()
     model.close()
     assert found == [(2, 2), (1, 1), (1, 1)]
+
+
+@pytest.mark.skipif(not TASKS.is_dir(), reason="this system does not list threads")
+def test_who_loads_a_model_and_opens_a_lane_keeps_no_helpers() -> None:
+    """They would count as busy, and the lanes' own threads would sleep at barriers for them."""
+
+    def helpers() -> set[str]:
+        before = {task.name for task in TASKS.iterdir()}
+        model = Model(find_packaged_model())
+        lane = LlamaLane(model, slots=1, context_tokens=64, plan=Plan(1, 4, 64))
+        deadline = time.monotonic() + 5
+        while (left := {task.name for task in TASKS.iterdir()} - before) and time.monotonic() < deadline:
+            time.sleep(0.01)  # those of the loader may still be ending
+        lane.close()
+        model.close()
+        return left
+
+    with ThreadPoolExecutor(1) as thread:  # one that has none yet
+        assert thread.submit(helpers).result() == set()
 
 
 @pytest.mark.parametrize(
