@@ -83,32 +83,38 @@ inline int64_t visible(const ggml_fp16_t * mask, int64_t count) {
     return 0;
 }
 
+// The products of 16 packed rows with 64 packed columns, `depth` tiles deep: those of B lie so many numbers apart, from one
+// tile of columns to the next and from one depth to the next.
+inline void multiply(const uint16_t * A, const uint16_t * B, int64_t column, int64_t below, int64_t depth, float * C,
+                     int64_t ldc) {
+    __asm__ volatile("" ::: "memory");  // the tiles are loaded from what was stored
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    for (int64_t l = 0; l < depth; ++l, A += TILE, B += below) {
+        _tile_loadd(4, A, 64);
+        _tile_loadd(5, B, 64);
+        _tile_loadd(6, B + column, 64);
+        _tile_dpbf16ps(0, 4, 5);
+        _tile_loadd(7, B + 2 * column, 64);
+        _tile_dpbf16ps(1, 4, 6);
+        _tile_loadd(5, B + 3 * column, 64);
+        _tile_dpbf16ps(2, 4, 7);
+        _tile_dpbf16ps(3, 4, 5);
+    }
+    _tile_stored(0, C, ldc * sizeof(float));
+    _tile_stored(1, C + ROWS, ldc * sizeof(float));
+    _tile_stored(2, C + 2 * ROWS, ldc * sizeof(float));
+    _tile_stored(3, C + 3 * ROWS, ldc * sizeof(float));
+    __asm__ volatile("" ::: "memory");
+}
+
 // The scores of 16 packed queries for keys, a row for each query.
 inline void score(const uint16_t * queries, const uint16_t * keys, int64_t count, int64_t size, float * scores) {
-    const int64_t depth = size / DEPTH, tile = depth * TILE;
-    __asm__ volatile("" ::: "memory");  // the tiles are loaded from what was stored
-    for (int64_t i = 0; i < count; i += STEP, keys += 4 * tile) {
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
-        for (int64_t l = 0; l < depth; ++l) {
-            _tile_loadd(4, queries + l * TILE, 64);
-            _tile_loadd(5, keys + l * TILE, 64);
-            _tile_loadd(6, keys + tile + l * TILE, 64);
-            _tile_dpbf16ps(0, 4, 5);
-            _tile_loadd(7, keys + 2 * tile + l * TILE, 64);
-            _tile_dpbf16ps(1, 4, 6);
-            _tile_loadd(5, keys + 3 * tile + l * TILE, 64);
-            _tile_dpbf16ps(2, 4, 7);
-            _tile_dpbf16ps(3, 4, 5);
-        }
-        _tile_stored(0, scores + i, count * sizeof(float));
-        _tile_stored(1, scores + i + ROWS, count * sizeof(float));
-        _tile_stored(2, scores + i + 2 * ROWS, count * sizeof(float));
-        _tile_stored(3, scores + i + 3 * ROWS, count * sizeof(float));
+    for (int64_t i = 0; i < count; i += STEP) {
+        multiply(queries, keys + i * size, ROWS * size, TILE, size / DEPTH, scores + i, count);
     }
-    __asm__ volatile("" ::: "memory");
 }
 
 // What a query's chances are multiples of, and their sum; `to` is its row in the first of tiles of 32 keys.
@@ -134,31 +140,9 @@ inline float weigh(float * scores, const ggml_fp16_t * mask, int64_t count, floa
 
 // The values' sums by the chances of 16 queries, a row for each query.
 inline void sum(const uint16_t * chances, const uint16_t * values, int64_t count, int64_t size, float * sums) {
-    const int64_t tile = size / ROWS * TILE;
-    __asm__ volatile("" ::: "memory");
     for (int64_t l = 0; l < size; l += STEP) {
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
-        const uint16_t * of = values + l / ROWS * TILE;
-        for (int64_t i = 0; i < count / DEPTH; ++i, of += tile) {
-            _tile_loadd(4, chances + i * TILE, 64);
-            _tile_loadd(5, of, 64);
-            _tile_loadd(6, of + TILE, 64);
-            _tile_dpbf16ps(0, 4, 5);
-            _tile_loadd(7, of + 2 * TILE, 64);
-            _tile_dpbf16ps(1, 4, 6);
-            _tile_loadd(5, of + 3 * TILE, 64);
-            _tile_dpbf16ps(2, 4, 7);
-            _tile_dpbf16ps(3, 4, 5);
-        }
-        _tile_stored(0, sums + l, size * sizeof(float));
-        _tile_stored(1, sums + l + ROWS, size * sizeof(float));
-        _tile_stored(2, sums + l + 2 * ROWS, size * sizeof(float));
-        _tile_stored(3, sums + l + 3 * ROWS, size * sizeof(float));
+        multiply(chances, values + l * DEPTH, TILE, size * DEPTH, count / DEPTH, sums + l, size);
     }
-    __asm__ volatile("" ::: "memory");
 }
 
 // The queries' heads that share a head of keys and values, in one stream. A row is one head of one token.
